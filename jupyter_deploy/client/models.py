@@ -1,0 +1,312 @@
+"""What the control API takes and gives.
+
+Plain frozen dataclasses: msgspec encodes and decodes them in the client, pydantic in the
+supervisor's FastAPI app, so that both sides and the OpenAPI document agree by construction.
+Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jupyter_deploy.core.contract import Contract
+from jupyter_deploy.core.manifest import Manifest, Origin
+from jupyter_deploy.core.versions import Bump
+
+
+@dataclass(frozen=True)
+class ReplicaStatus:
+    """One replica; `rss_bytes` is None until it has answered a heartbeat."""
+
+    replica_id: str
+    pid: int | None
+    state: str
+    restarts: int = 0
+    rss_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """One version in the history of an endpoint.
+
+    `why` says why it has this number or state; `log` holds the last lines of a version that failed.
+    """
+
+    version: str
+    state: str
+    mlflow_version: str
+    mlflow_uri: str
+    created_at: float
+    origin: Origin
+    why: str = ""
+    reason: str = ""
+    log: tuple[str, ...] = ()
+    replicas: tuple[ReplicaStatus, ...] = ()
+    previous: str | None = None
+
+
+@dataclass(frozen=True)
+class EndpointStatus:
+    """One endpoint; `state` is "serving", "degraded" (no replica is ready) or "stopped"."""
+
+    name: str
+    url: str
+    state: str
+    active: str | None
+    standby: str | None
+    generation: int
+    versions: tuple[VersionStatus, ...]
+    key_file: str | None = None
+    deploying: str | None = None
+
+
+@dataclass(frozen=True)
+class SupervisorStatus:
+    """The supervisor's own process."""
+
+    pid: int
+    version: str
+    started_at: float
+    home: str
+
+
+@dataclass(frozen=True)
+class GatewayStatus:
+    """The gateway's processes; `note` says so when the port is not the one that was asked for."""
+
+    pids: tuple[int, ...]
+    url: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class RegistryStatus:
+    """MLflow's tracking URI, the UI's URL when it runs, and the command that opens it."""
+
+    tracking_uri: str
+    ui_url: str | None
+    open_with: str
+    pending: int = 0
+
+
+@dataclass(frozen=True)
+class Status:
+    """All there is: `jupyter endpoint status --json`."""
+
+    supervisor: SupervisorStatus
+    gateway: GatewayStatus
+    registry: RegistryStatus
+    endpoints: tuple[EndpointStatus, ...]
+
+
+@dataclass(frozen=True)
+class DeployOptions:
+    """What the person asked for; None means the default or what the endpoint has now."""
+
+    version: str | None = None
+    bump: Bump | None = None
+    stage: bool = False
+    replicas: int | None = None
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class BeginDeploy:
+    """Body of POST /api/endpoints/{name}/deploys: take the endpoint and a version number."""
+
+    contract: Contract
+    origin: Origin
+    options: DeployOptions = field(default_factory=DeployOptions)
+
+
+@dataclass(frozen=True)
+class DeployTicket:
+    """The right to deploy `version`, until it is submitted, aborted, or its holder is dead.
+
+    The pipeline fills `staging` (a new 0700 folder, laid out as in core.manifest).  `why` says why
+    the version has this number; `breaking` lists what an older caller would notice.
+    """
+
+    deploy_id: str
+    name: str
+    version: str
+    staging: str
+    tracking_uri: str
+    previous: str | None
+    why: str
+    breaking: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SubmitDeploy:
+    """Body of POST /api/deploys/{deploy_id}/submit: the staging folder is complete."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class StepStatus:
+    """One named step of a deploy: state is "waiting", "running", "done", "skipped" or "failed"."""
+
+    name: str
+    state: str
+    seconds: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class DeployStatus:
+    """How far a deploy is; `revision` grows with each change, for waiting on it.
+
+    `state` is "open" (the kernel is at work), "running" (the supervisor is), "done", "failed" or
+    "aborted"; `problem` is the error as a problem document when it failed.
+    """
+
+    deploy_id: str
+    name: str
+    version: str
+    state: Literal["open", "running", "done", "failed", "aborted"]
+    revision: int
+    steps: tuple[StepStatus, ...]
+    problem: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class ChangeTraffic:
+    """Body of POST /api/endpoints/{name}/rollback and .../promote.
+
+    `version` is where to go (None: the version before, or the standby); with `generation` the
+    change is refused (409) when the endpoint has changed since.
+    """
+
+    origin: Origin
+    version: str | None = None
+    generation: int | None = None
+
+
+@dataclass(frozen=True)
+class TrafficChanged:
+    """`seconds` is the time from the request to the gateway's word that it routes anew."""
+
+    name: str
+    version: str
+    previous: str | None
+    generation: int
+    seconds: float
+    warm: bool
+
+
+@dataclass(frozen=True)
+class CreateKey:
+    """Body of POST /api/keys; `endpoints` holds names; times in seconds."""
+
+    consumer: str
+    endpoints: tuple[str, ...]
+    origin: Origin
+    rate: str | None = None
+    expires_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class RotateKey:
+    """Body of POST /api/keys/{key_id}/rotate: the old secret is good for `overlap_seconds` more."""
+
+    origin: Origin
+    overlap_seconds: float = 86400.0
+
+
+@dataclass(frozen=True)
+class RevokeKey:
+    """Body of POST /api/keys/{key_id}/revoke."""
+
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class KeyStatus:
+    """A key without its secret."""
+
+    key_id: str
+    consumer: str
+    endpoints: tuple[str, ...]
+    created_at: float
+    rate: str | None
+    expires_at: float | None
+    previous_until: float | None
+    revoked_at: float | None
+
+
+@dataclass(frozen=True)
+class IssuedKey:
+    """A new key or secret: the supervisor has written it to `file` (0600) and nowhere else."""
+
+    key: KeyStatus
+    file: str
+
+
+@dataclass(frozen=True)
+class RequestFailure:
+    """One request that failed on our side, by its id; `trace` is the model's own traceback."""
+
+    request_id: str
+    at: float
+    version: str
+    consumer: str
+    code: str
+    message: str
+    trace: str
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One change: who, what, when.  `generation` is the endpoint's after it."""
+
+    at: float
+    endpoint: str
+    generation: int
+    action: str
+    detail: str
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened, in one sentence.  `number` grows by one."""
+
+    number: int
+    at: float
+    endpoint: str
+    version: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class EndpointMetrics:
+    """What an endpoint did: counts since the gateway started, times in milliseconds."""
+
+    name: str
+    requests: int
+    errors_4xx: int
+    errors_5xx: int
+    rows: int
+    waiting: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+@dataclass(frozen=True)
+class RegistryUi:
+    """The MLflow UI, on loopback."""
+
+    url: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Body of POST /api/stop: stop everything; it starts again as it was."""
+
+    origin: Origin

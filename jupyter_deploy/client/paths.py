@@ -1,0 +1,60 @@
+"""Where the supervisor lives: JUPYTER_DEPLOY_HOME and the files in it that others read.
+
+    HOME/supervisor.json   who runs: {"pid", "pid_started", "socket", "version"}     (0600)
+    HOME/supervisor.lock   held by the supervisor for as long as it lives
+    HOME/keys/             one 0600 file for each key that has been issued
+    HOME/logs/             supervisor.log, gateway.log, replica logs, errors of requests
+    HOME/versions/         one folder for each version
+    HOME/state.db          the supervisor's state; nobody else opens it
+    HOME/mlflow/           the default registry: SQLite and artefacts
+
+Sockets live in a short folder of their own (0700): a Unix socket's path may have 104 bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from jupyter_deploy.errors import StateUnavailable
+
+
+def home() -> Path:
+    """JUPYTER_DEPLOY_HOME, by default `jupyter-deploy` in Jupyter's data folder."""
+    configured = os.environ.get("JUPYTER_DEPLOY_HOME")
+    if configured:
+        return Path(configured).expanduser().absolute()
+    from jupyter_core.paths import jupyter_data_dir
+
+    return Path(jupyter_data_dir()) / "jupyter-deploy"
+
+
+def run_folder(home_folder: Path) -> Path:
+    """The folder of sockets for `home_folder`: short, the same for every process of this user."""
+    digest = hashlib.sha256(str(home_folder).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"jd-{os.getuid()}-{digest}"
+
+
+def private_folder(folder: Path) -> Path:
+    """Create `folder` (0700) if need be, and make sure that it is ours alone.
+
+    Raises StateUnavailable: somebody else made it, it is a link, or it cannot be written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        raise StateUnavailable(
+            f"{folder} cannot be used: {error.strerror}.",
+            "Make it writable, or set JUPYTER_DEPLOY_HOME to a folder of yours.",
+        ) from error
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise StateUnavailable(
+            f"{folder} is not a folder of yours.", "Remove it, then run the command again."
+        )
+    if status.st_mode & 0o077:
+        folder.chmod(0o700)
+    return folder

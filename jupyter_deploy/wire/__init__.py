@@ -1,0 +1,1 @@
+"""Frames between a gateway (or supervisor) and a replica.  Standard library and NumPy only."""
