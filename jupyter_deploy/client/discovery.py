@@ -1,0 +1,157 @@
+"""Finding the supervisor of JUPYTER_DEPLOY_HOME, and starting it where there is none.
+
+Rule 1: a pid is believed only together with its start time, and only when the socket answers with
+that pid.  Rule 2: the supervisor runs in a session of its own and inherits no token of a Jupyter
+server.  Rule 3: two starters at once are fine: the second supervisor finds the lock taken and goes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from jupyter_deploy import __file__ as package_file
+from jupyter_deploy.client import paths
+from jupyter_deploy.client.control import ControlClient
+from jupyter_deploy.errors import SupervisorUnavailable, UnsupportedPlatform
+
+START_SECONDS = 20.0
+_LOG_LINES = 10
+_POLL_SECONDS = 0.02
+#: Tokens of the Jupyter server or hub that the starter runs in.
+_NOT_INHERITED = ("JPY_", "JUPYTERHUB_", "JUPYTER_TOKEN")
+
+
+@dataclass(frozen=True, slots=True)
+class Supervisor:
+    """What supervisor.json says."""
+
+    pid: int
+    pid_started: float
+    socket: str
+    version: str
+
+    def alive(self) -> bool:
+        """Whether the process that wrote this still runs (and is no other with its pid)."""
+        try:
+            process = psutil.Process(self.pid)
+            started, status = process.create_time(), process.status()
+        except psutil.Error:
+            return False
+        return bool(abs(started - self.pid_started) < 1.0 and status != psutil.STATUS_ZOMBIE)
+
+    def write(self, file: Path) -> None:
+        """Write this (0600), whole or not at all."""
+        temporary = file.with_suffix(".new")
+        temporary.unlink(missing_ok=True)
+        temporary.touch(mode=0o600)
+        temporary.write_text(json.dumps(asdict(self)))
+        temporary.replace(file)
+
+    @classmethod
+    def read(cls, file: Path) -> Supervisor | None:
+        """What `file` says, or None when it is missing or not ours."""
+        try:
+            return cls(**json.loads(file.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def running() -> ControlClient | None:
+    """A client of the supervisor that runs for this home, or None."""
+    found = Supervisor.read(paths.home() / "supervisor.json")
+    if found is None or not found.alive():
+        return None
+    client = ControlClient(Path(found.socket))
+    with contextlib.suppress(SupervisorUnavailable):
+        if client.ping() == found.pid:
+            return client
+    client.close()
+    return None
+
+
+def connect(*, start: bool = True) -> ControlClient:
+    """A client of the supervisor of this home, started if need be (20 s at most).
+
+    Raises SupervisorUnavailable, with the last lines of its log when it cannot start.
+    """
+    client = running()
+    if client is not None:
+        return client
+    if not start:
+        raise SupervisorUnavailable(
+            "No supervisor runs for this home.", "Run `jupyter endpoint start`."
+        )
+    if not hasattr(os, "getuid"):
+        raise UnsupportedPlatform(sys.platform)
+    return _start()
+
+
+def _start() -> ControlClient:
+    home = paths.private_folder(paths.home())
+    log = paths.private_folder(home / "logs") / "supervisor.log"
+    process = _spawn(home, log)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        client = running()
+        if client is not None:
+            return client
+        # Exit status 0 means that another supervisor was there first: its socket comes soon.
+        if process.poll() not in (None, 0):
+            raise _died(log)
+        threading.Event().wait(_POLL_SECONDS)
+    raise _died(log)
+
+
+def _spawn(home: Path, log: Path) -> subprocess.Popen[bytes]:
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyter_deploy.supervisor"],
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            cwd=home,
+            env=_environment(home),
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+    # Without somebody who waits for it, a supervisor that ends stays in the process table.
+    threading.Thread(target=process.wait, name="reap the supervisor", daemon=True).start()
+    return process
+
+
+def _environment(home: Path) -> dict[str, str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)
+    }
+    kept["JUPYTER_DEPLOY_HOME"] = str(home)
+    source = Path(package_file).resolve().parents[1]
+    if str(source) not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
+        # A checkout that is not installed: the supervisor and its children find it by path.
+        known = kept.get("PYTHONPATH", "")
+        kept["PYTHONPATH"] = os.pathsep.join(part for part in (str(source), known) if part)
+    return kept
+
+
+def _died(log: Path) -> SupervisorUnavailable:
+    try:
+        lines = log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+    except OSError:
+        lines = []
+    said = "\n".join(f"  | {line}" for line in lines)
+    return SupervisorUnavailable(
+        f"The supervisor did not start. The end of {log}:\n{said}",
+        "Mend what it says, then run the command again.",
+    )
