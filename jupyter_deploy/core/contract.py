@@ -106,7 +106,7 @@ def incompatibilities(old: Contract, new: Contract) -> list[str]:
     the answer has another form.
     """
     if Form.ANY not in (old.form, new.form) and old.form is not new.form:
-        return [f"the input is a {new.form}, it was a {old.form}"]
+        return [f"the input has the form {new.form}, it had {old.form}"]
     reasons = _column_reasons(old, new) + _tensor_reasons(old.tensor, new.tensor)
     if old.form is not Form.ANY and new.form is not Form.ANY and new.strict and not old.strict:
         reasons.append("unknown columns are refused, they were ignored")
@@ -161,7 +161,7 @@ def _output_reasons(old: Output, new: Output) -> list[str]:
         reasons.append(f"predictions are {new.type}, they were {old.type}")
     if old.shape != new.shape:
         reasons.append(f"a prediction has the shape {new.shape}, it was {old.shape}")
-    if old.classes != new.classes:
+    if old.classes is not None and old.classes != new.classes:
         reasons.append("the classes have changed")
     if old.probabilities and not new.probabilities:
         reasons.append("there are no probabilities any more")

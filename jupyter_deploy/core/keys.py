@@ -102,7 +102,8 @@ def matches(key: StoredKey | None, digest: str, now: float) -> bool:
     """
     current = hmac.compare_digest(key.digest if key else _NO_DIGEST, digest)
     overlap = key is not None and key.previous_until is not None and now < key.previous_until
-    earlier = hmac.compare_digest((key and key.previous_digest) or _NO_DIGEST, digest) and overlap
+    previous = key.previous_digest if key is not None else None
+    earlier = hmac.compare_digest(previous or _NO_DIGEST, digest) and overlap and bool(previous)
     alive = key is not None and (key.expires_at is None or now < key.expires_at)
     return alive and (current or earlier)
 

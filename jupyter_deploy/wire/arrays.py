@@ -40,8 +40,8 @@ def unpack_arrays(data: memoryview) -> list[Array]:
     """The arrays in `data`, read-only views of it where they are numbers.  Raises ValueError."""
     try:
         return _unpack_all(data)
-    except struct.error as error:
-        raise ValueError("truncated arrays") from error
+    except (struct.error, IndexError, TypeError, RecursionError) as error:
+        raise ValueError("not arrays") from error
 
 
 def _unpack_all(data: memoryview) -> list[Array]:
@@ -79,6 +79,8 @@ def _unpack(data: memoryview, offset: int) -> tuple[Array, int]:
 
 
 def _objects(values: Any, shape: tuple[int, ...]) -> Array:
+    if shape and len(values) != shape[0]:
+        raise ValueError(f"{len(values)} values for {shape[0]} rows")
     array = np.empty(shape, dtype=object)
     if array.ndim == 0:
         array[()] = values

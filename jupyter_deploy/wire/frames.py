@@ -36,6 +36,9 @@ class Kind(IntEnum):
     """Answer to PREDICT: its deadline had passed before the model was called.  No payload."""
 
 
+_KINDS = frozenset(Kind)
+
+
 class Frame(NamedTuple):
     """One frame, as read."""
 
@@ -79,7 +82,7 @@ class FrameReader:
             return None
         length, kind, frame_id = HEADER.unpack_from(self._buffer, start)
         size = length - (HEADER.size - 4)
-        if not 0 <= size <= MAX_FRAME_BYTES or kind not in Kind:
+        if not 0 <= size <= MAX_FRAME_BYTES or kind not in _KINDS:
             raise WireError(f"not a frame: kind {kind}, {size} bytes")
         begin = start + HEADER.size
         if len(self._buffer) - begin < size:
