@@ -1,0 +1,59 @@
+"""The server extension `jupyter_deploy`.
+
+Rule 1: it starts the supervisor and never stops it: endpoints outlive the Jupyter server.  Rule 2:
+nothing here blocks the server's loop or makes its start or stop fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Bool
+
+from jupyter_deploy.server.forward import Forwarder
+from jupyter_deploy.server.handlers import FORWARDER, ControlHandler
+from jupyter_deploy.server.watch import Watch
+
+#: What the end of the extension may cost the end of the server.
+STOP_SECONDS = 1.0
+
+
+class DeployExtension(ExtensionApp):
+    """Configured in jupyter_deploy_config.py as `c.DeployExtension`."""
+
+    name = "jupyter_deploy"
+    extension_url = "/lab"
+    handlers: ClassVar[list[tuple[str, type]]] = [(r"/jupyter-deploy/api/(.*)", ControlHandler)]
+
+    autostart = Bool(
+        default_value=True,
+        help="Start the supervisor with the Jupyter server, and again when it has died.",
+    ).tag(config=True)
+
+    _watch: Watch | None = None
+
+    def _config_file_name_default(self) -> str:
+        return "jupyter_deploy_config"
+
+    def initialize_settings(self) -> None:
+        """Put the forwarder where handlers find it."""
+        self.settings[FORWARDER] = Forwarder()
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        if self.autostart:
+            self._watch = Watch(serverapp.log)
+            self._watch.start()
+
+    async def stop_extension(self) -> None:
+        """Stop watching; the supervisor and everything it keeps go on.  Never raises."""
+        try:
+            await asyncio.wait_for(self._end(), STOP_SECONDS)
+        except Exception as error:  # noqa: BLE001 - an exception here would hang the server's stop
+            self.log.warning("jupyter_deploy: stopping: %r", error)
+
+    async def _end(self) -> None:
+        if self._watch is not None:
+            await asyncio.to_thread(self._watch.end, STOP_SECONDS / 2)
+        await self.settings[FORWARDER].close()
