@@ -54,16 +54,27 @@ class Column:
     categories: tuple[str, ...] | None = None
     #: The model refuses values outside `categories`, so the gateway does.
     closed: bool = False
+    #: The categories of a categorical dtype, in its order: a model may rely on their codes.
+    levels: tuple[str | int | float | bool, ...] | None = None
+    ordered: bool = False
+    #: What stood for a missing value in a column of objects: "nan" or "none".
+    missing: str = "nan"
+    #: The column's name is an integer in the frame ("0" is 0).
+    integer_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """An array without its first axis: `shape` is the shape of one row (() for a scalar)."""
+    """An array without its first axis: `shape` is the shape of one row (() for a scalar).
+
+    `container` is what the model is called with: "array", "series" or "list".
+    """
 
     type: Type
     dtype: str
     shape: tuple[int, ...]
     nullable: bool = False
+    container: str = "array"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""replica."""
+"""The process that holds a model.  Imports nothing of ours but `wire`."""

@@ -9,19 +9,71 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+#: One category of a categorical column.
+Level = str | int | float | bool
 
 #: Exit status of a replica that cannot load or warm its model: starting it again will not help now.
 EXIT_CANNOT_LOAD = 78
 
 
+class ColumnLike(Protocol):
+    """What a replica needs to know of a column: `core.contract.Column` has it."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - the fields are those of ColumnSpec
+    @property
+    def type(self) -> str: ...  # noqa: D102
+    @property
+    def dtype(self) -> str: ...  # noqa: D102
+    @property
+    def levels(self) -> tuple[Level, ...] | None: ...  # noqa: D102
+    @property
+    def ordered(self) -> bool: ...  # noqa: D102
+    @property
+    def missing(self) -> str: ...  # noqa: D102
+    @property
+    def integer_name(self) -> bool: ...  # noqa: D102
+
+
+class TensorLike(Protocol):
+    """What a replica needs to know of an array: `core.contract.Tensor` has it."""
+
+    @property
+    def type(self) -> str: ...  # noqa: D102 - the fields are those of TensorSpec
+    @property
+    def dtype(self) -> str: ...  # noqa: D102
+    @property
+    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def container(self) -> str: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnSpec:
-    """One column of the frame that the model is called with."""
+    """One column of the frame that the model is called with; see `core.contract.Column`."""
 
     name: str
     type: str
     dtype: str
+    levels: tuple[Level, ...] | None = None
+    ordered: bool = False
+    missing: str = "nan"
+    integer_name: bool = False
+
+    @classmethod
+    def of(cls, column: ColumnLike) -> ColumnSpec:
+        """The part of a contract's column that a replica needs."""
+        return cls(
+            name=column.name,
+            type=str(column.type),
+            dtype=column.dtype,
+            levels=column.levels,
+            ordered=column.ordered,
+            missing=column.missing,
+            integer_name=column.integer_name,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +83,12 @@ class TensorSpec:
     type: str
     dtype: str
     shape: tuple[int, ...]
+    container: str = "array"
+
+    @classmethod
+    def of(cls, tensor: TensorLike) -> TensorSpec:
+        """The part of a contract's tensor that a replica needs."""
+        return cls(str(tensor.type), tensor.dtype, tensor.shape, tensor.container)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +125,13 @@ class ReplicaSpec:
         """The spec in `path`.  Raises OSError, ValueError or TypeError."""
         fields: dict[str, Any] = json.loads(path.read_text())
         fields["trusted"] = tuple(fields["trusted"])
-        fields["columns"] = tuple(ColumnSpec(**column) for column in fields["columns"])
+        fields["columns"] = tuple(_column(column) for column in fields["columns"])
         if fields["tensor"] is not None:
             tensor = fields["tensor"]
-            fields["tensor"] = TensorSpec(tensor["type"], tensor["dtype"], tuple(tensor["shape"]))
+            fields["tensor"] = TensorSpec(**tensor | {"shape": tuple(tensor["shape"])})
         return cls(**fields)
+
+
+def _column(fields: dict[str, Any]) -> ColumnSpec:
+    levels = fields.get("levels")
+    return ColumnSpec(**fields | {"levels": None if levels is None else tuple(levels)})

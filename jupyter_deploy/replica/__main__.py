@@ -1,0 +1,109 @@
+"""`python -m jupyter_deploy.replica SPEC.json`: one process that holds one version.
+
+    read the spec -> load the model -> warm it -> write the report -> let the socket appear -> serve
+
+SIGTERM ends it after the frame in hand, with status 0; SIGINT, which a terminal sends to all
+processes of a group, is ignored.  A model that cannot be loaded or warmed ends it with
+EXIT_CANNOT_LOAD, and the report says why.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+from jupyter_deploy.replica.inputs import input_builder
+from jupyter_deploy.replica.models import as_model, load_model
+from jupyter_deploy.replica.serving import Server
+from jupyter_deploy.replica.spec import EXIT_CANNOT_LOAD, ReplicaSpec
+from jupyter_deploy.replica.work import Worker, describe, imported_packages
+from jupyter_deploy.wire.messages import pack_answer, unpack_request
+
+DRAIN_SECONDS = 5.0
+_BACKLOG = 128
+
+
+def main(arguments: list[str]) -> int:
+    """Serve the version of the spec named in `arguments`; the exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    spec = ReplicaSpec.read(Path(arguments[0]))
+    worker = _ready_worker(spec)
+    if worker is None:
+        return EXIT_CANNOT_LOAD
+    server = Server(_listen(Path(spec.socket)), worker.handle, time.monotonic)
+    signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    server.run(DRAIN_SECONDS)
+    Path(spec.socket).unlink(missing_ok=True)
+    return 0
+
+
+def _ready_worker(spec: ReplicaSpec) -> Worker | None:
+    """A worker whose model is loaded and warm, or None; the report says which, and why."""
+    stage, started = "load", time.monotonic()
+    try:
+        worker = _load(spec, started)
+        stage = "warm"
+        _warm(worker, spec.warmup)
+    except BaseException as error:  # noqa: BLE001 - loading a model runs its code: the report says why
+        traceback.print_exc()
+        _write_report(spec, {"stage": stage} | describe(error))
+        return None
+    seconds = time.monotonic() - started
+    _write_report(spec, {"packages": imported_packages(), "load_seconds": seconds})
+    return worker
+
+
+def _load(spec: ReplicaSpec, started: float) -> Worker:
+    subject = load_model(spec.loader, Path(spec.model), spec.file, spec.trusted)
+    model = as_model(
+        subject,
+        loader=spec.loader,
+        function=spec.function,
+        probabilities=spec.probabilities,
+    )
+    build_input = input_builder(spec)
+    load_seconds = time.monotonic() - started
+    return Worker(model, build_input, load_seconds=load_seconds, clock=time.monotonic)
+
+
+def _warm(worker: Worker, warmup: str | None) -> None:
+    """One prediction before anybody waits for one: the first is often a hundred times slower."""
+    if warmup is not None:
+        payload = memoryview(Path(warmup).read_bytes())
+        pack_answer(worker.predict(unpack_request(payload)))
+
+
+def _write_report(spec: ReplicaSpec, report: Mapping[str, object]) -> None:
+    """Whole or not at all: the supervisor may look at any moment."""
+    target = Path(spec.report)
+    draft = target.with_name(f"{target.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(report))
+    draft.replace(target)
+
+
+def _listen(path: Path) -> socket.socket:
+    """A listener at `path`, which appears only once connections are taken (0600)."""
+    draft = path.with_name(f"{path.name}~")
+    draft.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(draft))
+    draft.chmod(0o600)
+    listener.listen(_BACKLOG)
+    draft.replace(path)
+    return listener
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads that a model has left running must not keep a stopped replica alive.
+    os._exit(status)

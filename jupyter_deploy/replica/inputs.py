@@ -1,0 +1,168 @@
+"""The model's input, built from what a frame on the wire carries.
+
+Rule: what is built here equals what the model was called with in the notebook: the columns in
+their order, each with its dtype, its categories and its own kind of missing value.  The kernel
+builds the sample with these very functions to see that nothing is lost on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from jupyter_deploy.replica.spec import ColumnLike, TensorLike
+from jupyter_deploy.wire.arrays import Array
+
+#: Builds the input of one call from the arrays of a request and their number of rows.
+InputBuilder = Callable[[Sequence[Array], int], Any]
+
+
+class Called(Protocol):
+    """What says how a model is called: a ReplicaSpec, or a Contract."""
+
+    @property
+    def form(self) -> str: ...  # noqa: D102 - as in ReplicaSpec
+    @property
+    def columns(self) -> Sequence[ColumnLike]: ...  # noqa: D102
+    @property
+    def tensor(self) -> TensorLike | None: ...  # noqa: D102
+
+
+def input_builder(called: Called) -> InputBuilder:
+    """What builds the inputs that `called` asks for; pandas is imported only for frames."""
+    if called.form == "frame":
+        import pandas  # noqa: F401 - here, so that no request waits for it
+
+        columns = tuple(called.columns)
+        return lambda arrays, rows: build_frame(columns, arrays, rows)
+    if called.form == "array":
+        tensor = called.tensor
+        assert tensor is not None, "a contract with the form `array` has a tensor"
+        return lambda arrays, _: build_array(tensor, arrays[0])
+    return lambda arrays, _: build_any(arrays[0])
+
+
+def build_frame(columns: Sequence[ColumnLike], arrays: Sequence[Array], rows: int) -> Any:
+    """A DataFrame with `columns`, in their order.  Raises ValueError when `arrays` do not fit."""
+    import pandas as pd
+
+    if len(arrays) != len(columns):
+        raise ValueError(f"{len(columns)} columns are expected, {len(arrays)} came")
+    names = [int(column.name) if column.integer_name else column.name for column in columns]
+    data = dict(enumerate(map(_series_data, columns, arrays)))
+    frame = pd.DataFrame(data, index=pd.RangeIndex(rows))
+    frame.columns = pd.Index(names)
+    return frame
+
+
+def build_array(tensor: TensorLike, array: Array) -> Any:
+    """The array, series or list that the model was fitted on.  It may be written to."""
+    if tensor.container == "list":
+        return array.tolist()
+    values = _with_dtype(tensor.dtype, array)
+    if tensor.container == "series":
+        import pandas as pd
+
+        return pd.Series(values, dtype=tensor.dtype)
+    return values
+
+
+def build_any(array: Array) -> Any:
+    """A DataFrame when all rows are records, else an array: the best guess where nothing is known.
+
+    Rows that do not make a rectangle stay a one-dimensional array of objects.
+    """
+    rows = array.tolist()
+    if rows and all(isinstance(row, dict) for row in rows):
+        import pandas as pd
+
+        return pd.DataFrame(rows)
+    try:
+        return np.array(rows)
+    except ValueError:  # of different lengths
+        return array
+
+
+def _with_dtype(dtype: str, array: Array) -> Array:
+    """A copy of `array` that may be written to, as every array in a notebook may."""
+    if not _is_numpy(dtype):
+        return np.array(array, dtype=object)
+    if array.dtype.kind == "O" and np.dtype(dtype).kind == "f":
+        return _numbers(array, dtype)
+    return np.array(array, dtype=dtype)
+
+
+def _numbers(array: Array, dtype: str) -> Array:
+    flat = [np.nan if value is None else value for value in array.ravel().tolist()]
+    return np.array(flat, dtype=dtype).reshape(array.shape)
+
+
+def _is_numpy(dtype: str) -> bool:
+    try:
+        np.dtype(dtype)
+    except TypeError:
+        return False
+    return True
+
+
+def _series_data(column: ColumnLike, array: Array) -> Any:
+    """What pandas makes a column from that has the dtype of `column`."""
+    if column.levels is not None:
+        return _categorical(column, array)
+    if column.dtype == "object":
+        return _objects(column, array)
+    if column.dtype.startswith("datetime64"):
+        return _datetimes(column.dtype, array)
+    if column.dtype.startswith("timedelta64"):
+        return _timedeltas(column.dtype, array)
+    # pandas has a string dtype called "str", and for NumPy that name means fixed-width text.
+    if column.dtype != "str" and _is_numpy(column.dtype):
+        return _with_dtype(column.dtype, array)
+    return _extension(column.dtype, array)
+
+
+def _extension(dtype: str, array: Array) -> Any:
+    import pandas as pd
+
+    if array.dtype.kind == "O":
+        return pd.Series(array.tolist(), dtype=dtype)
+    return pd.Series(array).astype(dtype)
+
+
+def _objects(column: ColumnLike, array: Array) -> Array:
+    values = array.astype(object)
+    if values is array or not values.flags.writeable:
+        values = values.copy()
+    if column.missing != "none":
+        values[[value is None for value in values.tolist()]] = np.nan
+    return values
+
+
+def _categorical(column: ColumnLike, array: Array) -> Any:
+    """Values that are no level yet become levels of their own: the model shall judge them."""
+    import pandas as pd
+
+    levels: dict[Any, None] = dict.fromkeys(column.levels or ())
+    values = array.tolist()
+    for value in values:
+        if value is not None and value == value:
+            levels.setdefault(value)
+    return pd.Categorical(values, categories=list(levels), ordered=column.ordered)
+
+
+def _datetimes(dtype: str, array: Array) -> Any:
+    import pandas as pd
+
+    moments = pd.DatetimeIndex(array.astype("datetime64[ns]"))
+    target = pd.Series([], dtype=dtype).dtype
+    if isinstance(target, pd.DatetimeTZDtype):
+        return moments.tz_localize("UTC").tz_convert(target.tz).as_unit(target.unit)
+    return moments.astype(target)
+
+
+def _timedeltas(dtype: str, array: Array) -> Any:
+    import pandas as pd
+
+    return pd.to_timedelta(array.astype("float64"), unit="s").astype(dtype)
