@@ -36,6 +36,8 @@ class DeployError(Exception):
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong"
+    #: The id of the request that got this error, on the side that sent it.
+    request_id: str = ""
     _by_code: ClassVar[dict[str, type[DeployError]]] = {}
 
     def __init__(self, detail: str, fix: str = "") -> None:
@@ -74,6 +76,7 @@ class DeployError(Exception):
         kind = cls._by_code.get(code, DeployError)
         error = kind.__new__(kind)
         DeployError.__init__(error, str(document.get("detail", "")), str(document.get("fix", "")))
+        error.request_id = str(document.get("instance", ""))
         error.restore(document)
         return error
 
@@ -82,8 +85,7 @@ class DeployError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         # IPython's documented hook: a person reads what, why and what to do, not our frames.
-        lines = [f"{type(self).__name__}: {self.detail}"]
-        return [*lines, self.fix] if self.fix else lines
+        return [f"{type(self).__name__}: {self}"]
 
 
 # --- the command or the call is wrong -----------------------------------------------------------
@@ -349,6 +351,21 @@ class BadInput(RequestError, ValueError):
     def restore(self, document: dict[str, Any]) -> None:
         """Take back the entries."""
         self.errors = tuple(document.get("errors", ()))
+
+    def __str__(self) -> str:
+        wrong = [_where(entry) for entry in self.errors[:3]]
+        if len(self.errors) > len(wrong):
+            wrong.append(f"and {len(self.errors) - len(wrong)} more")
+        return (
+            f"{super().__str__()} {'; '.join(wrong)}.".replace("..", ".") if wrong else self.detail
+        )
+
+
+def _where(entry: dict[str, Any]) -> str:
+    place = [f"{word} {entry[word]!r}" for word in ("row", "column") if entry.get(word) is not None]
+    expected = f"expected {entry.get('expected')}, got {entry.get('got')}"
+    what = expected if entry.get("expected") else str(entry.get("message", ""))
+    return f"{', '.join(place)}: {what}" if place else what
 
 
 class Unauthorized(RequestError, PermissionError):
