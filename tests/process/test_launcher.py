@@ -1,0 +1,163 @@
+"""Replicas forked from a launcher: as good as replicas started plainly, and much sooner."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cloudpickle
+import numpy as np
+import psutil
+import pytest
+
+from jupyter_deploy.replica.launcher import ENVIRONMENT
+from jupyter_deploy.replica.spec import ReplicaSpec, TensorSpec
+from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame, receive_frame
+from jupyter_deploy.wire.messages import PredictRequest, pack_request, unpack_answer
+from tests.support import wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="replicas are forked on Linux only")
+
+
+class Running:
+    """A launcher, and one connection to it."""
+
+    def __init__(self, folder, *modules, path=None):
+        self.socket = folder / "launcher"
+        environment = os.environ | ENVIRONMENT
+        if path is not None:
+            environment["PYTHONPATH"] = f"{path}{os.pathsep}{environment.get('PYTHONPATH', '')}"
+        command = [sys.executable, "-m", "jupyter_deploy.replica.launcher", str(self.socket)]
+        self.process = subprocess.Popen([*command, *modules], env=environment)
+        wait_until(self.socket.exists, 30)
+        self.connection = socket.socket(socket.AF_UNIX)
+        self.connection.settimeout(20)
+        self.connection.connect(str(self.socket))
+        self._lines = self.connection.makefile()
+
+    def order(self, **fields):
+        self.connection.sendall(json.dumps(fields).encode() + b"\n")
+        return self.read()
+
+    def read(self):
+        return json.loads(self._lines.readline())
+
+    def close(self):
+        self._lines.close()
+        self.connection.close()
+        self.process.terminate()
+        assert self.process.wait(10) == 0
+
+
+@pytest.fixture
+def folder():
+    # A Unix socket's path is short, pytest's folders are long.
+    with tempfile.TemporaryDirectory(prefix="jd-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def launcher(folder):
+    running = Running(folder, "numpy", "there_is_no_such_module")
+    yield running
+    running.close()
+
+
+def spec_of(folder, model):
+    (folder / "model").mkdir()
+    with open(folder / "model" / "function.pkl", "wb") as file:
+        cloudpickle.dump(model, file)
+    spec = ReplicaSpec(
+        socket=str(folder / "replica"),
+        report=str(folder / "report.json"),
+        model=str(folder / "model"),
+        loader="cloudpickle",
+        file="function.pkl",
+        trusted=(),
+        function=True,
+        form="array",
+        columns=(),
+        tensor=TensorSpec("float", "float64", (2,)),
+        probabilities=False,
+        warmup=None,
+    )
+    spec.write(folder / "spec.json")
+    return str(folder / "spec.json")
+
+
+def predict(path, rows):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(path)
+        payload = pack_request(PredictRequest([np.array(rows)], len(rows), 10.0))
+        connection.sendall(pack_frame(Kind.PREDICT, 1, payload))
+        frame = receive_frame(connection, FrameReader())
+    assert frame.kind is Kind.PREDICTED
+    return unpack_answer(frame.payload).arrays[0].tolist()
+
+
+def test_a_forked_replica_serves_and_its_end_is_told(launcher, folder):
+    spec = spec_of(folder, lambda rows: rows.sum(axis=1))
+    pid = launcher.order(spec=spec, log=str(folder / "log"), environment={"LANG": "C"})["pid"]
+    wait_until((folder / "replica").exists)
+    assert predict(str(folder / "replica"), [[1.0, 2.0], [3.0, 4.0]]) == [3.0, 7.0]
+    os.kill(pid, signal.SIGKILL)
+    assert launcher.read() == {"exited": pid, "status": signal.SIGKILL}
+
+
+def test_a_forked_replica_is_in_a_session_of_its_own_and_holds_nothing_of_the_launcher(
+    launcher, folder
+):
+    spec = spec_of(folder, lambda rows: rows.sum(axis=1))
+    pid = launcher.order(spec=spec, log=str(folder / "log"), environment={})["pid"]
+    wait_until((folder / "replica").exists)
+    assert os.getsid(pid) == pid
+    replica = psutil.Process(pid)
+    names = {connection.laddr for connection in replica.net_connections("unix")}
+    assert str(launcher.socket) not in names
+    assert os.readlink(f"/proc/{pid}/fd/1") == str(folder / "log")
+    os.kill(pid, signal.SIGTERM)
+    assert launcher.read() == {"exited": pid, "status": 0}
+
+
+def test_replicas_outlive_their_launcher(folder):
+    running = Running(folder, "numpy")
+    spec = spec_of(folder, lambda rows: rows.sum(axis=1))
+    pid = running.order(spec=spec, log=str(folder / "log"), environment={})["pid"]
+    wait_until((folder / "replica").exists)
+    replica = psutil.Process(pid)
+    running.close()
+    assert predict(str(folder / "replica"), [[1.0, 2.0]]) == [3.0]
+    replica.terminate()
+    wait_until(lambda: not replica.is_running() or replica.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_replica_that_cannot_load_its_model_says_so_with_its_exit_status(launcher, folder):
+    spec = spec_of(folder, len)
+    (folder / "model" / "function.pkl").write_bytes(b"not a pickle")
+    pid = launcher.order(spec=spec, log=str(folder / "log"), environment={})["pid"]
+    ended = launcher.read()
+    assert (ended["exited"], os.waitstatus_to_exitcode(ended["status"])) == (pid, 78)
+    assert json.loads((folder / "report.json").read_text())["stage"] == "load"
+
+
+def test_a_library_that_starts_threads_is_not_forked(folder):
+    source = (
+        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()"
+    )
+    (folder / "starts_a_thread.py").write_text(source)
+    running = Running(folder, "starts_a_thread", path=folder)
+    answer = running.order(spec="none", log="none", environment={})
+    running.close()
+    assert answer == {"refused": "a library has started 1 threads"}
+
+
+def test_pandas_and_numpy_leave_the_launcher_with_one_thread(folder):
+    running = Running(folder, "numpy", "pandas")
+    threads = psutil.Process(running.process.pid).num_threads()
+    running.close()
+    assert threads == 1
