@@ -49,7 +49,7 @@ class Launcher:
         # A signal wakes the selector through this pair: no handler runs between two lines of ours.
         self._wakeup, wakeup_end = socket.socketpair()
         for end in (self._wakeup, wakeup_end):
-            end.setblocking(False)
+            end.setblocking(False)  # noqa: FBT003 - the standard library has it so
         self._wakeup_end = wakeup_end
         signal.set_wakeup_fd(wakeup_end.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -104,7 +104,7 @@ class Launcher:
         return {"pid": pid}
 
     def _become_replica(self, order: dict[str, Any]) -> None:
-        """In the child: leave nothing of the launcher behind, then be a replica and never return."""
+        """In the child: leave nothing of the launcher behind, be a replica, never return."""
         status = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -184,7 +184,7 @@ def _redirect(log: Path) -> None:
 
 def _threads() -> int:
     """How many threads this process has, as the kernel counts them (Linux only)."""
-    return len(os.listdir("/proc/self/task"))
+    return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
 if __name__ == "__main__":
