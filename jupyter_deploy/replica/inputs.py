@@ -131,13 +131,15 @@ def _extension(dtype: str, array: Array) -> Any:
     return pd.Series(array).astype(dtype)
 
 
-def _objects(column: ColumnLike, array: Array) -> Array:
+def _objects(column: ColumnLike, array: Array) -> Any:
+    import pandas as pd
+
     values = array.astype(object)
-    if values is array or not values.flags.writeable:
-        values = values.copy()
     if column.missing != "none":
+        values = values.copy()
         values[[value is None for value in values.tolist()]] = np.nan
-    return values
+    # Said, because pandas would take an array of strings for its own string dtype.
+    return pd.Series(values, dtype=object)
 
 
 def _categorical(column: ColumnLike, array: Array) -> Any:

@@ -1,0 +1,100 @@
+"""What models answer, and what travels: a table."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jupyter_deploy.replica.answers import answer_of, json_value, wireable
+from jupyter_deploy.replica.inputs import build_any
+from jupyter_deploy.wire.arrays import pack_arrays, unpack_arrays
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(("value", "plain"), [
+    (np.float64(0.1), 0.1), (np.int8(-3), -3), (np.bool_(True), True), (np.str_("x"), "x"),
+    (np.datetime64("2020-01-02T03:04:05", "s"), "2020-01-02T03:04:05"),
+    (pd.NaT, None), (pd.NA, None),
+    (pd.Timestamp("2020-01-02"), "2020-01-02T00:00:00"), (datetime.date(2020, 1, 2), "2020-01-02"),
+    (datetime.timedelta(seconds=90), 90.0), (np.timedelta64(90, "s"), 90.0),
+    (decimal.Decimal("1.5"), 1.5), (decimal.Decimal(2), 2), (Colour.RED, "red"),
+    ({"a": np.arange(2), 1: (None, {3})}, {"a": [0, 1], "1": [None, [3]]}),
+    (pd.DataFrame({"a": [1, 2]}), [{"a": 1}, {"a": 2}]), (pd.Series([1, 2]), [1, 2]),
+    (np.array(3.5), 3.5),
+])  # fmt: skip
+def test_a_value_is_written_as_json_knows_it(value, plain):
+    assert json_value(value) == plain
+    assert type(json_value(value)) is type(plain)
+
+
+@pytest.mark.parametrize("value", [object(), b"raw", 1j, lambda: 0])
+def test_what_json_does_not_know_is_refused_with_its_type(value):
+    with pytest.raises(TypeError, match="cannot be written as JSON"):
+        json_value(value)
+
+
+@pytest.mark.parametrize(("output", "values"), [
+    (np.array([1, 2], dtype=">i4"), [1, 2]),
+    (np.array([[1.5, 2], [3, 4]]), [[1.5, 2], [3, 4]]),
+    (np.array(["a", "b"]), ["a", "b"]),
+    (pd.Series([1, None], dtype="Int64"), [1, None]),
+    (pd.Series([1, 2], dtype="Int64"), [1, 2]),
+    (pd.Series(["a", "b"], dtype="category"), ["a", "b"]),
+    (pd.to_datetime(pd.Series(["2020-01-01", None])), ["2020-01-01T00:00:00.000000", None]),
+    ([1, 2], [1, 2]), (["a", "b"], ["a", "b"]), ([1, "a"], [1, "a"]), ([True, None], [True, None]),
+    ([[1, 2], [3, 4]], [[1, 2], [3, 4]]), ([[1], [2, 3]], [[1], [2, 3]]),
+    ([["a", 1], ["b", 2]], [["a", 1], ["b", 2]]),
+    ([{"a": 1}, {"a": 2}], [{"a": 1}, {"a": 2}]),
+    ([10**30, 1], [10**30, 1]), ((1.5, 2.5), [1.5, 2.5]),
+    (np.array([["a", "b"], ["c", "d"]], dtype=object), [["a", "b"], ["c", "d"]]),
+    (np.array([[{"a": 1}, 2], [3, 4]], dtype=object), [[{"a": 1}, 2], [3, 4]]),
+])  # fmt: skip
+def test_an_answer_with_a_value_for_each_row_travels_unchanged(output, values):
+    answer = answer_of(output, 2)
+    assert answer.rowwise
+    assert answer.names == ("predictions",)
+    (back,) = unpack_arrays(memoryview(pack_arrays(answer.arrays)))
+    assert back.tolist() == values
+
+
+@pytest.mark.parametrize("output", [
+    pd.DataFrame({"p": [0.5, 1.5], "q": ["a", None]}), {"p": [0.5, 1.5], "q": ("a", None)},
+])  # fmt: skip
+def test_a_frame_or_a_dict_of_sequences_travels_as_columns(output):
+    answer = answer_of(output, 2)
+    assert answer.columns
+    assert answer.names == ("p", "q")
+    assert answer.arrays[0].tolist() == [0.5, 1.5]
+
+
+@pytest.mark.parametrize("output", [
+    7, "text", None, {"score": 1}, [1, 2, 3], np.arange(3), {"ab": "xy"}, pd.DataFrame({"a": [1]}),
+])  # fmt: skip
+def test_any_other_answer_is_one_value(output):
+    answer = answer_of(output, 2)
+    assert not answer.rowwise
+    assert answer.arrays[0].shape == (1,)
+
+
+def test_floats_keep_every_bit():
+    values = np.array([0.1, np.nextafter(1, 2), np.nan, np.inf, -0.0])
+    (back,) = unpack_arrays(memoryview(pack_arrays([wireable(values)])))
+    assert back.tobytes() == values.tobytes()
+
+
+def test_records_become_a_frame_and_rows_an_array():
+    records = np.array([{"a": 1}, {"a": 2}], dtype=object)
+    assert build_any(records)["a"].tolist() == [1, 2]
+    rows = np.empty(2, dtype=object)
+    rows[:] = [[1.0, 2.0], [3.0, 4.0]]
+    assert build_any(rows).shape == (2, 2)
+    rows[:] = [[1.0], [3.0, 4.0]]
+    assert build_any(rows).shape == (2,)
