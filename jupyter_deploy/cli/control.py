@@ -1,0 +1,47 @@
+"""How a command reaches the supervisor, and how it says who asks.
+
+Rule: a command that changes something starts the supervisor if need be; one that looks does not,
+because starting it starts every endpoint again.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jupyter_deploy.client.control import ControlClient
+    from jupyter_deploy.core.manifest import Origin
+
+
+def to_look() -> ControlClient:
+    """A client of the supervisor that runs.  Raises SupervisorUnavailable."""
+    from jupyter_deploy.client.discovery import connect
+
+    return connect(start=False)
+
+
+def to_change() -> ControlClient:
+    """A client of the supervisor, which is started if need be.  Raises SupervisorUnavailable."""
+    from jupyter_deploy.client.discovery import connect
+
+    return connect()
+
+
+def origin() -> Origin:
+    """Who asks: the person who is logged in, from a shell, in this process."""
+    import psutil
+
+    from jupyter_deploy.core.manifest import Origin
+
+    pid = os.getpid()
+    started = psutil.Process(pid).create_time()
+    return Origin(user=_user(), via="cli", pid=pid, pid_started=started)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

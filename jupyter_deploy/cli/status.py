@@ -1,0 +1,84 @@
+"""`status` and `ui`: what there is, and how to look at the registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from jupyter_deploy.cli import control
+from jupyter_deploy.cli.endpoints import endpoint_table
+from jupyter_deploy.cli.output import as_json as print_json
+from jupyter_deploy.cli.output import json_option, local_time, table
+
+if TYPE_CHECKING:
+    from jupyter_deploy.client.models import Status
+
+#: The JSON of `status` when nothing runs: the same shape, with nothing in it.
+NOTHING: dict[str, object] = {
+    "supervisor": {"pid": None},
+    "gateway": {"pids": [], "url": None},
+    "endpoints": [],
+}
+
+
+@click.command()
+@json_option
+def status(*, as_json: bool) -> None:
+    """Show what runs: supervisor, gateway, registry and endpoints."""
+    from jupyter_deploy.client.discovery import running
+
+    client = running()
+    if client is None:
+        _show_nothing(as_json=as_json)
+        return
+    with client:
+        found = client.status()
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(_text(found))
+
+
+@click.command()
+@click.option("--browser", is_flag=True, help="Open it in a browser, too.")
+@json_option
+def ui(*, browser: bool, as_json: bool) -> None:
+    """Start the MLflow UI on the registry, and print its URL."""
+    with control.to_change() as client:
+        found = client.registry_ui()
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(f"The MLflow UI is at {found.url} (pid {found.pid}).")
+    if browser:
+        click.launch(found.url)
+
+
+def _show_nothing(*, as_json: bool) -> None:
+    if as_json:
+        print_json(NOTHING)
+        return
+    click.echo("Nothing runs. `jupyter endpoint start` starts it with all endpoints as they were;")
+    click.echo("`%deploy` in a notebook and `jupyter endpoint demo` start it too.")
+
+
+def _text(found: Status) -> str:
+    supervisor, gateway, registry = found.supervisor, found.gateway, found.registry
+    pids = ", ".join(str(pid) for pid in gateway.pids) or "not running"
+    rows = [
+        ("supervisor", f"pid {supervisor.pid}, since {local_time(supervisor.started_at)}"),
+        ("home", supervisor.home),
+        ("gateway", f"{gateway.url} (pid {pids})"),
+    ]
+    rows += [("", gateway.note)] if gateway.note else []
+    rows += [("registry", registry.tracking_uri)]
+    rows += [("MLflow UI", registry.ui_url or f"not running; open it with: {registry.open_with}")]
+    rows += [("", f"{registry.pending} changes wait for MLflow")] if registry.pending else []
+    return f"{table(('PART', 'STATE'), rows)}\n\n{_endpoints(found)}"
+
+
+def _endpoints(found: Status) -> str:
+    if not found.endpoints:
+        return "No endpoints yet: `%deploy MODEL --name NAME` in a notebook makes one."
+    return endpoint_table(found.endpoints)
