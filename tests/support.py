@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -18,3 +19,10 @@ def wait_until(condition: Callable[[], T], seconds: float = 10.0, every: float =
             raise AssertionError(f"not within {seconds:g} s: {condition}")
         threading.Event().wait(every)
     return value
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
