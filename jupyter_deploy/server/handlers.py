@@ -52,16 +52,16 @@ class ControlHandler(ExtensionHandlerMixin, APIHandler):
         route = routes.find(self.request.method, path)
         # `authorized` keeps the action of its first call, so each action has a method of its own.
         if route is not None and route.right == "write":
-            await self._write(path)
+            await self._with_write(path)
         else:
-            await self._execute(path)
+            await self._with_execute(path)
 
     @authorized(action="write")
-    async def _write(self, path: str) -> None:
+    async def _with_write(self, path: str) -> None:
         await self._forward(path)
 
     @authorized(action="execute")
-    async def _execute(self, path: str) -> None:
+    async def _with_execute(self, path: str) -> None:
         await self._forward(path)
 
     async def _forward(self, path: str) -> None:

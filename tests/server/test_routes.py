@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_the_table_knows_every_route_of_the_control_client():
     """A method of the client that the extension does not forward is a decision, listed here."""
     from jupyter_deploy.client import control
 
-    source = re.sub(r"\s+", " ", open(control.__file__).read())
+    source = re.sub(r"\s+", " ", Path(control.__file__).read_text())
     called = set(re.findall(r'_call\( ?"(GET|POST|DELETE)", f?"/api/([a-z-]+)"', source))
     served = {(r.method, part) for r in routes.ROUTES for part in r.path.pattern.split("|")}
     assert len(called) >= 8
