@@ -1,0 +1,238 @@
+"""The life of a replica: what happens to it, and what is to be done then.
+
+Rule 1: every change of a replica's life is a row of TRANSITIONS; what is no row changes nothing.
+Rule 2: this file starts no process and reads no clock: `now` (monotonic seconds) and `jitter` (a
+random number in [0, 1)) are arguments.  Rule 3: giving up is per version, never per process.
+
+A replica here is a place that a process fills: the process may die and be started again, the place
+stays until it is asked to stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+#: The wait before the nth start in a row: up to 0.1 s, 0.2 s, 0.4 s ... and never over 30 s.
+FIRST_DELAY, LONGEST_DELAY = 0.1, 30.0
+#: A replica that has been ready for as long as this has forgotten its earlier failures.
+HEALTHY_SECONDS = 60.0
+#: A version that failed this often to become ready since it last did is given up.
+TRIALS = 3
+
+
+class Phase(StrEnum):
+    """Where a replica is in its life."""
+
+    WAITING = "waiting"
+    """No process; one is started when the backoff is over."""
+    STARTING = "starting"
+    """A process that loads its model; nothing is routed to it."""
+    READY = "ready"
+    """A process that answers; requests are routed to it."""
+    EJECTED = "ejected"
+    """A process that is silent: nothing is routed to it, and it is being killed."""
+    STOPPING = "stopping"
+    """Asked to stop: it answers what it has, and ends."""
+    GONE = "gone"
+    """Stopped, with no process; the place is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One replica.
+
+    Invariants: `ready_since` is set exactly when READY (test_only_a_ready_replica_has_a_start_of_
+    health); `failures` counts the ends of processes in a row without HEALTHY_SECONDS between.
+    """
+
+    phase: Phase = Phase.WAITING
+    failures: int = 0
+    ready_since: float | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.ready_since is not None) == (self.phase is Phase.READY)
+        assert self.failures >= 0
+
+
+# --- what happens ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartDue:
+    """The backoff is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class BecameReady:
+    """The process has loaded its model and answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class TookTooLong:
+    """The process has not become ready in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class WentSilent:
+    """The process has not answered a heartbeat for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The process has ended, or could not be started at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """The replica is not wanted any more."""
+
+
+Event = StartDue | BecameReady | TookTooLong | WentSilent | Exited | StopAsked
+
+# --- what is to be done ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start a process."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartAfter:
+    """Say StartDue in `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Send requests to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unroute:
+    """Send it no more requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Let it finish what it has, then end it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Remove what is left of it."""
+
+
+Action = Spawn | StartAfter | Route | Unroute | Drain | Kill | Forget
+Decision = tuple[Replica, tuple[Action, ...]]
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    now: float
+    jitter: float
+
+
+def _start(replica: Replica, _moment: _Moment) -> Decision:
+    return replace(replica, phase=Phase.STARTING), (Spawn(),)
+
+
+def _serve(replica: Replica, moment: _Moment) -> Decision:
+    return replace(replica, phase=Phase.READY, ready_since=moment.now), (Route(),)
+
+
+def _kill(replica: Replica, _moment: _Moment) -> Decision:
+    return replica, (Kill(),)
+
+
+def _back_off(replica: Replica, moment: _Moment) -> Decision:
+    wait = StartAfter(delay(replica.failures, moment.jitter))
+    return Replica(Phase.WAITING, replica.failures + 1), (wait,)
+
+
+def _lose(replica: Replica, moment: _Moment) -> Decision:
+    assert replica.ready_since is not None
+    healthy = moment.now - replica.ready_since >= HEALTHY_SECONDS
+    failures = 0 if healthy else replica.failures
+    waiting, actions = _back_off(Replica(Phase.WAITING, failures), moment)
+    return waiting, (Unroute(), *actions)
+
+
+def _eject(replica: Replica, _moment: _Moment) -> Decision:
+    # Out of the rotation first: that keeps requests moving while the kernel tears the process down.
+    return Replica(Phase.EJECTED, replica.failures), (Unroute(), Kill())
+
+
+def _drain(replica: Replica, _moment: _Moment) -> Decision:
+    return Replica(Phase.STOPPING, replica.failures), (Unroute(), Drain())
+
+
+def _abandon(replica: Replica, _moment: _Moment) -> Decision:
+    return Replica(Phase.STOPPING, replica.failures), (Kill(),)
+
+
+def _forget(replica: Replica, _moment: _Moment) -> Decision:
+    return Replica(Phase.GONE, replica.failures), (Forget(),)
+
+
+TRANSITIONS: dict[tuple[Phase, type[Event]], Callable[[Replica, _Moment], Decision]] = {
+    (Phase.WAITING, StartDue): _start,
+    (Phase.WAITING, StopAsked): _forget,
+    (Phase.STARTING, BecameReady): _serve,
+    (Phase.STARTING, TookTooLong): _kill,
+    (Phase.STARTING, Exited): _back_off,
+    (Phase.STARTING, StopAsked): _abandon,
+    (Phase.READY, WentSilent): _eject,
+    (Phase.READY, Exited): _lose,
+    (Phase.READY, StopAsked): _drain,
+    (Phase.EJECTED, Exited): _back_off,
+    (Phase.EJECTED, StopAsked): _abandon,
+    (Phase.STOPPING, Exited): _forget,
+}
+
+
+def decide(replica: Replica, event: Event, *, now: float, jitter: float) -> Decision:
+    """The replica after `event`, and what is to be done, in order."""
+    transition = TRANSITIONS.get((replica.phase, type(event)))
+    return (replica, ()) if transition is None else transition(replica, _Moment(now, jitter))
+
+
+def delay(failures: int, jitter: float) -> float:
+    """Seconds to wait before a start that follows `failures` failures: full jitter."""
+    # Full jitter spreads replicas that died together:
+    # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    assert 0.0 <= jitter < 1.0
+    return jitter * min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures, 32))
+
+
+# --- giving up ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How often replicas of a version failed to become ready since one last did."""
+
+    failures: int = 0
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the version has failed too often."""
+        return self.failures >= TRIALS
+
+
+def judge(trial: Trial, phase: Phase, event: Event) -> Trial:
+    """The trial of a version after `event` happened to a replica of it that was in `phase`."""
+    if isinstance(event, BecameReady):
+        return Trial()
+    failed = isinstance(event, Exited) and phase is Phase.STARTING
+    return Trial(trial.failures + 1) if failed else trial

@@ -1,0 +1,85 @@
+"""Events: what happened, in one sentence, for whoever looks at the endpoints.
+
+Rule 1: an event is never lost to a full disk: it is kept in memory, and written as soon as that
+works.  Rule 2: numbers grow by one, over restarts too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+
+from sqlalchemy import Connection
+
+from jupyter_deploy.client.models import Event
+from jupyter_deploy.errors import StateUnavailable
+from jupyter_deploy.supervisor.bell import Bell
+from jupyter_deploy.supervisor.store import Store, reading, writing
+
+_KEPT = 1000
+_log = logging.getLogger(__name__)
+
+
+class Journal:
+    """The last events.  `load` first; `run` writes them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._events: deque[Event] = deque(maxlen=_KEPT)
+        self._unwritten: deque[Event] = deque(maxlen=_KEPT)
+        self._number = 0
+        self._bell = Bell()
+        self._work = asyncio.Event()
+
+    async def load(self) -> None:
+        """Read what earlier supervisors have written."""
+        found = await self._store.read(lambda connection: reading.events(connection, _KEPT))
+        self._events.extend(found)
+        self._number = found[-1].number if found else 0
+
+    def add(self, kind: str, message: str, *, endpoint: str = "", version: str = "") -> None:
+        """Something has happened."""
+        self._number += 1
+        event = Event(self._number, time.time(), endpoint, version, kind, message)
+        _log.info("%s: %s", kind, message)
+        self._events.append(event)
+        self._unwritten.append(event)
+        self._work.set()
+        self._bell.ring()
+
+    async def after(self, number: int, wait: float) -> list[Event]:
+        """The events after `number`; waits up to `wait` seconds for the first."""
+        await self._bell.until(lambda: bool(self._since(number)), wait)
+        return self._since(number)
+
+    def _since(self, number: int) -> list[Event]:
+        return [event for event in self._events if event.number > number]
+
+    async def run(self) -> None:
+        """Write, until cancelled."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what is not written yet; what cannot be written now is kept for the next time."""
+        events = tuple(self._unwritten)
+        if not events:
+            return
+        try:
+            await self._store.change(lambda connection: _write(connection, events))
+        except StateUnavailable as error:
+            _log.warning("events cannot be written now: %s", error)
+            return
+        written = {event.number for event in events}
+        self._unwritten = deque(
+            (event for event in self._unwritten if event.number not in written), maxlen=_KEPT
+        )
+
+
+def _write(connection: Connection, events: tuple[Event, ...]) -> None:
+    for event in events:
+        writing.event(connection, event)

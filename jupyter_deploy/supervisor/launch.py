@@ -1,0 +1,122 @@
+"""What a replica of a version is told, and what it reports before it serves.
+
+Rule: replicas are made from the version's folder and manifest alone, so that a version starts the
+same way next year.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_deploy.core.manifest import MODEL, SAMPLE, Manifest
+from jupyter_deploy.replica.spec import ColumnSpec, ReplicaSpec, TensorSpec
+from jupyter_deploy.supervisor.processes import Order, environment
+from jupyter_deploy.supervisor.settings import Settings
+from jupyter_deploy.supervisor.state import Version
+
+_FILE = re.compile(r"replica-(\d+)-([0-9a-f]+)\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The files of one replica process; `replica_id` is never used twice."""
+
+    settings: Settings
+    number: int
+    token: str
+
+    @property
+    def replica_id(self) -> str:
+        """The name of the process, in the gateway too."""
+        return f"{self.number}-{self.token}"
+
+    @property
+    def spec(self) -> Path:
+        """What it is told: its path is the last word of its argv."""
+        return self.settings.processes / f"replica-{self.replica_id}.json"
+
+    @property
+    def report(self) -> Path:
+        """What it says once it has loaded its model, or cannot."""
+        return self.settings.processes / f"replica-{self.replica_id}.report"
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens; short, because a Unix socket's path may have 104 bytes."""
+        return self.settings.run / f"r{self.replica_id}.sock"
+
+    def remove(self) -> None:
+        """Remove the files.  The process must have ended."""
+        for file in (self.spec, self.report, self.socket):
+            file.unlink(missing_ok=True)
+
+
+def place_of(settings: Settings, file: str) -> Place | None:
+    """The place whose spec has this name, or None."""
+    match = _FILE.fullmatch(file)
+    return None if match is None else Place(settings, int(match[1]), match[2])
+
+
+def prepare(place: Place, version: Version) -> Order:
+    """Write what the replica is told; returns how to start it.  Raises OSError."""
+    place.remove()
+    folder = place.settings.versions / str(version.number)
+    sample = folder / SAMPLE
+    spec_of(place, version.manifest, folder / MODEL, sample if sample.exists() else None).write(
+        place.spec
+    )
+    return Order(
+        argv=[version.manifest.python, "-m", "jupyter_deploy.replica", str(place.spec)],
+        environment=environment(version.manifest.environment),
+        folder=place.settings.processes,
+        log=place.settings.log_of(version.number),
+    )
+
+
+def spec_of(place: Place, manifest: Manifest, model: Path, warmup: Path | None) -> ReplicaSpec:
+    """The manifest in the words of a replica."""
+    contract, loader = manifest.contract, manifest.loader
+    return ReplicaSpec(
+        socket=str(place.socket),
+        report=str(place.report),
+        model=str(model),
+        loader=loader.kind.value,
+        file=loader.file,
+        trusted=loader.trusted,
+        function=loader.function,
+        form=contract.form.value,
+        columns=tuple(ColumnSpec.of(column) for column in contract.columns),
+        tensor=None if contract.tensor is None else TensorSpec.of(contract.tensor),
+        probabilities=contract.output.probabilities,
+        warmup=None if warmup is None else str(warmup),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a replica reports: packages when it could load, the rest when it could not."""
+
+    packages: dict[str, str] = field(default_factory=dict)
+    load_seconds: float | None = None
+    stage: str = ""
+    type: str = ""
+    message: str = ""
+
+
+def read_report(place: Place) -> Report | None:
+    """The report, or None when the replica ended before it could write one."""
+    try:
+        said: dict[str, Any] = json.loads(place.report.read_text())
+        return Report(
+            packages={str(name): str(found) for name, found in said.get("packages", {}).items()},
+            load_seconds=said.get("load_seconds"),
+            stage=str(said.get("stage", "")),
+            type=str(said.get("type", "")),
+            message=str(said.get("message", "")),
+        )
+    except (OSError, ValueError, AttributeError):
+        return None

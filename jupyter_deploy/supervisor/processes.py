@@ -1,0 +1,247 @@
+"""Child processes: started, watched, ended, and found again by the next supervisor.
+
+Rule 1: a process is its pid together with its start time; a reused pid is never taken for it.
+Rule 2: every process has a session of its own, so that nothing that happens to the supervisor's
+reaches it, and all that it starts can be ended with it.  Rule 3: nothing here decides; whoever
+watches is told once, when the process has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+#: Where there is no pidfd, processes are looked at this often.
+_POLL_SECONDS = 0.2
+_LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended: an exit status, a signal, or None when only its parent could know."""
+
+    status: int | None
+    out_of_memory: bool = False
+
+    def __str__(self) -> str:
+        if self.out_of_memory:
+            return "was killed: out of memory"
+        if self.status is None:
+            return "has ended"
+        if self.status < 0:
+            return f"was killed by {signal.Signals(-self.status).name}"
+        return f"ended with status {self.status}"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to start: `log` gets its output, `descriptors` are the file descriptors it inherits."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path
+    log: Path
+    descriptors: Sequence[int] = ()
+
+
+class Process:
+    """One process, ours or adopted.  `exited` is called once, in the event loop."""
+
+    def __init__(self, pid: int, started: float, popen: subprocess.Popen[bytes] | None) -> None:
+        self.pid = pid
+        self.started = started
+        self._popen = popen
+        self._kills_before = _out_of_memory_kills()
+        self._ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self._watch = _Watch(pid, started, self._on_end)
+
+    @classmethod
+    def start(cls, order: Order) -> Self:
+        """Start what `order` says.  Raises OSError."""
+        log = os.open(order.log, _LOG_FLAGS, 0o600)
+        try:
+            popen = subprocess.Popen(
+                list(order.argv),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=order.folder,
+                env=dict(order.environment),
+                pass_fds=tuple(order.descriptors),
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+        # A child of ours stays in the process table until we wait for it: its start is there.
+        return cls(popen.pid, started_at(popen.pid) or 0.0, popen)
+
+    @classmethod
+    def adopt(cls, pid: int, started: float) -> Self | None:
+        """The living process that an earlier supervisor has started, or None."""
+        return cls(pid, started, None) if started_at(pid) == started else None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not been seen to end."""
+        return not self._ended.done()
+
+    async def exit(self) -> Exit:
+        """How it ended, once it has."""
+        return await asyncio.shield(self._ended)
+
+    async def ended_within(self, seconds: float) -> bool:
+        """Whether it ends within `seconds`."""
+        done, _ = await asyncio.wait([self._ended], timeout=seconds)
+        return bool(done)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._send(signal.SIGTERM, group=False)
+
+    def kill(self) -> None:
+        """End it now, with all that it has started."""
+        self._send(signal.SIGKILL, group=True)
+
+    async def end(self, seconds: float) -> None:
+        """Ask it to end, and end it when it has not after `seconds`."""
+        self.terminate()
+        if not await self.ended_within(seconds):
+            self.kill()
+            await self.ended_within(5.0)
+
+    def release(self) -> None:
+        """Stop watching; the process goes on."""
+        self._watch.stop()
+
+    def _send(self, number: signal.Signals, *, group: bool) -> None:
+        if not self.alive or started_at(self.pid) != self.started:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            if group and os.getpgid(self.pid) == self.pid:
+                os.killpg(self.pid, number)
+            else:
+                os.kill(self.pid, number)
+
+    def _on_end(self) -> None:
+        self._watch.stop()
+        if self._ended.done():
+            return
+        status = None
+        if self._popen is not None:
+            # What it has started goes with it.  Until we wait, its pid cannot have been reused.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+            status = self._popen.wait()
+        killed = status in (None, -signal.SIGKILL)
+        memory = killed and _out_of_memory_kills() > self._kills_before
+        self._ended.set_result(Exit(status, memory))
+
+
+def started_at(pid: int) -> float | None:
+    """When the process started, or None when there is none (or only a zombie).
+
+    Linux: seconds since boot, which no change of the clock moves; elsewhere: since the epoch.
+    """
+    if sys.platform != "linux":
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            zombie = process.status() == psutil.STATUS_ZOMBIE
+            return None if zombie else float(process.create_time())
+        return None
+    try:
+        # Fields 3 and 22 of proc_pid_stat(5); the name before may hold anything, and ends at ')'.
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def found(folder: Path) -> dict[str, tuple[int, float]]:
+    """Our living processes that were told a file of `folder`: (pid, start) by the file's name.
+
+    The process table is the truth: no process can be lost between its start and a note about it.
+    """
+    ours: dict[str, tuple[int, float]] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, IndexError):
+            if process.uids().real != os.getuid():
+                continue
+            told = Path(process.cmdline()[-1])
+            started = started_at(process.pid)
+            if told.parent == folder and started is not None:
+                ours[told.name] = (process.pid, started)
+    return ours
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """What a child inherits: where programs, modules and libraries are, and `extra`.
+
+    Nothing else: the environment that a supervisor was started in may hold tokens.
+    """
+    kept = {name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)}
+    merged = kept | dict(extra)
+    paths = [merged.get("PYTHONPATH", ""), kept.get("PYTHONPATH", "")]
+    unique = dict.fromkeys(part for path in paths for part in path.split(os.pathsep) if part)
+    return merged | ({"PYTHONPATH": os.pathsep.join(unique)} if unique else {})
+
+
+_INHERITED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|PYTHONPATH|PYTHONHOME"
+    r"|VIRTUAL_ENV|CONDA_PREFIX|CONDA_DEFAULT_ENV|(DY)?LD_LIBRARY_PATH|CUDA_\w+|NVIDIA_\w+"
+    r"|OMP_\w+|MKL_\w+|OPENBLAS_\w+|SSL_CERT_\w+|REQUESTS_CA_BUNDLE|JAVA_HOME|XDG_\w+"
+    r"|JUPYTER_DEPLOY_HOME"
+)
+
+
+class _Watch:
+    """Calls `ended` in the event loop when a process ends, until stopped."""
+
+    def __init__(self, pid: int, started: float, ended: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._descriptor: int | None = None
+        self._poll: asyncio.TimerHandle | None = None
+        self._ended = ended
+        if not hasattr(os, "pidfd_open"):
+            self._look(pid, started)
+            return
+        try:
+            self._descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._loop.call_soon(ended)
+            return
+        self._loop.add_reader(self._descriptor, ended)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._poll is not None:
+            self._poll.cancel()
+        if self._descriptor is not None:
+            self._loop.remove_reader(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _look(self, pid: int, started: float) -> None:
+        if started_at(pid) != started:
+            self._loop.call_soon(self._ended)
+        else:
+            self._poll = self._loop.call_later(_POLL_SECONDS, self._look, pid, started)
+
+
+def _out_of_memory_kills() -> int:
+    """How often this machine's kernel has killed a process for its memory (0 where unknown)."""
+    try:
+        match = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(match[1]) if match else 0

@@ -1,0 +1,404 @@
+"""Replicas: makes what runs follow what ought to run.
+
+Rule 1: `core.lifecycle` decides, this file performs; nothing here changes a phase by itself.
+Rule 2: a replica is stopped only after the gateway has confirmed that it routes there no more.
+Rule 3: a living process of an earlier supervisor is taken over, never started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from jupyter_deploy.client.models import ReplicaStatus
+from jupyter_deploy.core import lifecycle
+from jupyter_deploy.core.lifecycle import Phase, Trial
+from jupyter_deploy.core.snapshot import ReplicaRoute
+from jupyter_deploy.supervisor import failures, launch, logs
+from jupyter_deploy.supervisor.bell import Bell
+from jupyter_deploy.supervisor.channel import Channel, Pulse
+from jupyter_deploy.supervisor.failures import Failure
+from jupyter_deploy.supervisor.journal import Journal
+from jupyter_deploy.supervisor.launch import Place, Report
+from jupyter_deploy.supervisor.processes import Exit, Process
+from jupyter_deploy.supervisor.settings import Settings
+from jupyter_deploy.supervisor.state import Version
+
+_log = logging.getLogger(__name__)
+
+#: How often the socket of a replica that loads its model is looked for.
+_LOOK_SECONDS = 0.02
+#: A replica that was warm before it listened answers its first heartbeat at once.
+_FIRST_PULSE_SECONDS = 10.0
+#: How long a living replica may take to answer the supervisor that takes it over.
+_ADOPT_SECONDS = 2.0
+#: A replica is idle when it has served nothing for as long as this after it was unrouted.
+_QUIET_SECONDS = 0.25
+_END_SECONDS = 8.0
+#: With more replicas than this, each is asked less often, so that idle costs stay the same.
+_PULSES_PER_SECOND = 25
+
+
+@dataclass(eq=False, slots=True)
+class _Slot:
+    """The place of one replica, and the process that fills it now."""
+
+    version: Version
+    life: lifecycle.Replica = field(default_factory=lifecycle.Replica)
+    place: Place | None = None
+    process: Process | None = None
+    channel: Channel | None = None
+    pulse: Pulse | None = None
+    starts: int = 0
+    overdue: bool = False
+    timer: asyncio.TimerHandle | None = None
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def number(self) -> int:
+        return self.version.number
+
+    @property
+    def label(self) -> str:
+        return f"{self.version.endpoint} {self.version.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What replicas tell the rest of the supervisor.
+
+    `version` finds a version by its number; `changed` says that routes have changed; `published`
+    returns once the gateway routes by them; `gave_up` is called when a version failed too often.
+    """
+
+    version: Callable[[int], Version | None]
+    changed: Callable[[], None]
+    published: Callable[[], Awaitable[object]]
+    gave_up: Callable[[Version, Failure], None]
+
+
+class Replicas:
+    """All replicas of all versions."""
+
+    def __init__(self, settings: Settings, journal: Journal, wiring: Wiring) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._wiring = wiring
+        self._slots: list[_Slot] = []
+        self._trials: dict[int, Trial] = {}
+        self._failures: dict[int, Failure] = {}
+        self._bell = Bell()
+        self._stopping = False
+
+    # --- what there is --------------------------------------------------------------------------
+
+    def routes(self) -> dict[int, tuple[ReplicaRoute, ...]]:
+        """The replicas that are ready, by the number of their version."""
+        routes: dict[int, tuple[ReplicaRoute, ...]] = {}
+        for slot in self._slots:
+            if slot.life.phase is Phase.READY and slot.place is not None:
+                route = ReplicaRoute(slot.place.replica_id, str(slot.place.socket))
+                routes[slot.number] = (*routes.get(slot.number, ()), route)
+        return routes
+
+    def ready(self, number: int) -> int:
+        """How many replicas of a version are ready."""
+        return sum(slot.life.phase is Phase.READY for slot in self._of(number))
+
+    def statuses(self, number: int) -> tuple[ReplicaStatus, ...]:
+        """The replicas of a version, for a person."""
+        return tuple(_status(slot) for slot in self._of(number))
+
+    def channel(self, number: int) -> Channel:
+        """A connection to a replica that is ready.  Raises LookupError."""
+        for slot in self._of(number):
+            if slot.life.phase is Phase.READY and slot.channel is not None:
+                return slot.channel
+        raise LookupError(number)
+
+    def report(self, number: int) -> Report | None:
+        """What a ready replica of the version reported."""
+        places = [slot.place for slot in self._of(number) if slot.life.phase is Phase.READY]
+        return next((launch.read_report(place) for place in places if place is not None), None)
+
+    def _of(self, number: int) -> list[_Slot]:
+        return [slot for slot in self._slots if slot.number == number]
+
+    # --- what ought to be -----------------------------------------------------------------------
+
+    def want(self, wanted: Mapping[int, int]) -> None:
+        """Have so many replicas of each version (by number), and none of others."""
+        numbers = dict.fromkeys([*wanted, *(slot.number for slot in self._slots)])
+        for number in numbers:
+            self._want(number, wanted.get(number, 0))
+
+    def _want(self, number: int, count: int) -> None:
+        if count == 0:
+            self._trials.pop(number, None)
+        staying = [slot for slot in self._of(number) if slot.life.phase is not Phase.STOPPING]
+        # Those that serve are the last to go.
+        staying.sort(key=lambda slot: slot.life.phase is Phase.READY, reverse=True)
+        for slot in staying[count:]:
+            self._apply(slot, lifecycle.StopAsked())
+        version = self._wiring.version(number)
+        for _ in range(count - len(staying) if version is not None else 0):
+            assert version is not None
+            slot = _Slot(version)
+            self._slots.append(slot)
+            self._apply(slot, lifecycle.StartDue())
+
+    async def settled(self, number: int, count: int, *, step: str) -> None:
+        """Return once `count` replicas of the version are ready.  Raises ReplicaFailed."""
+        seconds = self._settings.start_seconds + _FIRST_PULSE_SECONDS
+        before = self._failures.get(number)
+
+        def over() -> bool:
+            return self.ready(number) >= count or self._failures.get(number) is not before
+
+        in_time = await self._bell.until(over, seconds)
+        if self.ready(number) >= count:
+            return
+        failure = self._failures.get(number)
+        if failure is not None and failure is not before:
+            raise failure.error(step)
+        if not in_time:
+            raise failures.too_slow(seconds, self._last_lines(number)).error(step)
+
+    async def gone(self, number: int, seconds: float) -> bool:
+        """Whether the version has no process any more, within `seconds`."""
+        return await self._bell.until(lambda: not self._of(number), seconds)
+
+    async def stop(self) -> None:
+        """End every replica."""
+        self._stopping = True
+        self.want({})
+        seconds = 2 * _END_SECONDS
+        if not await self._bell.until(lambda: not self._slots, seconds):
+            _log.error("%d replicas have not ended within %g s", len(self._slots), seconds)
+
+    # --- taking over ----------------------------------------------------------------------------
+
+    async def adopt(self, living: Mapping[str, tuple[int, float]]) -> int:
+        """Take over the replicas among `living` (by the names of their specs); how many."""
+        slots = [self._adopted(file, pid, started) for file, (pid, started) in living.items()]
+        adopted = [slot for slot in slots if slot is not None]
+        async with asyncio.TaskGroup() as group:
+            for slot in adopted:
+                group.create_task(self._greet(slot))
+        self._remove_leftovers()
+        return len(adopted)
+
+    def _adopted(self, file: str, pid: int, started: float) -> _Slot | None:
+        place = launch.place_of(self._settings, file)
+        process = None if place is None else Process.adopt(pid, started)
+        version = None if place is None else self._wiring.version(place.number)
+        if place is None or process is None:
+            return None
+        if version is None:
+            process.kill()
+            return None
+        slot = _Slot(version, lifecycle.Replica(Phase.STARTING), place, process, starts=1)
+        slot.channel = Channel(str(place.socket))
+        self._slots.append(slot)
+        return slot
+
+    async def _greet(self, slot: _Slot) -> None:
+        """Route to a replica that listens: it has served until now, even if it is busy."""
+        assert slot.place is not None
+        assert slot.channel is not None
+        if slot.place.socket.exists():
+            try:
+                slot.pulse = await slot.channel.pulse(_ADOPT_SECONDS)
+            except TimeoutError:
+                _log.info("replica %s is busy", slot.place.replica_id)
+            except OSError as error:
+                _log.warning("replica %s does not answer: %s", slot.place.replica_id, error)
+            self._apply(slot, lifecycle.BecameReady())
+        self._attend(slot)
+
+    def _remove_leftovers(self) -> None:
+        """Remove the files of replicas that have ended while nobody watched."""
+        living = {slot.place.spec.name for slot in self._slots if slot.place is not None}
+        for spec in self._settings.processes.glob("replica-*.json"):
+            place = launch.place_of(self._settings, spec.name)
+            if place is not None and spec.name not in living:
+                place.remove()
+
+    # --- deciding and performing ----------------------------------------------------------------
+
+    def _apply(self, slot: _Slot, event: lifecycle.Event) -> None:
+        before, number = slot.life.phase, slot.number
+        trial = self._trials.get(number, Trial())
+        judged = lifecycle.judge(trial, before, event)
+        slot.life, actions = lifecycle.decide(
+            slot.life,
+            event,
+            now=time.monotonic(),
+            jitter=random.random(),  # noqa: S311 - spreads starts, hides nothing
+        )
+        self._trials[number] = judged
+        for action in actions:
+            self._perform(slot, action)
+        if judged.given_up and judged.failures == lifecycle.TRIALS and judged != trial:
+            self._wiring.gave_up(slot.version, self._failures[number])
+        self._bell.ring()
+
+    def _perform(self, slot: _Slot, action: lifecycle.Action) -> None:
+        match action:
+            case lifecycle.Spawn():
+                self._spawn(slot)
+            case lifecycle.StartAfter(seconds):
+                loop = asyncio.get_running_loop()
+                slot.timer = loop.call_later(seconds, self._apply, slot, lifecycle.StartDue())
+            case lifecycle.Route():
+                self._do(slot, self._beat(slot), "heartbeat")
+                self._wiring.changed()
+            case lifecycle.Unroute():
+                self._wiring.changed()
+            case lifecycle.Drain():
+                self._do(slot, self._drain(slot), "drain")
+            case lifecycle.Kill():
+                assert slot.process is not None
+                slot.process.kill()
+            case lifecycle.Forget():
+                self._forget(slot)
+            case _:
+                assert_never(action)
+
+    def _do(self, slot: _Slot, work: Awaitable[None], name: str) -> None:
+        async def run() -> None:
+            await work
+
+        task = asyncio.get_running_loop().create_task(run(), name=f"{name} {slot.label}")
+        slot.tasks.add(task)
+        task.add_done_callback(slot.tasks.discard)
+
+    def _spawn(self, slot: _Slot) -> None:
+        slot.starts += 1
+        slot.overdue = False
+        slot.place = Place(self._settings, slot.number, secrets.token_hex(3))
+        slot.pulse = None
+        try:
+            slot.process = Process.start(launch.prepare(slot.place, slot.version))
+        except OSError as error:
+            self._failures[slot.number] = failures.not_started(error, slot.version.manifest.python)
+            slot.place.remove()
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._apply, slot, lifecycle.Exited())
+            return
+        slot.channel = Channel(str(slot.place.socket))
+        self._attend(slot)
+
+    def _attend(self, slot: _Slot) -> None:
+        self._do(slot, self._until_exit(slot), "watch")
+        if slot.life.phase is Phase.STARTING:
+            self._do(slot, self._until_ready(slot), "bring up")
+
+    async def _until_ready(self, slot: _Slot) -> None:
+        assert slot.place is not None
+        assert slot.channel is not None
+        try:
+            async with asyncio.timeout(self._settings.start_seconds):
+                while not slot.place.socket.exists():  # noqa: ASYNC110 - a file has no event
+                    await asyncio.sleep(_LOOK_SECONDS)
+            slot.pulse = await slot.channel.pulse(_FIRST_PULSE_SECONDS)
+        except OSError:
+            lines = self._last_lines(slot.number)
+            self._failures[slot.number] = failures.too_slow(self._settings.start_seconds, lines)
+            slot.overdue = True
+            self._apply(slot, lifecycle.TookTooLong())
+            return
+        if slot.starts > 1:
+            self._tell("replica-ready", slot, f"{slot.label} is up again (pid {slot.pulse.pid}).")
+        self._apply(slot, lifecycle.BecameReady())
+
+    async def _until_exit(self, slot: _Slot) -> None:
+        assert slot.process is not None
+        self._note_end(slot, await slot.process.exit())
+        if slot.place is not None:
+            slot.place.remove()
+        others = slot.tasks - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if slot.channel is not None:
+            slot.channel.close()
+        slot.process = slot.channel = slot.pulse = None
+        self._apply(slot, lifecycle.Exited())
+
+    def _note_end(self, slot: _Slot, exit_: Exit) -> None:
+        assert slot.process is not None
+        if slot.life.phase is Phase.STARTING and slot.place is not None and not slot.overdue:
+            report, lines = launch.read_report(slot.place), self._last_lines(slot.number)
+            expected = slot.version.manifest.packages
+            self._failures[slot.number] = failures.ended(exit_, report, lines, expected)
+        if slot.life.phase is Phase.READY:
+            what = f"A replica of {slot.label} (pid {slot.process.pid}) {exit_}; a new one starts."
+            self._tell("replica-ended", slot, what)
+
+    async def _beat(self, slot: _Slot) -> None:
+        """Ask the replica through the queue that serves predictions, until it is silent."""
+        silence = slot.version.timeout_seconds + 5.0
+        while slot.channel is not None:
+            await asyncio.sleep(
+                max(self._settings.heartbeat_seconds, len(self._slots) / _PULSES_PER_SECOND)
+            )
+            try:
+                slot.pulse = await slot.channel.pulse(silence)
+            except OSError as error:
+                # A process that has ended is told by its exit, a moment from now.
+                await asyncio.sleep(_LOOK_SECONDS)
+                what = f"A replica of {slot.label} does not answer ({error}); it is replaced."
+                self._tell("replica-silent", slot, what)
+                self._apply(slot, lifecycle.WentSilent())
+                return
+            logs.cap(self._settings.log_of(slot.number), self._settings.max_log_bytes)
+
+    async def _drain(self, slot: _Slot) -> None:
+        assert slot.process is not None
+        if not self._stopping:
+            await self._wiring.published()
+            await self._until_quiet(slot)
+        await slot.process.end(_END_SECONDS)
+
+    async def _until_quiet(self, slot: _Slot) -> None:
+        """Wait until nothing has been served between two heartbeats, so nothing is in flight."""
+        assert slot.channel is not None
+        seconds = slot.version.timeout_seconds
+        served = -1
+        try:
+            async with asyncio.timeout(seconds + self._settings.drain_seconds):
+                while (pulse := await slot.channel.pulse(seconds)).served != served:
+                    served = pulse.served
+                    await asyncio.sleep(_QUIET_SECONDS)
+        except OSError as error:
+            _log.info("a replica of %s is stopped busy: %s", slot.label, error)
+
+    def _forget(self, slot: _Slot) -> None:
+        if slot.timer is not None:
+            slot.timer.cancel()
+        if slot.place is not None:
+            slot.place.remove()
+        self._slots.remove(slot)
+
+    def _last_lines(self, number: int) -> list[str]:
+        return logs.last_lines(self._settings.log_of(number), failures.LOG_LINES)
+
+    def _tell(self, kind: str, slot: _Slot, message: str) -> None:
+        version = slot.version
+        self._journal.add(kind, message, endpoint=version.endpoint, version=version.version)
+
+
+def _status(slot: _Slot) -> ReplicaStatus:
+    return ReplicaStatus(
+        replica_id="" if slot.place is None else slot.place.replica_id,
+        pid=None if slot.process is None else slot.process.pid,
+        state=slot.life.phase.value,
+        restarts=max(0, slot.starts - 1),
+        rss_bytes=None if slot.pulse is None else slot.pulse.rss_bytes,
+    )

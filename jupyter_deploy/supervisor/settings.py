@@ -1,0 +1,99 @@
+"""What the supervisor is told when it starts, and where it keeps things.
+
+Rule: read once, from traits and environment, into one frozen value; nothing is read again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jupyter_deploy.client.paths import private_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One frozen value for all parts of the supervisor.
+
+    `home` holds what lasts, `run` the sockets (a short path).  Port 0 takes any free port.
+    """
+
+    home: Path
+    run: Path
+    ip: str = "127.0.0.1"
+    port: int = 8900
+    tracking_uri: str = ""
+    replicas: int = 1
+    #: The version before keeps its replicas, so that a rollback takes no time.
+    standby_warm: bool = True
+    #: A replica that has not loaded its model after as long as this is killed.
+    start_seconds: float = 180.0
+    #: What is in flight when something is stopped may take this much longer.
+    drain_seconds: float = 30.0
+    timeout_seconds: float = 30.0
+    heartbeat_seconds: float = 2.0
+    max_log_bytes: int = 10_000_000
+    log_level: str = "INFO"
+
+    @property
+    def state(self) -> Path:
+        """The SQLite file."""
+        return self.home / "state.db"
+
+    @property
+    def snapshot(self) -> Path:
+        """The route snapshot that the gateway reads."""
+        return self.home / "snapshot.json"
+
+    @property
+    def keys(self) -> Path:
+        """One 0600 file for each key."""
+        return self.home / "keys"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of all processes."""
+        return self.home / "logs"
+
+    @property
+    def errors(self) -> Path:
+        """What the gateway writes about failed requests, one file for each endpoint."""
+        return self.logs / "errors"
+
+    @property
+    def staging(self) -> Path:
+        """One folder for each deploy that is open."""
+        return self.home / "staging"
+
+    @property
+    def versions(self) -> Path:
+        """One folder for each version, by its number."""
+        return self.home / "versions"
+
+    @property
+    def processes(self) -> Path:
+        """What each child process was told; its path in an argv says that the process is ours."""
+        return self.home / "processes"
+
+    @property
+    def socket(self) -> Path:
+        """Where the control API listens."""
+        return self.run / "supervisor.sock"
+
+    @property
+    def admin(self) -> Path:
+        """Where the gateway takes orders."""
+        return self.run / "gateway.sock"
+
+    def log_of(self, number: int) -> Path:
+        """The log of the replicas of version `number`."""
+        return self.logs / f"version-{number}.log"
+
+    def make_folders(self) -> None:
+        """Create every folder (0700).  Raises StateUnavailable."""
+        private_folder(self.home)
+        private_folder(self.run)
+        for folder in (self.keys, self.logs, self.errors, self.staging):
+            private_folder(folder)
+        for folder in (self.versions, self.processes, self.home / "mlflow"):
+            private_folder(folder)
