@@ -1,0 +1,96 @@
+"""A real Jupyter server with the extension, in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support import wait_until
+
+TOKEN = "a-token-of-the-tests"
+BASE = "/user/ada%40b/"
+API = "jupyter-deploy/api/"
+#: Lets a test take rights away while the server runs: it reads them from a file.
+CONFIG = """
+from pathlib import Path
+from jupyter_server.auth import Authorizer
+
+class Rights(Authorizer):
+    def is_authorized(self, handler, user, action, resource):
+        return resource != "jupyter_deploy" or action in Path({rights!r}).read_text().split()
+
+c.ServerApp.authorizer_class = Rights
+"""
+
+
+@dataclass
+class JupyterServer:
+    """A Jupyter server in a process of its own."""
+
+    folder: Path
+    autostart: bool = True
+    process: subprocess.Popen[bytes] = field(init=False)
+    url: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("config", "data", "runtime", "root"):
+            (self.folder / name).mkdir(parents=True)
+        self.allow("read write execute")
+        config = CONFIG.format(rights=str(self.folder / "rights"))
+        (self.folder / "config" / "jupyter_server_config.py").write_text(config)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "jupyter_server", *self._arguments()],
+                env=os.environ | self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder / "root",
+            )
+        self.url = wait_until(self._address, 60.0) + API
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "server.log"
+
+    def allow(self, rights: str) -> None:
+        (self.folder / "rights").write_text(rights)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        self.process.send_signal(number)
+        self.process.wait(30)
+
+    def _address(self) -> str:
+        assert self.process.poll() is None, self.log.read_text()
+        for file in (self.folder / "runtime").glob("jpserver-*.json"):
+            # Jupyter writes it in place: it may be half there.
+            with contextlib.suppress(ValueError):
+                return f"http://127.0.0.1:{json.loads(file.read_text())['port']}{BASE}"
+        return ""
+
+    def _arguments(self) -> list[str]:
+        return [
+            "--no-browser",
+            "--allow-root",
+            "--ServerApp.port=0",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.base_url={BASE}",
+            "--ServerApp.allow_unauthenticated_access=False",
+            "--ServerApp.jpserver_extensions={'jupyter_deploy': True}",
+            f"--DeployExtension.autostart={self.autostart}",
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "JUPYTER_CONFIG_DIR": str(self.folder / "config"),
+            "JUPYTER_DATA_DIR": str(self.folder / "data"),
+            "JUPYTER_RUNTIME_DIR": str(self.folder / "runtime"),
+            "JUPYTER_TOKEN": TOKEN,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }

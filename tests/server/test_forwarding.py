@@ -1,0 +1,133 @@
+"""What leaves the Jupyter server for the supervisor, seen from the supervisor's socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import socketserver
+import tempfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import ClassVar
+
+import httpx
+import psutil
+import pytest
+
+from jupyter_deploy.client.discovery import Supervisor
+from tests.server.jupyter import TOKEN, JupyterServer
+
+
+class Recorder(BaseHTTPRequestHandler):
+    """Stands where the supervisor does, writes down what arrives and answers as it is told."""
+
+    protocol_version = "HTTP/1.1"
+    seen: ClassVar[list[tuple[str, dict[str, str], bytes]]] = []
+    answer = (200, "application/json", b"{}")
+
+    def do_GET(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self.rfile.read(int(headers.get("content-length", 0)))
+        self.seen.append((f"{self.command} {self.path}", headers, body))
+        status, kind, content = self.answer
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Set-Cookie", "from=the-supervisor")
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_DELETE = do_GET  # noqa: N815 - http.server's names
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def socket() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="jd-") as folder:
+        path = Path(folder) / "s"
+        with socketserver.ThreadingUnixStreamServer(str(path), Recorder) as server:
+            server.daemon_threads = True
+            threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+            yield path
+            server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def server(socket, tmp_path_factory) -> Iterator[JupyterServer]:
+    home = tmp_path_factory.mktemp("home")
+    started = psutil.Process().create_time()
+    Supervisor(os.getpid(), started, str(socket), "0").write(home / "supervisor.json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_DEPLOY_HOME", str(home))
+        server = JupyterServer(tmp_path_factory.mktemp("jupyter") / "server", autostart=False)
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def api(server) -> Iterator[httpx.Client]:
+    Recorder.seen.clear()
+    Recorder.answer = (200, "application/json", b"{}")
+    headers = {"authorization": f"token {TOKEN}", "cookie": "a=b", "x-secret": "c"}
+    with httpx.Client(base_url=server.url, headers=headers, timeout=60.0) as client:
+        yield client
+
+
+def test_no_cookie_token_or_other_header_of_the_browser_goes_on(api):
+    assert api.get("status").status_code == 200
+    ((asked, headers, body),) = Recorder.seen
+    assert (asked, body) == ("GET /api/status", b"")
+    assert set(headers) == {"host", "accept", "accept-encoding", "connection", "user-agent"}
+
+
+def test_only_parameters_of_the_control_api_go_on(api):
+    api.get("events", params={"after": "7", "wait": "0", "token": TOKEN, "x": "y"})
+    ((asked, _, _),) = Recorder.seen
+    assert asked == "GET /api/events?after=7&wait=0"
+
+
+def test_the_body_says_who_asks_as_jupyter_knows_them(api):
+    told = {
+        "origin": {"user": "root", "via": "cli", "notebook": "a.ipynb", "pid": 1},
+        "version": "1.0.0",
+    }
+    api.post("endpoints/churn/rollback", json=told)
+    api.delete("endpoints/churn")
+    sent = [json.loads(body) for _, _, body in Recorder.seen]
+    assert [body["origin"]["via"] for body in sent] == ["lab", "lab"]
+    assert all(body["origin"]["user"] not in ("", "root") for body in sent)
+    assert sent[0]["origin"]["notebook"] == "a.ipynb"
+    assert "pid" not in sent[0]["origin"]
+    assert sent[0]["version"] == "1.0.0"
+
+
+def test_a_submitted_manifest_goes_on_as_it_is(api):
+    api.post("deploys/d1/submit", content=b'{"manifest": {"a": 1.0}}')
+    ((asked, headers, body),) = Recorder.seen
+    assert (asked, body) == ("POST /api/deploys/d1/submit", b'{"manifest": {"a": 1.0}}')
+    assert headers["content-type"] == "application/json"
+
+
+def test_status_and_problem_come_back_and_no_header_of_the_supervisor(api):
+    problem = b'{"type": "x#conflict", "status": 409, "detail": "no"}'
+    Recorder.answer = (409, "application/problem+json", problem)
+    answer = api.post("endpoints/churn/promote", json={})
+    assert (answer.status_code, answer.content) == (409, problem)
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert "the-supervisor" not in str(answer.headers)
+
+
+def test_an_answer_that_is_not_json_does_not_come_back(api):
+    Recorder.answer = (200, "text/html", b"<script>")
+    answer = api.get("status")
+    assert answer.status_code == 503
+    assert "<script>" not in answer.text
+
+
+def test_a_redirect_is_not_followed(api):
+    Recorder.answer = (307, "application/json", b"{}")
+    assert api.get("status").status_code == 307
+    assert len(Recorder.seen) == 1
