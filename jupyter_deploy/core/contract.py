@@ -39,7 +39,8 @@ class Column:
     """One column of a frame.
 
     `dtype` is the pandas dtype that the model was fitted on ("int64", "float32", "category",
-    "Int64", "datetime64[ns]", "str", "object"): a replica rebuilds the column with it.  `minimum`
+    "Int64", "datetime64[ns]", "str", "object"): a replica rebuilds the column with it; "infer" is
+    for a column of which nothing is known.  `minimum`
     and `maximum` are the range seen (datetimes as seconds since the epoch); they are not enforced.
     """
 

@@ -126,6 +126,8 @@ def _series_data(column: ColumnLike, array: Array) -> Any:
 def _extension(dtype: str, array: Array) -> Any:
     import pandas as pd
 
+    if dtype == "infer":  # nothing is known: as pandas reads a list of values
+        return pd.Series(array.tolist())
     if array.dtype.kind == "O":
         return pd.Series(array.tolist(), dtype=dtype)
     return pd.Series(array).astype(dtype)

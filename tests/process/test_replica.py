@@ -249,7 +249,7 @@ def test_a_frame_has_the_columns_dtypes_and_missing_values_of_the_notebook(folde
         return [{
             "dtypes": [str(dtype) for dtype in frame.dtypes],
             "names": [repr(name) for name in frame.columns],
-            "missing": [repr(value) for value in frame.iloc[1]],
+            "missing": [str(value) for value in frame.iloc[1]],
             "levels": list(frame["city"].cat.categories),
         }] * len(frame)  # fmt: skip
 
@@ -287,7 +287,8 @@ def test_a_frame_has_the_columns_dtypes_and_missing_values_of_the_notebook(folde
         process.kill()
         process.wait()
     assert seen["dtypes"] == [column.dtype for column in columns]
-    assert seen["missing"] == ["nan", "None", "nan", "nan", "<NA>", "<NA>", "nan", "NaT", "nan"]
+    blanks = ["nan", "None", "nan", "nan", "<NA>", "<NA>", "nan", "NaT", "nan"]
+    assert seen["missing"] == blanks
     assert seen["levels"] == ["z", "a"]
     assert seen["names"][-1] == "3"
 

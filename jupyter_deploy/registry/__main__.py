@@ -1,0 +1,45 @@
+"""`python -m jupyter_deploy.registry`: carries out orders of the supervisor, one JSON line each.
+
+    in   {"id", "tracking_uri", "name", "aliases": {alias: version}, "tags": {version: {…}}}
+    out  {"id", "ok": true} or {"id", "ok": false, "error": why}
+
+It is a process of its own because MLflow takes 150 MB and seconds to import: the supervisor starts
+it when there is work, and ends it (by closing its input) when there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any, TextIO
+
+from jupyter_deploy.registry.sync import Order, carry_out
+
+
+def main(orders: TextIO, answers: TextIO) -> None:
+    """Carry out each line of `orders` until they end."""
+    for line in orders:
+        if line.strip():
+            answers.write(json.dumps(_answer(line)) + "\n")
+            answers.flush()
+
+
+def _answer(line: str) -> dict[str, Any]:
+    identity = None
+    try:
+        fields = json.loads(line)
+        identity = fields.pop("id")
+        carry_out(Order(**fields))
+    except Exception as error:  # noqa: BLE001 - the answer says so, and the next order may be fine
+        return {"id": identity, "ok": False, "error": f"{type(error).__name__}: {error}"}
+    return {"id": identity, "ok": True}
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whatever MLflow prints goes to the log; only answers go to the supervisor.
+    output = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    main(sys.stdin, output)

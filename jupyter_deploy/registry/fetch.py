@@ -1,0 +1,95 @@
+"""A registered model, brought back from the registry, and how a replica shall load it.
+
+Rule: what is served is what comes back from here, never what the kernel holds in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from jupyter_deploy.core.contract import Contract
+from jupyter_deploy.core.manifest import Loader, LoaderKind, RegisteredModel
+from jupyter_deploy.errors import NotAModel, RegistryUnavailable
+from jupyter_deploy.registry.location import quiet, using
+from jupyter_deploy.registry.package import FUNCTION_KEY
+from jupyter_deploy.registry.signature import contract_of
+
+
+def fetch(registered: RegisteredModel, folder: Path) -> None:
+    """Copy the artefact of a registered version into `folder`.  Raises RegistryUnavailable."""
+    download(f"models:/{registered.name}/{registered.version}", folder, registered.tracking_uri)
+
+
+def download(source: str, folder: Path, uri: str) -> None:
+    """Copy the MLflow model at `source` into `folder`.  Raises RegistryUnavailable or NotAModel."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with using(uri):
+        import mlflow.artifacts
+
+        got = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(folder)))
+    if got.resolve() != folder.resolve():
+        _move_up(got, folder)
+    if not (folder / "MLmodel").is_file():
+        raise NotAModel(f"There is no MLflow model at {source}.", "Name the model's own folder.")
+
+
+def loader_of(folder: Path) -> Loader:
+    """How to load the MLflow model in `folder`: as what it is where we can, else as a pyfunc."""
+    model = _read(folder)
+    function = (model.metadata or {}).get(FUNCTION_KEY)
+    if function and (folder / function).is_file():
+        return Loader(LoaderKind.CLOUDPICKLE, str(function), function=True)
+    native = model.flavors.get("sklearn")
+    pyfunc = model.flavors.get("python_function", {})
+    if native is None or native.get("code") or pyfunc.get("predict_fn", "predict") != "predict":
+        return Loader(LoaderKind.PYFUNC)
+    file = str(native["pickled_model"])
+    if native.get("serialization_format") == "skops":
+        return Loader(LoaderKind.SKOPS, file, tuple(native.get("skops_trusted_types") or ()))
+    return Loader(LoaderKind.CLOUDPICKLE, file)
+
+
+def described(folder: Path) -> tuple[Contract, Any]:
+    """What the MLflow model in `folder` says of its input, and its example (or None)."""
+    model = _read(folder)
+    try:
+        with quiet():
+            example = model.load_input_example(str(folder))
+    except Exception:  # noqa: BLE001 - an example that cannot be read is none
+        example = None
+    return contract_of(model.signature), example
+
+
+def digest(folder: Path) -> str:
+    """The SHA-256 of a folder: of the names and contents of all its files."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
+        if path.is_file():
+            name = path.relative_to(folder).as_posix()
+            total.update(f"{len(name)}:{name}:{_digest_of_file(path)}\n".encode())
+    return total.hexdigest()
+
+
+def _digest_of_file(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _move_up(source: Path, folder: Path) -> None:
+    for path in source.iterdir():
+        path.rename(folder / path.name)
+    source.rmdir()
+
+
+def _read(folder: Path) -> Any:
+    from mlflow.models import Model
+
+    try:
+        return Model.load(str(folder))
+    except Exception as error:
+        raise RegistryUnavailable(
+            f"The model that came from the registry cannot be read: {type(error).__name__}.",
+            "Look at it in the MLflow UI, then run the command again.",
+        ) from error

@@ -1,0 +1,250 @@
+"""A model as a folder in MLflow's format, and that folder as a version in the registry.
+
+Rule 1: what MLflow can load, MLflow's own `pyfunc.load_model` can load too, without us.  Rule 2:
+skops where it holds exactly this model, because it runs no code when it is read; cloudpickle where
+not.  Rule 3: whoever fails half-way calls `discard`; nothing half-done stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from jupyter_deploy.core.contract import Contract
+from jupyter_deploy.core.manifest import LOCK, RegisteredModel
+from jupyter_deploy.errors import PackageFailed
+from jupyter_deploy.registry import travel
+from jupyter_deploy.registry.location import artifact_location, quiet, using
+from jupyter_deploy.registry.signature import signature_of
+
+EXPERIMENT = "jupyter_deploy"
+VERSION_TAG = "jupyter_deploy.version"
+#: In MLmodel's metadata: the function's own file, which a replica reads without MLflow.
+FUNCTION_KEY = "jupyter_deploy.function"
+FUNCTION_FILE = "artifacts/function.pkl"
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """A model in a folder: how it was written, and the local modules that went with it."""
+
+    folder: Path
+    format: str
+    by_value: tuple[str, ...] = ()
+
+
+def package_estimator(
+    estimator: Any, contract: Contract, folder: Path, *, example: Any = None
+) -> Packaged:
+    """Write anything with a `predict` as an MLflow model of the sklearn flavor.
+
+    `example` are some rows as the model gets them.  Raises PackageFailed.
+    """
+    with quiet(), travel.by_value(), _failures(estimator):
+        import mlflow.sklearn
+
+        data, trusted = _serialised(estimator)
+        kind = "cloudpickle" if trusted is None else "skops"
+        mlflow.sklearn.save_model(
+            estimator,
+            str(folder),
+            serialization_format=kind,
+            skops_trusted_types=trusted,
+            signature=signature_of(contract) or False,
+            input_example=example,
+            pip_requirements=travel.requirements({*travel.modules_in(data), "sklearn", kind}),
+        )
+        (folder / LOCK).write_text(travel.lock())
+        return Packaged(folder, kind, _local_names(data))
+
+
+def package_function(
+    function: Any, contract: Contract, folder: Path, *, example: Any = None
+) -> Packaged:
+    """Write a function of the input as an MLflow model of the pyfunc flavor.
+
+    Raises PackageFailed, and says which global cannot travel.
+    """
+    with quiet(), travel.by_value(), _failures(function), tempfile.TemporaryDirectory() as scratch:
+        import mlflow.pyfunc
+
+        data = cloudpickle.dumps(function)
+        file = Path(scratch) / Path(FUNCTION_FILE).name
+        file.write_bytes(data)
+        mlflow.pyfunc.save_model(
+            str(folder),
+            python_model=_python_model(),
+            artifacts={"function": str(file)},
+            signature=signature_of(contract),
+            input_example=example,
+            pip_requirements=travel.requirements(travel.modules_in(data)),
+            metadata={FUNCTION_KEY: FUNCTION_FILE},
+        )
+        (folder / LOCK).write_text(travel.lock())
+        return Packaged(folder, "function", _local_names(data))
+
+
+def register(packaged: Packaged, name: str, version: str, uri: str) -> RegisteredModel:
+    """Make the folder a version of the registered model `name`.  Raises RegistryUnavailable."""
+    with using(uri) as client:
+        experiment = _experiment(client, uri)
+        run = client.create_run(experiment, run_name=f"{name} {version}")
+        run_id = str(run.info.run_id)
+        registered = RegisteredModel(uri, name, "", run_id)
+        try:
+            logged = client.create_logged_model(experiment, name=name, source_run_id=run_id)
+            _sign(packaged.folder, logged, run_id)
+            client.log_model_artifacts(logged.model_id, str(packaged.folder))
+            client.finalize_logged_model(logged.model_id, "READY")
+            number = _add_version(client, name, version, f"models:/{logged.model_id}", run_id)
+            client.set_terminated(run_id)
+        except BaseException:
+            discard(registered)
+            raise
+        return RegisteredModel(uri, name, number, run_id, f"models:/{logged.model_id}")
+
+
+def register_source(source: str, name: str, version: str, uri: str) -> RegisteredModel:
+    """Make the MLflow model at `source` (runs:/ or models:/) a version of `name`, as it is.
+
+    Raises RegistryUnavailable.
+    """
+    with using(uri), contextlib.redirect_stderr(io.StringIO()):
+        import mlflow
+
+        tags = {VERSION_TAG: version}
+        model = mlflow.register_model(source, name, tags=tags)
+        return RegisteredModel(uri, name, str(model.version), "", source)
+
+
+def discard(registered: RegisteredModel) -> None:
+    """Remove what a deploy that failed has put into the registry.  Raises RegistryUnavailable.
+
+    Run and artefacts are removed where they were made for it (`run_id` says so), and a registered
+    model that has no version left goes too.
+    """
+    with using(registered.tracking_uri) as client:
+        from mlflow.exceptions import MlflowException
+
+        with contextlib.suppress(MlflowException):
+            if registered.version:
+                client.delete_model_version(registered.name, registered.version)
+        with contextlib.suppress(MlflowException):
+            if not client.search_model_versions(f"name='{registered.name}'"):
+                client.delete_registered_model(registered.name)
+        with contextlib.suppress(MlflowException):
+            _discard_run(client, registered)
+
+
+def _discard_run(client: Any, registered: RegisteredModel) -> None:
+    if not registered.run_id:
+        return
+    experiment = client.get_run(registered.run_id).info.experiment_id
+    found = f"source_run_id = '{registered.run_id}'"
+    for logged in client.search_logged_models([experiment], filter_string=found):
+        client.delete_logged_model(logged.model_id)
+        if artifact_location(registered.tracking_uri) is not None:
+            # MLflow only marks a model as deleted; in our own folder its files go as well.
+            shutil.rmtree(logged.artifact_location.removeprefix("file://"), ignore_errors=True)
+    client.delete_run(registered.run_id)
+
+
+def _add_version(client: Any, name: str, version: str, source: str, run_id: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    model_id = source.removeprefix("models:/")
+    tags = {VERSION_TAG: version}
+    created = client.create_model_version(name, source, run_id, tags=tags, model_id=model_id)
+    return str(created.version)
+
+
+def _experiment(client: Any, uri: str) -> str:
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is not None and found.lifecycle_stage == "active":
+        return str(found.experiment_id)
+    return str(client.create_experiment(EXPERIMENT, artifact_location=artifact_location(uri)))
+
+
+def _sign(folder: Path, logged: Any, run_id: str) -> None:
+    """Write into MLmodel where the model stands."""
+    from mlflow.models import Model
+
+    model = Model.load(str(folder))
+    model.model_id = model.model_uuid = logged.model_id
+    model.artifact_path = logged.artifact_location
+    model.run_id = run_id
+    model.save(str(folder / "MLmodel"))
+
+
+def _serialised(estimator: Any) -> tuple[bytes, list[str] | None]:
+    """The estimator's bytes, and the types to trust if skops holds it (else it is a pickle)."""
+    from skops.io import dumps, get_untrusted_types, loads
+
+    try:
+        data = dumps(estimator)
+        types = get_untrusted_types(data=data)
+        if not any(map(travel.is_local, types)):
+            loads(data, trusted=types)
+            return data, types
+    except Exception:  # noqa: BLE001, S110 - skops and the model's own code raise what they like
+        pass
+    return cloudpickle.dumps(estimator), None
+
+
+def _local_names(data: bytes) -> tuple[str, ...]:
+    return tuple(sorted(travel.modules_in(data) & set(travel.local_modules())))
+
+
+def _python_model() -> Any:
+    """The function for MLflow: a class of no module, so that it travels by value."""
+    from mlflow.pyfunc import PythonModel
+
+    class DeployedFunction(PythonModel):  # type: ignore[misc]
+        def load_context(self, context: Any) -> None:
+            import pickle
+
+            with open(context.artifacts["function"], "rb") as stream:  # noqa: PTH123
+                self.function = pickle.load(stream)  # noqa: S301 - MLflow's own artefact
+
+        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002
+            return self.function(model_input)
+
+    return DeployedFunction()
+
+
+@contextlib.contextmanager
+def _failures(subject: Any) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PackageFailed(
+            "package",
+            f"The model cannot be written: {error.strerror or error}.",
+            "Free some space, or set TMPDIR to a folder with more.",
+        ) from error
+    except Exception as error:
+        cause = travel.culprit(subject) or _first_line(error)
+        raise PackageFailed(
+            "package",
+            f"The model cannot be packaged: {cause}.",
+            "Create what cannot be pickled (connections, locks, open files) inside the function, "
+            "or leave it out of the model.",
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300].rstrip(".")
