@@ -77,9 +77,9 @@ class InferenceClient:
         """What the model's own predict would give for `data`.
 
         That is an array of predictions, a DataFrame for a model that answers one, or the value that
-        it answers.  `data` is a DataFrame, a Series, an array, a list or a mapping; `version` asks for a version
-        that is still running.  Raises UsageError for data that JSON cannot say, the RequestErrors,
-        and Unavailable when nothing answers.
+        it answers.  `data` is a DataFrame, a Series, an array, a list or a mapping; `version` asks
+        for a version that is still running.  Raises UsageError for data that JSON cannot say, the
+        RequestErrors, and Unavailable when nothing answers.
         """
         document = self._post(name, payload.encode(data, params), version)
         return payload.answer(document.get("predictions"))

@@ -1,1 +1,1 @@
-"""notebook."""
+"""What a notebook sees: magics, handles, and the cards they show."""

@@ -1,0 +1,382 @@
+"""Which card says what: each function makes the card of one command from what the supervisor told.
+
+Rule: pure; the same data give the same card.  Times of day are those of this machine.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+
+from jupyter_deploy.client.inference import invocations
+from jupyter_deploy.client.models import (
+    EndpointMetrics,
+    EndpointStatus,
+    IssuedKey,
+    KeyStatus,
+    RequestFailure,
+    StepStatus,
+    TrafficChanged,
+    VersionStatus,
+)
+from jupyter_deploy.core.manifest import Manifest, Origin
+from jupyter_deploy.errors import DeployError, DeployFailed
+from jupyter_deploy.notebook.card import Card, Cell, Code, Link, Mark, Table, Tone, seconds
+
+#: A longer example is not written into the card: it would make the notebook grow.
+EXAMPLE_CHARACTERS = 4000
+_NONE = "—"
+
+_TONES = {
+    "active": Tone.GOOD,
+    "serving": Tone.GOOD,
+    "ready": Tone.GOOD,
+    "valid": Tone.GOOD,
+    "standby": Tone.BUSY,
+    "starting": Tone.BUSY,
+    "degraded": Tone.WARN,
+    "expired": Tone.WARN,
+    "failed": Tone.BAD,
+}
+
+
+# --- deploying ----------------------------------------------------------------------------------
+
+
+def working(name: str, steps: Sequence[StepStatus]) -> Card:
+    """A deploy that is under way."""
+    return Card(f"Deploying {name}", Mark("working", Tone.BUSY), steps=tuple(steps))
+
+
+def failed(
+    name: str, steps: Sequence[StepStatus], error: BaseException, serving: str | None
+) -> Card:
+    """A deploy that did not end well; `serving` is the version that goes on serving, if any."""
+    untouched = (
+        f"{name} {serving} goes on serving, untouched." if serving else "Nothing has been changed."
+    )
+    if not isinstance(error, DeployError):
+        return Card(
+            f"{name} was not deployed",
+            Mark("stopped", Tone.WARN),
+            f"The cell was stopped by {type(error).__name__}. {untouched}",
+            steps=tuple(steps),
+        )
+    at = f" at step {error.step}" if isinstance(error, DeployFailed) and error.step else ""
+    return Card(
+        f"{name} was not deployed",
+        Mark(f"failed{at}", Tone.BAD),
+        error.detail,
+        steps=tuple(steps),
+        log=error.log if isinstance(error, DeployFailed) else (),
+        notes=tuple(note for note in (error.fix, untouched) if note),
+    )
+
+
+def deployed(
+    version: VersionStatus,
+    endpoint: EndpointStatus,
+    manifest: Manifest,
+    steps: Sequence[StepStatus],
+    notes: Sequence[str],
+) -> Card:
+    """A version that is there, and all that one needs to use it."""
+    return Card(
+        f"{endpoint.name} {version.version}",
+        _mark(version.state),
+        facts=tuple(_deployed_facts(version, endpoint, manifest)),
+        steps=tuple(steps),
+        notes=tuple(notes),
+        commands=tuple(_commands(version, endpoint, manifest)),
+    )
+
+
+def _deployed_facts(
+    version: VersionStatus, endpoint: EndpointStatus, manifest: Manifest
+) -> Iterable[tuple[str, Cell]]:
+    yield "URL", Code(endpoint.url)
+    yield "Version", f"{version.version}: {version.why}" if version.why else version.version
+    yield "MLflow", _mlflow(version, manifest.registered.tracking_uri)
+    yield "Replicas", _replicas(version)
+    if manifest.sample_origin:
+        yield "Contract", f"from {manifest.sample_origin}"
+    if endpoint.key_file:
+        yield "Key", Code(endpoint.key_file)
+
+
+def _commands(
+    version: VersionStatus, endpoint: EndpointStatus, manifest: Manifest
+) -> Iterable[tuple[str, str]]:
+    if endpoint.key_file and manifest.example:
+        pinned = None if version.state == "active" else version.version
+        yield "Call it", curl(endpoint, manifest.example, version=pinned)
+    if version.state == "standby":
+        yield "Give it the traffic", f"%promote {endpoint.name}"
+    elif version.previous:
+        yield f"Go back to {version.previous}", f"%rollback {endpoint.name}"
+
+
+def curl(endpoint: EndpointStatus, example: str, *, version: str | None = None) -> str:
+    """A line for a shell that calls the endpoint with one row; it reads the key from its file.
+
+    An example that is too long for a card (or none) is left to a file, body.json.
+    """
+    base = endpoint.url.removesuffix(f"/endpoints/{endpoint.name}")
+    short = 0 < len(example) <= EXAMPLE_CHARACTERS
+    words = [
+        "curl -sS",
+        f'-H "Authorization: Bearer $(cat {shlex.quote(endpoint.key_file or "KEY_FILE")})"',
+        "-H 'Content-Type: application/json'",
+        f"-d {shlex.quote(example)}" if short else "-d @body.json",
+        invocations(base, endpoint.name, version),
+    ]
+    return " ".join(words)
+
+
+# --- endpoints and versions ---------------------------------------------------------------------
+
+
+def endpoint(status: EndpointStatus) -> Card:
+    """One endpoint."""
+    facts: list[tuple[str, Cell]] = [
+        ("URL", Code(status.url)),
+        ("Active", status.active or "none"),
+        ("Standby", status.standby or "none"),
+        ("Versions", str(len(status.versions))),
+    ]
+    if status.key_file:
+        facts.append(("Key", Code(status.key_file)))
+    if status.deploying:
+        facts.append(("Deploying", status.deploying))
+    return Card(status.name, _mark(status.state), facts=tuple(facts))
+
+
+def undeployed(status: EndpointStatus) -> Card:
+    """An endpoint that has been stopped."""
+    return Card(
+        f"{status.name} is stopped",
+        _mark(status.state),
+        "Its processes have ended; its versions, keys and history are kept.",
+        commands=tuple(
+            ("Bring it back", f"%rollback {status.name} --to {version.version}")
+            for version in status.versions[-1:]
+        ),
+    )
+
+
+def endpoints(statuses: Sequence[EndpointStatus]) -> Card:
+    """All endpoints."""
+    if not statuses:
+        return Card(
+            "No endpoints yet", commands=(("Make the first one", "%deploy MODEL --name NAME"),)
+        )
+    rows = tuple(_endpoint_row(status) for status in statuses)
+    columns = ("name", "state", "active", "standby", "replicas", "URL")
+    return Card(_counted(len(rows), "endpoint"), table=Table(columns, rows))
+
+
+def _endpoint_row(status: EndpointStatus) -> tuple[Cell, ...]:
+    active = next((v for v in status.versions if v.version == status.active), None)
+    return (
+        status.name,
+        _mark(status.state),
+        status.active or _NONE,
+        status.standby or _NONE,
+        _replicas(active) if active else _NONE,
+        Code(status.url),
+    )
+
+
+def versions(name: str, history: Sequence[VersionStatus]) -> Card:
+    """The history of an endpoint, newest first."""
+    if not history:
+        return Card(f"{name} has no versions yet")
+    rows = tuple(_version_row(version) for version in reversed(history))
+    columns = ("version", "state", "MLflow", "who", "when", "where", "why")
+    notes = tuple(
+        f"{version.version} failed: {version.reason}"
+        for version in reversed(history)
+        if version.state == "failed" and version.reason
+    )
+    log = next((v.log for v in reversed(history[-1:]) if v.state == "failed"), ())
+    title = f"{name}: {_counted(len(rows), 'version')}"
+    return Card(title, table=Table(columns, rows), notes=notes, log=log)
+
+
+def _version_row(version: VersionStatus) -> tuple[Cell, ...]:
+    return (
+        version.version,
+        _mark(version.state),
+        _mlflow(version, ""),
+        version.origin.user,
+        _clock(version.created_at),
+        _place(version.origin),
+        version.why,
+    )
+
+
+def changed(change: TrafficChanged, action: str) -> Card:
+    """Traffic that has moved; `action` says how: "rolled back" or "promoted"."""
+    before = f" from {change.previous}" if change.previous else ""
+    how = "it was warm" if change.warm else "its process had to be started first"
+    undo = f"%promote {change.name}" if action == "rolled back" else f"%rollback {change.name}"
+    facts: list[tuple[str, Cell]] = [("Active", change.version)]
+    if change.previous:
+        facts.append(("Standby", change.previous))
+    return Card(
+        f"{change.name} {action}{before} to {change.version}",
+        _mark("active"),
+        f"In {_milliseconds(change.seconds)}; {how}. Contract and limits went along.",
+        facts=tuple(facts),
+        commands=((f"Forward again to {change.previous}", undo),) if change.previous else (),
+    )
+
+
+# --- keys and errors ----------------------------------------------------------------------------
+
+
+def issued(key: IssuedKey, action: str, now: float) -> Card:
+    """A key that has been written to its file; the card holds the path, never the key."""
+    facts = [*_key_facts(key.key), ("File", Code(key.file))]
+    return Card(
+        f"Key of {key.key.consumer} {action}",
+        _mark(_key_state(key.key, now)),
+        "The key is in the file, which only you can read; it is shown nowhere.",
+        facts=tuple(facts),
+    )
+
+
+def revoked(key: KeyStatus) -> Card:
+    """A key that opens nothing any more."""
+    return Card(
+        f"Key of {key.consumer} revoked",
+        _mark("revoked"),
+        "It opens nothing any more.",
+        facts=tuple(_key_facts(key)),
+    )
+
+
+def keys(name: str, known: Sequence[KeyStatus], now: float) -> Card:
+    """The keys of an endpoint, as they are at `now`."""
+    rows = tuple(_key_row(key, now) for key in known)
+    columns = ("consumer", "key id", "state", "rate", "created", "expires")
+    line = f"%apikey create {name} --consumer WHO"
+    if not rows:
+        return Card(f"{name} has no keys", commands=(("Create one", line),))
+    return Card(f"{name}: {_counted(len(rows), 'key')}", table=Table(columns, rows))
+
+
+def _key_facts(key: KeyStatus) -> list[tuple[str, Cell]]:
+    facts: list[tuple[str, Cell]] = [
+        ("Key id", Code(key.key_id)),
+        ("Opens", ", ".join(key.endpoints)),
+        ("Rate", key.rate or "no limit"),
+        ("Expires", _clock(key.expires_at) if key.expires_at else "never"),
+    ]
+    if key.previous_until:
+        facts.append(("Old secret", f"good until {_clock(key.previous_until)}"))
+    return facts
+
+
+def _key_row(key: KeyStatus, now: float) -> tuple[Cell, ...]:
+    return (
+        key.consumer,
+        Code(key.key_id),
+        _mark(_key_state(key, now)),
+        key.rate or "no limit",
+        _clock(key.created_at),
+        _clock(key.expires_at) if key.expires_at else "never",
+    )
+
+
+def _key_state(key: KeyStatus, now: float) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    expired = key.expires_at is not None and key.expires_at <= now
+    return "expired" if expired else "valid"
+
+
+def metrics(told: EndpointMetrics) -> Card:
+    """What an endpoint did since its gateway started."""
+    times = ((word, value) for word, value in _percentiles(told) if value is not None)
+    facts: list[tuple[str, Cell]] = [
+        ("Requests", f"{told.requests:,}".replace(",", " ")),
+        ("Rows", f"{told.rows:,}".replace(",", " ")),
+        ("Caller errors", str(told.errors_4xx)),
+        ("Our errors", str(told.errors_5xx)),
+        ("Waiting now", str(told.waiting)),
+        *((word, f"{value:.1f} ms") for word, value in times),
+    ]
+    return Card(told.name, lead="Counted since the gateway started.", facts=tuple(facts))
+
+
+def _percentiles(told: EndpointMetrics) -> tuple[tuple[str, float | None], ...]:
+    return ("Median", told.p50_ms), ("95 %", told.p95_ms), ("99 %", told.p99_ms)
+
+
+def failures(name: str, known: Sequence[RequestFailure]) -> Card:
+    """Requests that failed on our side, newest first."""
+    if not known:
+        return Card(f"{name}: no errors", _mark("serving"))
+    rows = tuple(
+        (Code(f.request_id), _clock(f.at), f.version, f.consumer, f.code, f.message) for f in known
+    )
+    columns = ("request", "when", "version", "consumer", "code", "message")
+    line = f"endpoint({name!r}).errors[{known[0].request_id!r}]"
+    title = f"{name}: {_counted(len(rows), 'error')}"
+    return Card(title, table=Table(columns, rows), commands=(("See a trace", line),))
+
+
+def failure(one: RequestFailure) -> Card:
+    """One failed request with its trace."""
+    return Card(
+        f"Request {one.request_id}",
+        Mark(one.code, Tone.BAD),
+        one.message,
+        facts=(("When", _clock(one.at)), ("Version", one.version), ("Consumer", one.consumer)),
+        log=tuple(one.trace.splitlines()),
+    )
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def _mark(state: str) -> Mark:
+    return Mark(state, _TONES.get(state, Tone.CALM))
+
+
+def _mlflow(version: VersionStatus, tracking_uri: str) -> Cell:
+    if not version.mlflow_version:
+        return _NONE
+    # A URI with credentials in it is not for a cell's output.
+    if tracking_uri.startswith(("http://", "https://")) and "@" not in tracking_uri:
+        name = version.mlflow_uri.removeprefix("models:/").partition("/")[0]
+        page = f"{tracking_uri.rstrip('/')}/#/models/{name}/versions/{version.mlflow_version}"
+        return Link(version.mlflow_uri, page)
+    return Code(version.mlflow_uri or version.mlflow_version)
+
+
+def _replicas(version: VersionStatus) -> str:
+    ready = sum(replica.state == "ready" for replica in version.replicas)
+    return f"{ready} of {len(version.replicas)} ready" if version.replicas else "none"
+
+
+def _place(origin: Origin) -> str:
+    if not origin.notebook:
+        return origin.via
+    cell = origin.cell if origin.cell.startswith("In [") else f"cell {origin.cell[:8]}"
+    return f"{PurePath(origin.notebook).name}, {cell}" if origin.cell else origin.notebook
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else seconds(value)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,124 @@
+"""One deploy as a person sees it: progress while it works, then a card or an error.
+
+Rule: whatever happens, what was shown as working is ended: by the card of the version, by the card
+of the failure, or, for a command that could not be understood, by nothing but its error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_deploy.client.discovery import connect
+from jupyter_deploy.client.models import DeployOptions, EndpointStatus, StepStatus, VersionStatus
+from jupyter_deploy.core.manifest import Manifest
+from jupyter_deploy.core.names import EndpointName
+from jupyter_deploy.errors import Conflict, DeployError, NotFound, UsageError
+from jupyter_deploy.notebook import cards, session
+from jupyter_deploy.notebook.card import Card
+from jupyter_deploy.notebook.progress import Progress, progress
+
+if TYPE_CHECKING:
+    from jupyter_deploy.pipeline import Deployed
+
+STEPS = ("contract", "package", "register", "prove", "start", "switch")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A deploy that went well."""
+
+    version: VersionStatus
+    endpoint: EndpointStatus
+    manifest: Manifest
+    steps: tuple[StepStatus, ...]
+    notes: tuple[str, ...]
+
+    def card(self) -> Card:
+        """All that one needs to use it."""
+        return cards.deployed(self.version, self.endpoint, self.manifest, self.steps, self.notes)
+
+    def curl(self) -> str:
+        """A line for a shell that calls the version with one row of the sample."""
+        pinned = None if self.version.state == "active" else self.version.version
+        return cards.curl(self.endpoint, self.manifest.example or "", version=pinned)
+
+
+class Watch:
+    """What a person has been shown of one deploy."""
+
+    def __init__(self, name: str, shown: Progress) -> None:
+        self.steps: tuple[StepStatus, ...] = tuple(StepStatus(step, "waiting") for step in STEPS)
+        self._name = name
+        self._shown = shown
+        shown.steps(self.steps)
+
+    def see(self, steps: Sequence[StepStatus]) -> None:
+        """Show how far it is."""
+        self.steps = tuple(steps)
+        self._shown.steps(self.steps)
+
+    def end(self, card: Card) -> None:
+        """Show `card` in place of the steps."""
+        self._shown.end(card)
+
+    def fail(self, error: BaseException) -> None:
+        """Show why it went no further, unless the error's one line says it all."""
+        begun = any(step.state == "done" for step in self.steps)
+        if isinstance(error, UsageError | Conflict | NotFound) and not begun:
+            self._shown.clear()
+        else:
+            self._shown.end(cards.failed(self._name, self.steps, error, _serving(self._name)))
+
+
+def run(
+    model: Any, name: EndpointName, *, sample: Any, names: dict[str, Any], options: DeployOptions
+) -> Finished:
+    """Deploy, and show it.  Raises what `pipeline.run` does."""
+    watch = Watch(name, progress(name))
+    try:
+        finished = _finished(_deployed(model, name, sample, names, options, watch), watch)
+    except BaseException as error:
+        watch.fail(error)
+        raise
+    watch.end(finished.card())
+    return finished
+
+
+def _deployed(
+    model: Any,
+    name: EndpointName,
+    sample: Any,
+    names: dict[str, Any],
+    options: DeployOptions,
+    watch: Watch,
+) -> Deployed:
+    # Imported here: MLflow and what belongs to it take seconds, and `%load_ext` should not.
+    from jupyter_deploy import pipeline
+
+    with connect() as client:
+        return pipeline.run(
+            model,
+            name,
+            sample=sample,
+            namespace=names,
+            options=options,
+            origin=session.origin(),
+            client=client,
+            progress=watch.see,
+        )
+
+
+def _finished(deployed: Deployed, watch: Watch) -> Finished:
+    number = deployed.ticket.version
+    version = next(known for known in deployed.endpoint.versions if known.version == number)
+    steps, notes = watch.steps, tuple(deployed.notes)
+    return Finished(version, deployed.endpoint, deployed.manifest, steps, notes)
+
+
+def _serving(name: str) -> str | None:
+    with contextlib.suppress(DeployError), connect(start=False) as client:
+        return client.endpoint(name).active
+    return None
