@@ -25,7 +25,7 @@ from jupyter_deploy.notebook import handles
 from jupyter_deploy.notebook.arguments import parse, usage
 from jupyter_deploy.notebook.handles import Deployment, Endpoint
 from jupyter_deploy.notebook.keys import Key, Keys
-from jupyter_deploy.notebook.shown import Changed, Endpoints, Told, Versions
+from jupyter_deploy.notebook.shown import Changed, Endpoints, Metrics, Told, Versions
 
 #: A model URI may be written without quotes.
 _MODEL_URI = re.compile(r"(models|runs):/\S+")
@@ -116,6 +116,18 @@ class DeployMagics(Magics):  # type: ignore[misc]  # IPython has no types
     def versions(self, line: str) -> Versions:
         """The history of an endpoint: version, state, who, when, where and why."""
         return _endpoint(_parsed(self.versions, line)).versions
+
+    @magic_arguments()
+    @argument("name", metavar="NAME", help="the endpoint")
+    @argument("--window", metavar="TIME", help="of the last 1h; at most since the gateway started")
+    @kwds(usage="monitor NAME [--window 1h]")
+    @no_var_expand
+    @line_magic
+    def monitor(self, line: str) -> Metrics:
+        """What an endpoint does: requests, errors and times."""
+        asked = _parsed(self.monitor, line)
+        with _usage_error():
+            return _endpoint(asked).metrics(asked.window)
 
     @magic_arguments()
     @argument("name", metavar="NAME", help="the endpoint")
