@@ -1,1 +1,5 @@
-"""pipeline."""
+"""The kernel's side of a deploy: from a live model to a version that the supervisor proves."""
+
+from jupyter_deploy.pipeline.deploying import Deployed, run
+
+__all__ = ["Deployed", "run"]

@@ -73,6 +73,8 @@ def using(uri: str) -> Iterator[Any]:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Nothing of MLflow's chatter: log lines below ERROR, warnings, progress bars, links."""
+    import mlflow  # noqa: F401 - first, because its import sets the levels of its loggers
+
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     before = {name: os.environ.get(name) for name in _QUIET}

@@ -213,13 +213,14 @@ def _python_model() -> Any:
     from mlflow.pyfunc import PythonModel
 
     class DeployedFunction(PythonModel):  # type: ignore[misc]
-        def load_context(self, context: Any) -> None:
+        # Without annotations: MLflow would take them for the schema of the input.
+        def load_context(self, context):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
             import pickle
 
             with open(context.artifacts["function"], "rb") as stream:  # noqa: PTH123
                 self.function = pickle.load(stream)  # noqa: S301 - MLflow's own artefact
 
-        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002
+        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, ARG002
             return self.function(model_input)
 
     return DeployedFunction()

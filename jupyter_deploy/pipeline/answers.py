@@ -1,0 +1,222 @@
+"""The notebook's own answers to the sample, and what they show of the model.
+
+Rule 1: the live model is called on the live rows; what is compared later are its answers, not ours.
+Rule 2: before anything is packaged it is certain that the model answers the same twice, and the
+same to the rows as they travel; what differs is said here, where its cause can still be seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jupyter_deploy.core.contract import Column, Contract, Form, Type
+from jupyter_deploy.errors import DeployFailed, NotFitted, NotReproduced
+from jupyter_deploy.replica.answers import Answer
+from jupyter_deploy.replica.inputs import InputBuilder, input_builder
+from jupyter_deploy.replica.models import Model
+from jupyter_deploy.wire.arrays import Array
+
+STEP = "contract"
+MAX_ONE_BY_ONE = 32
+MAX_PROBED_COLUMNS = 64
+UNSEEN = "jupyter_deploy: a value never seen"
+_FEW_ENOUGH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The notebook's answers to the sample's rows, and what was noticed on the way."""
+
+    answer: Answer
+    notes: tuple[str, ...] = ()
+
+
+def expected_answers(model: Model, live: Any, contract: Contract, arrays: list[Array]) -> Expected:
+    """What the live model answers to the live rows.
+
+    Raises DeployFailed when it raises, NotReproduced when it does not answer the same twice or
+    when rows that travelled as JSON get another answer.
+    """
+    rows = len(live)
+    first = _called(model, live, rows)
+    if not identical(first, _called(model, live, rows)):
+        raise NotReproduced(
+            STEP,
+            "The model answers differently when it is called twice with the same rows.",
+            "Likely cause: it draws random numbers or counts its calls. Fix the seed inside of it.",
+        )
+    travelled = _called(model, input_builder(contract)(arrays, rows), rows)
+    if identical(first, travelled):
+        return Expected(first)
+    if close(first, travelled):
+        note = "answers to rows that came as JSON differ from the notebook's in the last bits only"
+        return Expected(travelled, (note,))
+    raise NotReproduced(
+        STEP,
+        "The model answers differently to the same rows when they come as JSON"
+        f"{_where(first, travelled)}.",
+        "Likely cause: it uses what a request does not carry, such as the index of the frame.",
+    )
+
+
+def is_batchable(
+    model: Model,
+    contract: Contract,
+    arrays: list[Array],
+    *,
+    clock: Callable[[], float],
+    seconds: float,
+) -> bool:
+    """Whether rows get the same answers alone, together and in another order.
+
+    At most MAX_ONE_BY_ONE rows are tried, and no longer than `seconds`.
+    """
+    build, until = input_builder(contract), clock() + seconds
+    rows = min(MAX_ONE_BY_ONE, len(arrays[0]))
+    some = [array[:rows] for array in arrays]
+    try:
+        together = model(build(some, rows), rows, None)
+        order = np.random.default_rng(0).permutation(rows)
+        shuffled = model(build([array[order] for array in some], rows), rows, None)
+        if not (together.rowwise and _close_rows(_picked(together, order), shuffled)):
+            return False
+        return _alone(model, build, some, together, lambda: clock() < until)
+    except Exception:  # noqa: BLE001 - a model that refuses some of its own rows is called as it was
+        return False
+
+
+def closed_columns(
+    model: Model,
+    contract: Contract,
+    arrays: list[Array],
+    *,
+    clock: Callable[[], float],
+    seconds: float,
+) -> set[str]:
+    """The string columns in which the model refuses a value that it has never seen."""
+    build, until = input_builder(contract), clock() + seconds
+    one_row = [array[:1] for array in arrays]
+    closed: set[str] = set()
+    if not _accepts(model, build, one_row):
+        return closed
+    for index, column in _probed(contract):
+        if clock() > until:
+            break
+        unseen = np.array([UNSEEN], dtype=object)
+        changed = [*one_row[:index], unseen, *one_row[index + 1 :]]
+        if not _accepts(model, build, changed):
+            closed.add(column.name)
+    return closed
+
+
+def identical(one: Answer, other: Answer) -> bool:
+    """Whether two answers are the same, bit for bit (NaN equals NaN)."""
+    return _same_form(one, other) and all(map(_identical, one.arrays, other.arrays))
+
+
+def close(one: Answer, other: Answer) -> bool:
+    """Whether two answers are the same but for the last bits of their numbers."""
+    return _same_form(one, other) and all(map(_close, one.arrays, other.arrays))
+
+
+def _called(model: Model, data: Any, rows: int) -> Answer:
+    try:
+        return model(data, rows, None)
+    except Exception as error:
+        if type(error).__name__ == "NotFittedError":
+            raise NotFitted("model") from error
+        message = (str(error).strip() or "no message").splitlines()[0][:300]
+        raise DeployFailed(
+            STEP,
+            f"The model fails on its own sample: {type(error).__name__}: {message}",
+            "Call it with these rows in the notebook, and deploy it once that works.",
+        ) from error
+
+
+def _alone(
+    model: Model, build: InputBuilder, some: list[Array], together: Answer, more: Callable[[], bool]
+) -> bool:
+    for row in range(len(some[0])):
+        if row >= _FEW_ENOUGH and not more():
+            break
+        alone = model(build([array[row : row + 1] for array in some], 1), 1, None)
+        if not _close_rows(_picked(together, np.array([row])), alone):
+            return False
+    return True
+
+
+def _picked(answer: Answer, rows: Any) -> Answer:
+    arrays = tuple(array[rows] for array in answer.arrays)
+    return Answer(answer.names, arrays, answer.rowwise, answer.columns)
+
+
+def _close_rows(one: Answer, other: Answer) -> bool:
+    return close(one, other)
+
+
+def _accepts(model: Model, build: InputBuilder, arrays: list[Array]) -> bool:
+    try:
+        model(build(arrays, 1), 1, None)
+    except Exception:  # noqa: BLE001 - that it refuses is the answer
+        return False
+    return True
+
+
+def _probed(contract: Contract) -> list[tuple[int, Column]]:
+    if contract.form is not Form.FRAME:
+        return []
+    known = [(index, column) for index, column in enumerate(contract.columns)
+             if column.type is Type.STRING and column.categories is not None]  # fmt: skip
+    return known[:MAX_PROBED_COLUMNS]
+
+
+def _same_form(one: Answer, other: Answer) -> bool:
+    form = (one.names, one.rowwise, one.columns)
+    shapes = [array.shape for array in one.arrays]
+    return form == (other.names, other.rowwise, other.columns) and shapes == [
+        array.shape for array in other.arrays
+    ]
+
+
+def _identical(one: Array, other: Array) -> bool:
+    if one.dtype.kind == "O" or other.dtype.kind == "O":
+        return _text(one) == _text(other)
+    return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+
+
+def _close(one: Array, other: Array) -> bool:
+    if one.dtype.kind != "f" or other.dtype.kind != "f":
+        return _identical(one, other) or _close_values(one.tolist(), other.tolist())
+    single = min(one.dtype.itemsize, other.dtype.itemsize) < 8
+    return bool(np.allclose(one, other, rtol=1e-5 if single else 1e-9, atol=1e-12, equal_nan=True))
+
+
+def _close_values(one: Any, other: Any) -> bool:
+    """JSON values: numbers may differ in the last bits, all else may not."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_close_values, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_close_values(one[k], other[k]) for k in one)
+    if isinstance(one, float) and isinstance(other, float):
+        return bool(np.isclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True))
+    return type(one) is type(other) and bool(one == other)
+
+
+def _text(array: Array) -> str:
+    return json.dumps(array.tolist())
+
+
+def _where(one: Answer, other: Answer) -> str:
+    if not _same_form(one, other):
+        return ""
+    for before, after in zip(one.arrays, other.arrays, strict=True):
+        pairs = zip(before.tolist(), after.tolist(), strict=True)
+        for row, (was, now) in enumerate(pairs):
+            if not _close_values(was, now):
+                return f" (row {row}: {str(now)[:60]}, in the notebook {str(was)[:60]})"
+    return ""

@@ -1,0 +1,255 @@
+"""The deploy, from the kernel's side: contract, package, register; then the supervisor's steps.
+
+Rule 1: until the staging folder is submitted, whatever goes wrong (and a cell that is interrupted)
+leaves nothing: the ticket is given back and the MLflow version removed.  Rule 2: after that the
+supervisor decides, and what served goes on serving until it has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from jupyter_deploy.client.models import (
+    BeginDeploy,
+    DeployOptions,
+    DeployStatus,
+    DeployTicket,
+    EndpointStatus,
+    SubmitDeploy,
+)
+from jupyter_deploy.client.paths import home
+from jupyter_deploy.core.manifest import (
+    EXPECTED,
+    LOCK,
+    MANIFEST,
+    MODEL,
+    SAMPLE,
+    Manifest,
+    Origin,
+    RegisteredModel,
+)
+from jupyter_deploy.core.names import EndpointName, endpoint_name
+from jupyter_deploy.errors import DeployError, DeployFailed
+from jupyter_deploy.pipeline.environment import replica_environment
+from jupyter_deploy.pipeline.prepare import Prepared, prepare
+from jupyter_deploy.pipeline.progress import Listener, Progress
+from jupyter_deploy.pipeline.resolve import SubjectKind, is_uri, resolve
+from jupyter_deploy.pipeline.source import subject_from_mlflow
+from jupyter_deploy.registry import fetch, location, package, travel
+from jupyter_deploy.replica.work import imported_packages
+from jupyter_deploy.wire.messages import PredictAnswer, PredictRequest, pack_answer, pack_request
+
+FOLLOW_SECONDS = 3600.0
+_POLL_SECONDS = 10.0
+_PROOF_SECONDS = 600.0
+
+
+class Supervisor(Protocol):
+    """The part of `client.control.ControlClient` that a deploy needs."""
+
+    def begin_deploy(self, name: str, body: BeginDeploy, /) -> DeployTicket:
+        """Take the endpoint and a version number."""
+
+    def submit_deploy(self, deploy_id: str, body: SubmitDeploy, /) -> DeployStatus:
+        """The staging folder is complete."""
+
+    def abort_deploy(self, deploy_id: str) -> DeployStatus:
+        """Give the endpoint back."""
+
+    def deploy_status(self, deploy_id: str, after: int = -1, wait: float = 0.0) -> DeployStatus:
+        """How far it is; waits for a revision above `after`."""
+
+    def endpoint(self, name: str) -> EndpointStatus:
+        """The endpoint as it is now."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A deploy that went well; `notes` are for the card."""
+
+    ticket: DeployTicket
+    manifest: Manifest
+    status: DeployStatus
+    endpoint: EndpointStatus
+    notes: list[str] = field(default_factory=list)
+
+
+def run(
+    model: Any,
+    name: str,
+    *,
+    sample: Any = None,
+    namespace: Mapping[str, Any] | None = None,
+    options: DeployOptions | None = None,
+    origin: Origin,
+    client: Supervisor,
+    progress: Listener = lambda _: None,
+) -> Deployed:
+    """Deploy `model` (an estimator, a function or an MLflow URI) as the endpoint `name`.
+
+    `namespace` are the notebook's variables, where a sample is looked for when none is given;
+    `progress` gets all steps at each change.  Raises what can be wrong with name, model or sample
+    (UsageError), DeployInProgress, VersionExists, DeployFailed and its kinds, or Unavailable.
+    """
+    endpoint = endpoint_name(name)
+    steps = Progress(progress, time.monotonic)
+    with tempfile.TemporaryDirectory(prefix="jd-deploy-") as scratch:
+        with steps.step("contract") as say:
+            prepared = _prepared(model, sample, namespace, Path(scratch))
+            say(prepared.origin)
+            body = BeginDeploy(prepared.contract, origin, options or DeployOptions())
+            ticket = client.begin_deploy(endpoint, body)
+        deploy = _Deploy(client, ticket, endpoint, prepared, Path(scratch))
+        manifest = deploy.submit(steps)
+    status = _followed(client, ticket, steps, time.monotonic() + FOLLOW_SECONDS)
+    notes = [*prepared.notes, *_version_notes(ticket), *deploy.notes]
+    status = replace(status, steps=steps.steps)
+    return Deployed(ticket, manifest, status, client.endpoint(endpoint), notes)
+
+
+def _prepared(
+    model: Any, sample: Any, namespace: Mapping[str, Any] | None, scratch: Path
+) -> Prepared:
+    if is_uri(model):
+        subject = subject_from_mlflow(model, scratch / "source", location.resolve("", home()))
+    else:
+        subject = resolve(model)
+    return prepare(subject, sample, namespace, time.monotonic)
+
+
+class _Deploy:
+    """The kernel's part after the contract; whoever leaves it half-way leaves nothing behind."""
+
+    def __init__(
+        self,
+        client: Supervisor,
+        ticket: DeployTicket,
+        name: EndpointName,
+        prepared: Prepared,
+        scratch: Path,
+    ) -> None:
+        self._client = client
+        self._ticket = ticket
+        self._name = name
+        self._prepared = prepared
+        self._scratch = scratch
+        self._registered: RegisteredModel | None = None
+        self.notes: list[str] = []
+
+    def submit(self, steps: Progress) -> Manifest:
+        """Package, register, fill the staging folder and hand it over.  All of it or nothing."""
+        try:
+            with steps.step("package") as say:
+                packaged = self._package(say)
+            with steps.step("register") as say:
+                manifest = self._register(packaged, say)
+                self._client.submit_deploy(self._ticket.deploy_id, SubmitDeploy(manifest))
+        except BaseException:
+            self._undo()
+            raise
+        return manifest
+
+    def _package(self, say: Callable[[str], None]) -> package.Packaged | None:
+        subject, contract = self._prepared.subject, self._prepared.contract
+        if subject.kind is SubjectKind.MLFLOW:
+            say("as it is in MLflow")
+            return None
+        function = subject.kind is SubjectKind.FUNCTION
+        write = package.package_function if function else package.package_estimator
+        folder = self._scratch / "package"
+        packaged = write(subject.model, contract, folder, example=self._prepared.some_rows)
+        if packaged.by_value:
+            self.notes.append(f"travels by value: {', '.join(packaged.by_value)}")
+        say(packaged.format)
+        return packaged
+
+    def _register(self, packaged: package.Packaged | None, say: Callable[[str], None]) -> Manifest:
+        uri = location.resolve(self._ticket.tracking_uri, home())
+        version = self._ticket.version
+        if packaged is None:
+            source = self._prepared.subject.source
+            registered = package.register_source(source, self._name, version, uri)
+        else:
+            registered = package.register(packaged, self._name, version, uri)
+        self._registered = registered
+        staging = Path(self._ticket.staging)
+        fetch.fetch(registered, staging / MODEL)
+        manifest = self._manifest(registered, staging / MODEL)
+        _fill(staging, self._prepared, manifest)
+        say(f"{self._name} {version} is version {registered.version} in MLflow")
+        return manifest
+
+    def _manifest(self, registered: RegisteredModel, folder: Path) -> Manifest:
+        return Manifest(
+            contract=self._prepared.contract,
+            loader=fetch.loader_of(folder),
+            registered=registered,
+            python=sys.executable,
+            digest=fetch.digest(folder),
+            environment=replica_environment(os.environ),
+            example=self._prepared.example,
+            sample_origin=self._prepared.origin,
+            packages=imported_packages(),
+            batchable=self._prepared.batchable,
+        )
+
+    def _undo(self) -> None:
+        # What went wrong is what the person must read, not that the clearing up failed as well.
+        with contextlib.suppress(DeployError):
+            self._client.abort_deploy(self._ticket.deploy_id)
+        if self._registered is not None:
+            with contextlib.suppress(DeployError):
+                package.discard(self._registered)
+
+
+def _fill(staging: Path, prepared: Prepared, manifest: Manifest) -> None:
+    """Write what belongs to the version beside its model."""
+    (staging / LOCK).write_text(travel.lock())
+    if prepared.answer is not None:
+        request = PredictRequest(prepared.arrays, prepared.rows, _PROOF_SECONDS)
+        (staging / SAMPLE).write_bytes(pack_request(request))
+        answer = prepared.answer
+        packed = PredictAnswer(
+            answer.names, list(answer.arrays), 0.0, answer.rowwise, answer.columns
+        )
+        (staging / EXPECTED).write_bytes(pack_answer(packed))
+    (staging / MANIFEST).write_bytes(msgspec.json.encode(manifest))
+
+
+def _followed(
+    client: Supervisor, ticket: DeployTicket, steps: Progress, until: float
+) -> DeployStatus:
+    """The end of a submitted deploy.  Raises its problem; an interrupt asks to abort it."""
+    try:
+        status = client.deploy_status(ticket.deploy_id)
+        steps.take_over(status.steps)
+        while status.state in ("open", "running"):
+            if time.monotonic() > until:
+                raise DeployFailed("start", "The deploy does not come to an end.", "Look at logs.")
+            status = client.deploy_status(ticket.deploy_id, status.revision, _POLL_SECONDS)
+            steps.take_over(status.steps)
+    except KeyboardInterrupt:
+        with contextlib.suppress(DeployError):
+            client.abort_deploy(ticket.deploy_id)
+        raise
+    if status.state == "done":
+        return status
+    if status.problem is not None:
+        raise DeployError.from_problem(status.problem)
+    raise DeployFailed("", f"The deploy of {ticket.name} {ticket.version} was {status.state}.")
+
+
+def _version_notes(ticket: DeployTicket) -> list[str]:
+    if not ticket.breaking:
+        return []
+    return [f"{ticket.version} is a new major version: {'; '.join(ticket.breaking[:5])}"]
