@@ -53,6 +53,8 @@ def deploy(
     from jupyter_deploy.client.models import DeployOptions
     from jupyter_deploy.core.versions import Bump
 
+    if version is not None and bump is not None:
+        raise click.UsageError("--version and --bump exclude each other: leave one out.")
     options = DeployOptions(
         version=version,
         bump=Bump(bump) if bump is not None else None,

@@ -75,6 +75,7 @@ def test_stop_is_content_when_nothing_runs(capsys):
         ["nonsense"],
         ["deploy", "models:/x/1"],
         ["deploy", "models:/x/1", "--name", "x", "--replicas", "0"],
+        ["deploy", "models:/x/1", "--name", "x", "--version", "1.0.0", "--bump", "major"],
         ["deploy", "models:/x/1", "--name", "x", "--sample", "/nowhere.csv"],
         ["keys", "create", "churn"],
         ["keys", "create", "churn", "--consumer", "x", "--rate", "often"],
