@@ -51,7 +51,7 @@ def ended(
         )
     what = "load" if report.stage == "load" else "predict the sample with"
     reason = f"A fresh process cannot {what} the model: {report.type}: {report.message}"
-    return Failure(_sentence(reason), _of_report(report, expected), lines)
+    return Failure(_sentence(reason), of_report(report, expected), lines)
 
 
 def too_slow(seconds: float, log: list[str]) -> Failure:
@@ -69,7 +69,8 @@ def _of_exit(exit_: Exit) -> str:
     return "The log's last lines say more."
 
 
-def _of_report(report: Report, expected: Mapping[str, str]) -> str:
+def of_report(report: Report, expected: Mapping[str, str]) -> str:
+    """The likely cause of what the model raised, and what to do."""
     missing = _MISSING.search(report.message)
     if missing is not None and report.type in _MISSING_TYPES:
         return (

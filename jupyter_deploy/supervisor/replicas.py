@@ -168,7 +168,7 @@ class Replicas:
         if failure is not None and failure is not before:
             raise failure.error(step)
         if not in_time:
-            raise failures.too_slow(seconds, self._last_lines(number)).error(step)
+            raise failures.too_slow(seconds, self.last_lines(number)).error(step)
 
     async def gone(self, number: int, seconds: float) -> bool:
         """Whether the version has no process any more, within `seconds`."""
@@ -309,7 +309,7 @@ class Replicas:
                     await asyncio.sleep(_LOOK_SECONDS)
             slot.pulse = await slot.channel.pulse(_FIRST_PULSE_SECONDS)
         except OSError:
-            lines = self._last_lines(slot.number)
+            lines = self.last_lines(slot.number)
             self._failures[slot.number] = failures.too_slow(self._settings.start_seconds, lines)
             slot.overdue = True
             self._apply(slot, lifecycle.TookTooLong())
@@ -334,7 +334,7 @@ class Replicas:
     def _note_end(self, slot: _Slot, exit_: Exit) -> None:
         assert slot.process is not None
         if slot.life.phase is Phase.STARTING and slot.place is not None and not slot.overdue:
-            report, lines = launch.read_report(slot.place), self._last_lines(slot.number)
+            report, lines = launch.read_report(slot.place), self.last_lines(slot.number)
             expected = slot.version.manifest.packages
             self._failures[slot.number] = failures.ended(exit_, report, lines, expected)
         if slot.life.phase is Phase.READY:
@@ -386,7 +386,8 @@ class Replicas:
             slot.place.remove()
         self._slots.remove(slot)
 
-    def _last_lines(self, number: int) -> list[str]:
+    def last_lines(self, number: int) -> list[str]:
+        """The last lines that replicas of a version have printed."""
         return logs.last_lines(self._settings.log_of(number), failures.LOG_LINES)
 
     def _tell(self, kind: str, slot: _Slot, message: str) -> None:

@@ -1,0 +1,385 @@
+"""Deploys: who may, which number, and what happens to the folder that a kernel has filled.
+
+Rule 1: at most one deploy holds an endpoint, and the store says so; a holder whose process is dead
+holds nothing.  Rule 2: a deploy that has ended leaves no staging folder, and one that failed no
+files of its version.  Rule 3: what ran when a supervisor died has failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from jupyter_deploy.client.models import (
+    BeginDeploy,
+    DeployStatus,
+    DeployTicket,
+    SubmitDeploy,
+)
+from jupyter_deploy.core.manifest import MANIFEST, MODEL, Manifest
+from jupyter_deploy.core.names import endpoint_name
+from jupyter_deploy.errors import (
+    Conflict,
+    DeployError,
+    DeployFailed,
+    NotFound,
+    StateUnavailable,
+    UsageError,
+)
+from jupyter_deploy.supervisor import holders, numbers
+from jupyter_deploy.supervisor.job import Job
+from jupyter_deploy.supervisor.parts import Parts
+from jupyter_deploy.supervisor.progress import Outcome, Progress
+from jupyter_deploy.supervisor.state import Deploy, Version
+from jupyter_deploy.supervisor.store import reading, writing
+from jupyter_deploy.supervisor.traffic import TrafficChanges
+
+_log = logging.getLogger(__name__)
+_SWEEP_SECONDS = 5.0
+#: How many deploys that have ended are remembered in memory.
+_REMEMBERED = 100
+
+
+class Deploys:
+    """All deploys.  `recover` first; `sweep` runs until cancelled."""
+
+    def __init__(self, parts: Parts, traffic: TrafficChanges) -> None:
+        self._parts = parts
+        self._traffic = traffic
+        self._progress: dict[str, Progress] = {}
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._unrecorded: list[_Ending] = []
+
+    # --- what a person asks for -----------------------------------------------------------------
+
+    async def begin(self, name: str, begin: BeginDeploy) -> DeployTicket:
+        """The right to deploy, a number and a folder.
+
+        Raises DeployInProgress, VersionExists, UsageError or StateUnavailable.
+        """
+        endpoint_name(name)
+        await self._free(name)
+        numbered = numbers.number(self._parts.state, name, begin)
+        deploy = Deploy(
+            deploy_id=secrets.token_hex(8),
+            endpoint=name,
+            version=numbered.version,
+            state="open",
+            since=time.time(),
+            origin=begin.origin,
+            options=begin.options,
+            why=numbered.why,
+            previous=None if numbered.previous is None else numbered.previous.version,
+            number=None,
+        )
+        staging = await asyncio.to_thread(_make_folder, self._staging(deploy.deploy_id))
+        try:
+            await self._parts.store.change(lambda connection: self._take(connection, deploy))
+        except DeployError:
+            await asyncio.to_thread(_remove, staging)
+            raise
+        self._remember(deploy)
+        return DeployTicket(
+            deploy_id=deploy.deploy_id,
+            name=name,
+            version=deploy.version,
+            staging=str(staging),
+            tracking_uri=self._parts.settings.tracking_uri,
+            previous=deploy.previous,
+            why=deploy.why,
+            breaking=numbered.breaking,
+        )
+
+    async def submit(self, deploy_id: str, submit: SubmitDeploy) -> DeployStatus:
+        """Go on from the filled folder.  Raises NotFound, Conflict, UsageError."""
+        deploy, progress = self._open(deploy_id), self._progress[deploy_id]
+        staging = self._staging(deploy_id)
+        await asyncio.to_thread(_check_filled, staging, submit.manifest)
+        new = self._version(deploy, submit.manifest)
+
+        def statements(connection: Connection) -> int:
+            writing.endpoint(connection, deploy.endpoint)
+            number = writing.version(connection, new)
+            writing.deploy_runs(connection, deploy_id, number)
+            return number
+
+        number = await self._parts.store.change(statements)
+        progress.runs()
+        version = self._parts.state.by_number(number)
+        assert version is not None
+        task = asyncio.create_task(self._run(deploy, version), name=f"deploy {deploy_id}")
+        self._jobs[deploy_id] = task
+        task.add_done_callback(lambda _: self._jobs.pop(deploy_id, None))
+        return progress.status
+
+    async def abort(self, deploy_id: str) -> DeployStatus:
+        """End a deploy and remove what it left; one that has ended stays as it is."""
+        progress = await self.progress(deploy_id)
+        if progress.status.state == "open":
+            await self._end_open(deploy_id, "the deploy was given up")
+        task = self._jobs.get(deploy_id)
+        if task is not None:
+            if progress.status.steps[-1].state != "waiting":
+                raise Conflict("The deploy is switching traffic now.", "Roll back afterwards.")
+            task.cancel()
+            await asyncio.wait([task])
+        return progress.status
+
+    async def progress(self, deploy_id: str) -> Progress:
+        """How far a deploy is.  Raises NotFound."""
+        known = self._progress.get(deploy_id)
+        if known is not None:
+            return known
+        outcome = await self._parts.store.read(lambda c: reading.outcome(c, deploy_id))
+        if outcome is None:
+            raise NotFound("deploy", deploy_id)
+        progress = Progress(deploy_id, outcome.name, outcome.version)
+        progress.status = outcome
+        return progress
+
+    # --- beginning ------------------------------------------------------------------------------
+
+    async def _free(self, name: str) -> None:
+        """Return when nobody holds the endpoint.  Raises DeployInProgress."""
+        held = self._parts.state.deploy_of(name)
+        if held is None:
+            return
+        if held.state == "running" or holders.alive(held, time.time()):
+            raise holders.in_progress(held)
+        await self._end_open(held.deploy_id, "its process has ended")
+
+    def _take(self, connection: Connection, deploy: Deploy) -> None:
+        # Read in the same transaction: two that begin at once are told apart here.
+        held = [
+            one for one in reading.state(connection, {}).deploys if one.endpoint == deploy.endpoint
+        ]
+        if held:
+            raise holders.in_progress(held[0])
+        writing.deploy(connection, deploy)
+
+    def _remember(self, deploy: Deploy) -> Progress:
+        for old in [one for one, progress in self._progress.items() if progress.ended][
+            :-_REMEMBERED
+        ]:
+            del self._progress[old]
+        progress = Progress(deploy.deploy_id, deploy.endpoint, deploy.version)
+        self._progress[deploy.deploy_id] = progress
+        return progress
+
+    def _open(self, deploy_id: str) -> Deploy:
+        every = self._parts.state.deploys
+        found = next((one for one in every if one.deploy_id == deploy_id), None)
+        if found is None:
+            raise NotFound("open deploy", deploy_id)
+        if found.state != "open":
+            raise Conflict("The deploy has been submitted already.", "Wait until it has ended.")
+        return found
+
+    def _version(self, deploy: Deploy, manifest: Manifest) -> Version:
+        options, settings = deploy.options, self._parts.settings
+        before = self._parts.state.versions_of(deploy.endpoint)
+        previous = next((one for one in before if one.version == deploy.previous), None)
+        replicas = settings.replicas if previous is None else previous.replicas
+        seconds = settings.timeout_seconds if previous is None else previous.timeout_seconds
+        return Version(
+            number=0,
+            endpoint=deploy.endpoint,
+            version=deploy.version,
+            fate="starting",
+            why=deploy.why,
+            reason="",
+            log=(),
+            created_at=time.time(),
+            origin=deploy.origin,
+            previous=deploy.previous,
+            replicas=replicas if options.replicas is None else options.replicas,
+            timeout_seconds=seconds if options.timeout_seconds is None else options.timeout_seconds,
+            manifest=manifest,
+        )
+
+    def _staging(self, deploy_id: str) -> Path:
+        return self._parts.settings.staging / deploy_id
+
+    # --- running --------------------------------------------------------------------------------
+
+    async def _run(self, deploy: Deploy, version: Version) -> None:
+        """The job of a deploy, and how it ended.  Nothing escapes but a cancelled switch."""
+        progress = self._progress[deploy.deploy_id]
+        folder = self._parts.settings.versions / str(version.number)
+        try:
+            await asyncio.to_thread(_settle, self._staging(deploy.deploy_id), folder, version)
+            job = Job(self._parts, self._traffic, version)
+            await job.run(progress, staged=deploy.options.stage, origin=deploy.origin)
+        except asyncio.CancelledError:
+            await self._failed(progress, version, _interrupted(), "aborted")
+        except DeployError as error:
+            await self._failed(progress, version, error)
+        except Exception:  # noqa: BLE001 - whatever went wrong ends this deploy and nothing else
+            _log.exception("deploy %s", deploy.deploy_id)
+            detail = "The supervisor failed in this deploy; logs/supervisor.log says where."
+            await self._failed(progress, version, DeployFailed("", detail, "Deploy again."))
+        else:
+            await self._record(progress, "done")
+
+    async def _failed(
+        self, progress: Progress, version: Version, error: DeployError, outcome: Outcome = "failed"
+    ) -> None:
+        now = self._parts.state.by_number(version.number)
+        if now is not None and now.fate == "good":
+            # Committed: only the gateway's word is missing, which comes with its next start.
+            await self._record(progress, "done")
+            return
+        deploy_id = progress.status.deploy_id
+        await self._parts.replicas.gone(version.number, self._parts.settings.drain_seconds)
+        await asyncio.to_thread(_remove, self._parts.settings.versions / str(version.number))
+        await asyncio.to_thread(_remove, self._staging(deploy_id))
+        message = f"{version.endpoint} {version.version} was not deployed: {error.detail}"
+        self._parts.journal.add(
+            "deploy-failed", message, endpoint=version.endpoint, version=version.version
+        )
+        problem = error.problem(deploy_id)
+        await self._record(progress, outcome, _Loss(version.number, error), problem)
+
+    async def _record(
+        self,
+        progress: Progress,
+        outcome: Outcome,
+        loss: _Loss | None = None,
+        problem: dict[str, Any] | None = None,
+    ) -> None:
+        """Write how a deploy ended, then tell who waits: they find the endpoint free."""
+        status = progress.ending(outcome, problem)
+        ending = _Ending(status, loss)
+        try:
+            await self._parts.store.change(ending.write)
+        except StateUnavailable as failed:
+            _log.warning("the end of deploy %s is not written yet: %s", status.deploy_id, failed)
+            self._unrecorded.append(ending)
+        progress.ends(status)
+
+    async def _end_open(self, deploy_id: str, why: str) -> None:
+        """End a deploy that has not been submitted."""
+        progress = await self.progress(deploy_id)
+        error = DeployFailed("", f"The deploy ended before it was submitted: {why}.")
+        await asyncio.to_thread(_remove, self._staging(deploy_id))
+        await self._record(progress, "aborted", None, error.problem(deploy_id))
+
+    # --- tidying --------------------------------------------------------------------------------
+
+    async def recover(self) -> None:
+        """Take up what an earlier supervisor has left: open deploys stay, running ones failed."""
+        for deploy in self._parts.state.deploys:
+            progress = self._remember(deploy)
+            if deploy.state != "running":
+                continue
+            progress.runs()
+            version = self._parts.state.by_number(deploy.number or 0)
+            assert version is not None
+            detail = "The supervisor ended while this deploy ran."
+            error = DeployFailed("", detail, "Run the deploy again.")
+            await self._failed(progress, version, error)
+        await self._tidy()
+
+    async def sweep(self) -> None:
+        """Every few seconds: end what dead processes hold, and write what could not be written."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            try:
+                await self._tidy()
+            except StateUnavailable as error:
+                _log.warning("deploys cannot be tidied now: %s", error)
+
+    async def _tidy(self) -> None:
+        for ending in list(self._unrecorded):
+            await self._parts.store.change(ending.write)
+            self._unrecorded.remove(ending)
+        for deploy in self._parts.state.deploys:
+            if deploy.state == "open" and not holders.alive(deploy, time.time()):
+                await self._end_open(deploy.deploy_id, "its process has ended")
+        held = {deploy.deploy_id for deploy in self._parts.state.deploys}
+        await asyncio.to_thread(_remove_others, self._parts.settings.staging, held)
+
+    async def stop(self) -> None:
+        """End what runs; it has failed."""
+        jobs = list(self._jobs.values())
+        for job in jobs:
+            job.cancel()
+        if jobs:
+            await asyncio.wait(jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """A version that failed, and why."""
+
+    number: int
+    error: DeployError
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a deploy ended, to be written."""
+
+    status: DeployStatus
+    loss: _Loss | None
+
+    def write(self, connection: Connection) -> None:
+        """One transaction."""
+        writing.deploy_ended(connection, self.status)
+        if self.loss is not None:
+            error = self.loss.error
+            log = error.log if isinstance(error, DeployFailed) else ()
+            reason = f"{error.detail} {error.fix}".rstrip()
+            writing.fate(connection, self.loss.number, "failed", reason, log)
+
+
+def _interrupted() -> DeployFailed:
+    return DeployFailed("", "The deploy was given up while it ran.", "Run it again.")
+
+
+def _make_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise StateUnavailable(
+            f"The folder {folder} cannot be made: {error.strerror}.", "Make room or give access."
+        ) from error
+    return folder
+
+
+def _check_filled(staging: Path, manifest: Manifest) -> None:
+    if not (staging / MODEL).is_dir():
+        raise UsageError(f"The staging folder has no {MODEL}/.", "Fill it, then submit it.")
+    if not Path(manifest.python).is_absolute():
+        raise UsageError("The manifest names no interpreter by its full path.")
+
+
+def _settle(staging: Path, folder: Path, version: Version) -> None:
+    """Move the folder to its place, with the manifest in it."""
+    try:
+        staging.replace(folder)
+        (folder / MANIFEST).write_bytes(msgspec.json.encode(version.manifest))
+    except OSError as error:
+        raise StateUnavailable(
+            f"The version cannot be kept in {folder}: {error.strerror}.",
+            "Make room or give access.",
+        ) from error
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_others(staging: Path, held: set[str]) -> None:
+    for folder in staging.iterdir():
+        if folder.name not in held:
+            _remove(folder)

@@ -1,0 +1,81 @@
+"""The parts that every change needs, and what makes actual state follow desired state.
+
+Rule: after each committed change and each change of a hold, `reconcile` is called; it starts and
+stops replicas, and nothing else does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from jupyter_deploy.client.models import AuditEntry
+from jupyter_deploy.core.manifest import Origin
+from jupyter_deploy.supervisor.gateway import Gateway
+from jupyter_deploy.supervisor.journal import Journal
+from jupyter_deploy.supervisor.registrar import Registrar
+from jupyter_deploy.supervisor.replicas import Replicas
+from jupyter_deploy.supervisor.routes import Routes
+from jupyter_deploy.supervisor.settings import Settings
+from jupyter_deploy.supervisor.state import State, desired
+from jupyter_deploy.supervisor.store import Store
+
+
+@dataclass(slots=True)
+class Parts:
+    """The parts of one supervisor."""
+
+    settings: Settings
+    store: Store
+    journal: Journal
+    gateway: Gateway
+    replicas: Replicas
+    routes: Routes
+    registrar: Registrar
+    _holds: dict[int, Counter[int]] = field(default_factory=dict)
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    @property
+    def state(self) -> State:
+        """What the last committed change has left."""
+        return self.store.state
+
+    def reconcile(self) -> None:
+        """Have the replicas follow what ought to be."""
+        holds = {number: max(counts) for number, counts in self._holds.items() if counts}
+        warm = self.settings.standby_warm
+        self.replicas.want(desired(self.state, holds, standby_warm=warm))
+
+    @contextlib.contextmanager
+    def hold(self, number: int, count: int) -> Iterator[None]:
+        """Have at least `count` replicas of a version, whatever the traffic."""
+        counts = self._holds.setdefault(number, Counter())
+        counts[count] += 1
+        self.reconcile()
+        try:
+            yield
+        finally:
+            counts[count] -= 1
+            self._holds[number] = +counts
+            self.reconcile()
+
+    def lock(self, endpoint: str) -> asyncio.Lock:
+        """Held while the traffic of an endpoint changes."""
+        return self._locks.setdefault(endpoint, asyncio.Lock())
+
+
+def ourselves() -> Origin:
+    """The origin of what the supervisor changes by itself."""
+    return Origin(user=getpass.getuser(), via="supervisor")
+
+
+def audit_entry(
+    endpoint: str, generation: int, action: str, detail: str, origin: Origin
+) -> AuditEntry:
+    """An entry of now."""
+    return AuditEntry(time.time(), endpoint, generation, action, detail, origin)

@@ -1,0 +1,108 @@
+"""Routes: tells the gateway what is so, and returns when it routes by it.
+
+Rule 1: the snapshot is written whole or not at all, and its sequence only grows.  Rule 2: a change
+that a person made is answered after the gateway's word; a replica that came or went is published
+soon after, many changes at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from jupyter_deploy.core.snapshot import Snapshot
+from jupyter_deploy.errors import StateUnavailable, Unavailable
+from jupyter_deploy.supervisor import snapshot
+from jupyter_deploy.supervisor.gateway import Gateway
+from jupyter_deploy.supervisor.settings import Settings
+from jupyter_deploy.supervisor.store import Store
+
+_log = logging.getLogger(__name__)
+_RETRY_SECONDS = 1.0
+
+
+class Routes:
+    """Writes the snapshot and has the gateway read it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        gateway: Gateway,
+        ready: Callable[[], snapshot.Ready],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._gateway = gateway
+        self._ready = ready
+        self._sequence = _last_sequence(settings)
+        self._mlflow = _mlflow_version()
+        self._lock = asyncio.Lock()
+        self._work = asyncio.Event()
+
+    def changed(self) -> None:
+        """Have the present truth published soon."""
+        self._work.set()
+
+    async def publish(self) -> None:
+        """Return once the gateway routes by the present truth.  Raises Unavailable."""
+        async with self._lock:
+            self.write()
+            sequence = self._sequence
+        await self._gateway.reload(sequence)
+
+    def write(self) -> None:
+        """Write the present truth.  Raises StateUnavailable."""
+        self._sequence += 1
+        now = snapshot.build(
+            self._store.state,
+            self._ready(),
+            sequence=self._sequence,
+            url=self._gateway.url,
+            mlflow=self._mlflow,
+        )
+        try:
+            _write(self._settings, now)
+        except OSError as error:
+            raise StateUnavailable(
+                f"The routes cannot be written: {error.strerror}.", "Make room or give access."
+            ) from error
+
+    async def run(self) -> None:
+        """Publish what has changed, until cancelled; what fails is tried again."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            try:
+                await self.publish()
+            except Unavailable as error:
+                _log.warning("routes are not published: %s", error)
+                await asyncio.sleep(_RETRY_SECONDS)
+                self._work.set()
+
+
+def _write(settings: Settings, now: Snapshot) -> None:
+    fresh = settings.snapshot.with_suffix(".new")
+    fresh.touch(mode=0o600)
+    fresh.write_bytes(msgspec.json.encode(now))
+    fresh.replace(settings.snapshot)
+
+
+def _last_sequence(settings: Settings) -> int:
+    try:
+        return msgspec.json.decode(settings.snapshot.read_bytes(), type=Snapshot).sequence
+    except (OSError, msgspec.MsgspecError):
+        return 0
+
+
+def _mlflow_version() -> str:
+    # Its metadata: importing it would cost seconds and hundreds of megabytes.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("mlflow")
+    except PackageNotFoundError:
+        return ""
