@@ -114,6 +114,7 @@ class Launcher:
                 one.close()
             self._selector.close()
             os.setsid()
+            _note(Path(order["spec"]).with_suffix(".pid"))
             _redirect(Path(order["log"]))
             os.environ.update(order["environment"])
             status = replica_main([order["spec"]])
@@ -170,6 +171,15 @@ def _listen(path: Path) -> socket.socket:
     # Renamed last: whoever sees the socket may connect.
     fresh.rename(path)
     return listener
+
+
+def _note(path: Path) -> None:
+    """Who this is: pid and start (field 22 of proc_pid_stat(5)), for a later supervisor to find."""
+    started = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.write_text(f"{os.getpid()} {started}")
+    draft.chmod(0o600)
+    draft.rename(path)
 
 
 def _redirect(log: Path) -> None:

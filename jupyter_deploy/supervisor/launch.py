@@ -51,7 +51,7 @@ class Place:
 
     def remove(self) -> None:
         """Remove the files.  The process must have ended."""
-        for file in (self.spec, self.report, self.socket):
+        for file in (self.spec, self.spec.with_suffix(".pid"), self.report, self.socket):
             file.unlink(missing_ok=True)
 
 

@@ -24,6 +24,8 @@ import psutil
 
 #: Where there is no pidfd, processes are looked at this often.
 _POLL_SECONDS = 0.2
+#: How long the parent of a forked process may take to tell how it ended.
+_REAP_SECONDS = 1.0
 _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
@@ -58,10 +60,17 @@ class Order:
 class Process:
     """One process, ours or adopted.  `exited` is called once, in the event loop."""
 
-    def __init__(self, pid: int, started: float, popen: subprocess.Popen[bytes] | None) -> None:
+    def __init__(
+        self,
+        pid: int,
+        started: float,
+        popen: subprocess.Popen[bytes] | None,
+        reaped: asyncio.Future[int] | None = None,
+    ) -> None:
         self.pid = pid
         self.started = started
         self._popen = popen
+        self._reaped = reaped
         self._kills_before = _out_of_memory_kills()
         self._ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._watch = _Watch(pid, started, self._on_end)
@@ -135,17 +144,28 @@ class Process:
 
     def _on_end(self) -> None:
         self._watch.stop()
+        if self._reaped is not None and not self._reaped.done():
+            # Its parent, the launcher, is about to tell how it ended, unless it ends as well.
+            self._reaped.add_done_callback(lambda _: self._on_end())
+            asyncio.get_running_loop().call_later(_REAP_SECONDS, self._reaped.cancel)
+            return
         if self._ended.done():
             return
-        status = None
+        self._ended.set_result(self._exit(self._status()))
+
+    def _status(self) -> int | None:
         if self._popen is not None:
             # What it has started goes with it.  Until we wait, its pid cannot have been reused.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
-            status = self._popen.wait()
+            return self._popen.wait()
+        known = self._reaped is not None and not self._reaped.cancelled()
+        return self._reaped.result() if self._reaped is not None and known else None
+
+    def _exit(self, status: int | None) -> Exit:
         killed = status in (None, -signal.SIGKILL)
         memory = killed and _out_of_memory_kills() > self._kills_before
-        self._ended.set_result(Exit(status, memory))
+        return Exit(status, memory)
 
 
 def started_at(pid: int) -> float | None:
@@ -181,6 +201,18 @@ def found(folder: Path) -> dict[str, tuple[int, float]]:
             started = started_at(process.pid)
             if told.parent == folder and started is not None:
                 ours[told.name] = (process.pid, started)
+    return ours | _forked(folder)
+
+
+def _forked(folder: Path) -> dict[str, tuple[int, float]]:
+    """Those that a launcher has forked: their argv is the launcher's, so they left a note."""
+    ours: dict[str, tuple[int, float]] = {}
+    for note in folder.glob("*.pid"):
+        with contextlib.suppress(OSError, ValueError):
+            pid, ticks = map(int, note.read_text().split())
+            started = started_at(pid)
+            if started == ticks / os.sysconf("SC_CLK_TCK"):
+                ours[f"{note.stem}.json"] = (pid, started)
     return ours
 
 

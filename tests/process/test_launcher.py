@@ -116,6 +116,7 @@ def test_a_forked_replica_is_in_a_session_of_its_own_and_holds_nothing_of_the_la
     pid = launcher.order(spec=spec, log=str(folder / "log"), environment={})["pid"]
     wait_until((folder / "replica").exists)
     assert os.getsid(pid) == pid
+    assert (folder / "spec.pid").read_text().split()[0] == str(pid)
     replica = psutil.Process(pid)
     names = {connection.laddr for connection in replica.net_connections("unix")}
     assert str(launcher.socket) not in names

@@ -1,0 +1,205 @@
+"""Launchers: one warm process for each environment, from which its replicas are forked.
+
+Rule 1: a replica needs no launcher: where there is none yet, where a fork is not safe, or where it
+does not answer, the replica is started plainly and only takes longer.  Rule 2: a living launcher of
+an earlier supervisor is used again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import socket
+import struct
+import sys
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_deploy.replica.launcher import ENVIRONMENT
+from jupyter_deploy.supervisor.processes import Order, Process, environment, started_at
+from jupyter_deploy.supervisor.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+#: What replicas of tabular models import; what an environment does not have is left out.
+MODULES = (
+    "numpy", "pandas", "cloudpickle", "skops.io", "scipy.sparse", "sklearn.pipeline",
+    "sklearn.compose", "sklearn.impute", "sklearn.preprocessing", "sklearn.linear_model",
+    "sklearn.ensemble", "sklearn.tree", "sklearn.neighbors", "sklearn.svm", "sklearn.calibration",
+    "sklearn.feature_extraction.text", "sklearn.cluster", "sklearn.decomposition",
+)  # fmt: skip
+_WARM_SECONDS = 60.0
+_FORK_SECONDS = 5.0
+_LOOK_SECONDS = 0.02
+
+
+@dataclass(eq=False, slots=True)
+class _Launcher:
+    """One launcher and the connection to it."""
+
+    process: Process
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    replies: deque[asyncio.Future[dict[str, Any]]] = field(default_factory=deque)
+    ends: dict[int, asyncio.Future[int]] = field(default_factory=dict)
+    listening: asyncio.Task[None] | None = None
+
+    async def listen(self) -> None:
+        """Hand on what it says, until it says no more."""
+        with contextlib.suppress(OSError, ValueError):
+            while line := await self.reader.readline():
+                self._hear(json.loads(line))
+        for reply in self.replies:
+            reply.cancel()
+
+    def _hear(self, said: dict[str, Any]) -> None:
+        if "exited" in said:
+            end = self.ends.pop(said["exited"], None)
+            if end is not None and not end.done():
+                end.set_result(os.waitstatus_to_exitcode(said["status"]))
+            return
+        reply = self.replies.popleft()
+        if "pid" in said:
+            # Made here, before the next line can tell that it has ended.
+            self.ends[said["pid"]] = asyncio.get_running_loop().create_future()
+        if not reply.done():
+            reply.set_result(said)
+
+    async def fork(self, order: Order) -> dict[str, Any]:
+        """Its answer to an order.  Raises OSError (TimeoutError is one)."""
+        told = {
+            "spec": order.argv[-1],
+            "log": str(order.log),
+            "environment": dict(order.environment),
+        }
+        reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self.replies.append(reply)
+        self.writer.write(json.dumps(told).encode() + b"\n")
+        try:
+            async with asyncio.timeout(_FORK_SECONDS):
+                return await reply
+        except asyncio.CancelledError:
+            if reply.cancelled():
+                raise OSError("the launcher has ended") from None
+            raise
+
+
+class Launchers:
+    """Starts replicas, warm where that is possible."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._launchers: dict[Path, asyncio.Task[_Launcher | None]] = {}
+
+    def warm(self, python: str, extra: Mapping[str, str]) -> None:
+        """Have a launcher for this environment soon."""
+        self._launcher(python, environment(extra))
+
+    async def start(self, order: Order) -> Process:
+        """Start the replica of `order`: forked, or plainly.  Raises OSError."""
+        launcher = await asyncio.shield(self._launcher(order.argv[0], order.environment))
+        if launcher is not None and launcher.process.alive:
+            with contextlib.suppress(OSError):
+                said = await launcher.fork(order)
+                if "pid" in said:
+                    return _forked(launcher, said["pid"])
+                _log.info("a replica is started plainly: %s", said.get("refused"))
+        return Process.start(order)
+
+    async def close(self) -> None:
+        """End every launcher; replicas go on."""
+        for task in self._launchers.values():
+            launcher = await task
+            if launcher is not None:
+                launcher.writer.close()
+                await launcher.process.end(2.0)
+        for path in self._launchers:
+            path.unlink(missing_ok=True)
+
+    def _launcher(
+        self, python: str, variables: Mapping[str, str]
+    ) -> asyncio.Task[_Launcher | None]:
+        path = self._settings.run / f"l{_digest(python, variables)}.sock"
+        task = self._launchers.get(path)
+        if task is None or _is_over(task):
+            make = self._make(path, python, variables)
+            task = asyncio.get_running_loop().create_task(make, name=f"warm {python}")
+            self._launchers[path] = task
+        return task
+
+    async def _make(
+        self, path: Path, python: str, variables: Mapping[str, str]
+    ) -> _Launcher | None:
+        if sys.platform != "linux":
+            return None
+        launcher = await _connected(path)
+        if launcher is not None:
+            return launcher
+        path.unlink(missing_ok=True)  # noqa: ASYNC240 - a local file
+        try:
+            process = Process.start(self._order(path, python, variables))
+            async with asyncio.timeout(_WARM_SECONDS):
+                while process.alive and not path.exists():  # noqa: ASYNC110, ASYNC240 - a file has no event
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except OSError as error:
+            _log.warning("no launcher for %s: %s", python, error)
+            return None
+        return await _connected(path)
+
+    def _order(self, path: Path, python: str, variables: Mapping[str, str]) -> Order:
+        return Order(
+            argv=[python, "-m", "jupyter_deploy.replica.launcher", str(path), *MODULES],
+            environment={**variables, **ENVIRONMENT},
+            folder=self._settings.processes,
+            log=self._settings.logs / "launcher.log",
+        )
+
+
+async def _connected(path: Path) -> _Launcher | None:
+    """The launcher that listens at `path`, if one does."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(path))
+    except OSError:
+        return None
+    pid = _peer(writer.get_extra_info("socket"))
+    process = Process.adopt(pid, started_at(pid) or -1.0)
+    if process is None:
+        writer.close()
+        return None
+    launcher = _Launcher(process, reader, writer)
+    launcher.listening = asyncio.get_running_loop().create_task(launcher.listen(), name="listen")
+    return launcher
+
+
+def _forked(launcher: _Launcher, pid: int) -> Process:
+    # Its entry stays in the process table until the launcher has reaped it; when that was faster
+    # than we are, there is no start time left, and its end is known already.
+    return Process(pid, started_at(pid) or -1.0, None, reaped=launcher.ends.get(pid))
+
+
+def _is_over(task: asyncio.Task[_Launcher | None]) -> bool:
+    if not task.done():
+        return False
+    launcher = task.result()
+    return launcher is not None and not launcher.process.alive
+
+
+def _digest(python: str, variables: Mapping[str, str]) -> str:
+    text = json.dumps([python, sorted(variables.items())])
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def _peer(connection: socket.socket) -> int:
+    """The pid at the other end of a Unix socket (Linux)."""
+    size = struct.calcsize("3i")
+    pid, _, _ = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    )
+    return int(pid)
