@@ -84,6 +84,8 @@ def quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            # MLflow shows some of its own in spite of the filters.
+            warnings.showwarning = lambda *_, **__: None
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
