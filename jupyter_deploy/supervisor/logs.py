@@ -13,8 +13,8 @@ from pathlib import Path
 _TAIL_BYTES = 1 << 20
 
 
-def last_lines(log: Path, count: int) -> list[str]:
-    """The last `count` lines (each cut at 2000 characters); none when there is no log."""
+def last_lines(log: Path, count: int, width: int = 2000) -> list[str]:
+    """The last `count` lines (each cut at `width` characters); none when there is no log."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
@@ -22,7 +22,7 @@ def last_lines(log: Path, count: int) -> list[str]:
     except OSError:
         return []
     lines = data.decode(errors="replace").splitlines()
-    return [line[:2000] for line in lines[-count:]] if count > 0 else []
+    return [line[:width] for line in lines[-count:]] if count > 0 else []
 
 
 def cap(log: Path, max_bytes: int) -> None:

@@ -1,0 +1,72 @@
+"""The supervisor as a whole: status, events, audit, the MLflow UI, the end."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from jupyter_deploy import __version__
+from jupyter_deploy.client.models import AuditEntry, Event, RegistryUi, Status, Stop
+from jupyter_deploy.supervisor import views
+from jupyter_deploy.supervisor.api.answers import Wait, answer, supervisor_of, wait_of
+from jupyter_deploy.supervisor.store import reading
+
+router = APIRouter(prefix="/api", tags=["supervisor"])
+_AUDIT_LIMIT = 500
+
+
+@router.get("/ping")
+async def ping() -> dict[str, int]:
+    """The pid of the supervisor."""
+    return {"pid": os.getpid()}
+
+
+@router.get("/status", response_model=Status)
+async def status(request: Request) -> Response:
+    """Everything there is."""
+    supervisor = supervisor_of(request)
+    parts = supervisor.parts
+    return answer(
+        Status(
+            supervisor=views.supervisor(
+                parts, pid=os.getpid(), release=__version__, started_at=supervisor.started_at
+            ),
+            gateway=views.gateway(parts),
+            registry=views.registry(parts, supervisor.registry_ui),
+            endpoints=tuple(views.endpoint(parts, one) for one in parts.state.endpoints.values()),
+        )
+    )
+
+
+@router.get("/events", response_model=list[Event])
+async def events(
+    request: Request, after: Annotated[int, Query(ge=0)] = 0, wait: Wait = 0.0
+) -> Response:
+    """What happened after event number `after`; waits up to `wait` seconds for the first."""
+    supervisor = supervisor_of(request)
+    return answer(await supervisor.journal.after(after, wait_of(supervisor, wait)))
+
+
+@router.get("/audit", response_model=list[AuditEntry])
+async def audit(request: Request) -> Response:
+    """Who changed what and when, newest first."""
+    store = supervisor_of(request).store
+    return answer(await store.read(lambda c: reading.audit(c, None, _AUDIT_LIMIT)))
+
+
+@router.post("/registry-ui", response_model=RegistryUi)
+async def registry_ui(request: Request) -> Response:
+    """The MLflow UI, started if need be."""
+    return answer(await supervisor_of(request).registry_ui.open())
+
+
+@router.post("/stop", status_code=202)
+async def stop(request: Request, body: Stop) -> dict[str, str]:
+    """Stop everything, the supervisor included; it starts again as it was."""
+    supervisor = supervisor_of(request)
+    who = body.origin.user
+    supervisor.journal.add("stopped", f"{who} ({body.origin.via}) has stopped everything.")
+    supervisor.stopping.set()
+    return {"state": "stopping"}

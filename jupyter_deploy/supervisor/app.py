@@ -1,0 +1,201 @@
+"""The process: configuration, the lock, the control socket, signals.
+
+Rule 1: one supervisor for each JUPYTER_DEPLOY_HOME; a second one finds the lock taken and ends with
+status 0.  Rule 2: supervisor.json is written when the control API answers, and removed before it
+stops to.  Rule 3: environment wins over jupyter_deploy_config.py, which wins over defaults.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import uvicorn
+from fastapi import FastAPI
+from jupyter_core.application import JupyterApp
+from traitlets import Bool, Float, Int, TraitError, Unicode, validate
+
+from jupyter_deploy import __version__
+from jupyter_deploy.client import paths
+from jupyter_deploy.client.discovery import Supervisor as Identity
+from jupyter_deploy.errors import DeployError, StateUnavailable
+from jupyter_deploy.supervisor import logs
+from jupyter_deploy.supervisor.api import build
+from jupyter_deploy.supervisor.service import Supervisor
+from jupyter_deploy.supervisor.settings import Settings
+
+_log = logging.getLogger(__name__)
+#: Requests that wait for news get so long to be answered when the supervisor stops.
+_LAST_ANSWERS_SECONDS = 1
+
+
+class SupervisorApp(JupyterApp):  # type: ignore[misc]
+    """The supervisor's configuration: `c.SupervisorApp.port = 8900` in jupyter_deploy_config.py."""
+
+    name = "jupyter_deploy"
+    version = __version__
+    description = "Keeps gateway and replicas of jupyter_deploy as they should be."
+
+    port = Int(8900, min=0, max=65535, help="The port of the API; JUPYTER_DEPLOY_PORT wins.").tag(
+        config=True
+    )
+    ip = Unicode("127.0.0.1", help="The address of the API: a loopback address.").tag(config=True)
+    tracking_uri = Unicode(
+        "", help="MLflow's tracking URI; MLFLOW_TRACKING_URI wins; empty: SQLite in the home."
+    ).tag(config=True)
+    replicas = Int(1, min=1, max=64, help="Replicas of a version, where none are asked for.").tag(
+        config=True
+    )
+    standby_warm = Bool(
+        default_value=True, help="Keep the version before running, for rollbacks at once."
+    ).tag(config=True)
+    start_seconds = Float(180.0, min=1.0, help="How long a model may take to load.").tag(
+        config=True
+    )
+    timeout_seconds = Float(30.0, min=0.1, help="How long a request may take.").tag(config=True)
+    drain_seconds = Float(30.0, min=0.0, help="How long what is in flight may go on.").tag(
+        config=True
+    )
+
+    @validate("ip")
+    def _loopback_only(self, proposal: dict[str, Any]) -> str:
+        try:
+            loopback = ipaddress.IPv4Address(proposal["value"]).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise TraitError(
+                f"The API is not bound to {proposal['value']!r}: without TLS, keys would travel in "
+                "the clear. Leave SupervisorApp.ip at 127.0.0.1."
+            )
+        return str(proposal["value"])
+
+    def migrate_config(self) -> None:
+        """Nothing: there is no configuration of IPython 3 to take over."""
+
+    def start(self) -> None:
+        """Run until stopped."""
+        super().start()
+        os.umask(0o077)
+        try:
+            settings = self.settings()
+            settings.make_folders()
+            with _only_one(settings) as first:
+                if first:
+                    asyncio.run(_run(settings))
+        except DeployError as error:
+            _log.critical("%s", error)
+            sys.exit(1)
+
+    def settings(self) -> Settings:
+        """Traits and environment, as one value.  Raises StateUnavailable."""
+        home = paths.home()
+        default = f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
+        return Settings(
+            home=home,
+            run=paths.run_folder(home),
+            ip=self.ip,
+            port=_port(self.port),
+            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or self.tracking_uri or default,
+            replicas=self.replicas,
+            standby_warm=self.standby_warm,
+            start_seconds=self.start_seconds,
+            timeout_seconds=self.timeout_seconds,
+            drain_seconds=self.drain_seconds,
+        )
+
+
+def main() -> None:
+    """The program."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    # One line for each of our own orders to the gateway would fill the log.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    SupervisorApp.launch_instance()
+
+
+def _port(configured: int) -> int:
+    text = os.environ.get("JUPYTER_DEPLOY_PORT", "")
+    if not text:
+        return configured
+    if not text.isdecimal() or int(text) > 65535:
+        raise StateUnavailable(f"JUPYTER_DEPLOY_PORT is {text[:20]!r}.", "Set it to a port: 8900.")
+    return int(text)
+
+
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[bool]:
+    """Whether this is the first supervisor of the home; the lock goes with the process."""
+    path = settings.home / "supervisor.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _log.info("another supervisor runs for %s", settings.home)
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+async def _run(settings: Settings) -> None:
+    supervisor = Supervisor(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, supervisor.stopping.set)
+    logs.cap(settings.logs / "supervisor.log", settings.max_log_bytes)
+    await supervisor.start()
+    identity = settings.home / "supervisor.json"
+    server = _Server(build(supervisor))
+    serving = asyncio.create_task(server.serve(sockets=[_control_socket(settings)]))
+    process = psutil.Process()
+    Identity(process.pid, process.create_time(), str(settings.socket), __version__).write(identity)
+    _log.info("serving %s, state in %s", supervisor.gateway.url, settings.home)
+    await supervisor.stopping.wait()
+    identity.unlink(missing_ok=True)
+    server.should_exit = True
+    await serving
+    settings.socket.unlink(missing_ok=True)
+    await supervisor.stop()
+
+
+def _control_socket(settings: Settings) -> socket.socket:
+    # The lock is ours, so a socket that is there was left by one that has died.
+    settings.socket.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(settings.socket))
+    settings.socket.chmod(0o600)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Serves the control API in our loop, and leaves signals to us."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
+                server_header=False,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """None: the supervisor has its own way to end."""
+        yield

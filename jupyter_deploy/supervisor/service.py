@@ -1,0 +1,158 @@
+"""The supervisor: its parts, in the order in which they start and stop.
+
+    start   state -> what still runs -> gateway -> replicas -> control API
+    stop    control API refuses, deploys, gateway (finishes what it has), replicas, the rest
+
+Rule: what runs goes on while the supervisor starts, and when it dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from sqlalchemy import Connection
+
+from jupyter_deploy.supervisor import processes
+from jupyter_deploy.supervisor.deploys import Deploys
+from jupyter_deploy.supervisor.failures import Failure
+from jupyter_deploy.supervisor.gateway import Gateway
+from jupyter_deploy.supervisor.journal import Journal
+from jupyter_deploy.supervisor.keys import Keys
+from jupyter_deploy.supervisor.parts import Parts
+from jupyter_deploy.supervisor.registrar import Registrar
+from jupyter_deploy.supervisor.registry_ui import RegistryUiProcess
+from jupyter_deploy.supervisor.replicas import Replicas, Wiring
+from jupyter_deploy.supervisor.routes import Routes
+from jupyter_deploy.supervisor.settings import Settings
+from jupyter_deploy.supervisor.state import Version
+from jupyter_deploy.supervisor.store import Store, reading, writing
+from jupyter_deploy.supervisor.traffic import TrafficChanges
+
+_log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """All parts.  `start` once, `stop` once; `stopping` is set when somebody asks for the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.started_at = time.time()
+        self.stopping = asyncio.Event()
+        self.store = Store(settings.state)
+        self.journal = Journal(self.store)
+        self.gateway = Gateway(settings, self.journal)
+        self.replicas = Replicas(settings, self.journal, self._wiring())
+        self.routes = Routes(settings, self.store, self.gateway, self.replicas.routes)
+        self.registrar = Registrar(settings, self.store, random.random)
+        self.parts = Parts(
+            settings=settings,
+            store=self.store,
+            journal=self.journal,
+            gateway=self.gateway,
+            replicas=self.replicas,
+            routes=self.routes,
+            registrar=self.registrar,
+        )
+        self.traffic = TrafficChanges(self.parts)
+        self.deploys = Deploys(self.parts, self.traffic)
+        self.keys = Keys(self.parts)
+        self.registry_ui = RegistryUiProcess(settings)
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def _wiring(self) -> Wiring:
+        # By name, at call time: replicas and routes know of each other only through this.
+        return Wiring(
+            version=lambda number: self.store.state.by_number(number),
+            changed=lambda: self.routes.changed(),
+            published=lambda: self._published(),
+            gave_up=self._gave_up,
+        )
+
+    async def start(self) -> None:
+        """Take over what runs, start what ought to.  Raises StateUnavailable."""
+        await self.store.open()
+        await self.journal.load()
+        living = await asyncio.to_thread(processes.found, self.settings.processes)
+        if await self.gateway.adopt(living):
+            self.journal.add("adopted", f"The gateway (pid {self.gateway.pids[0]}) goes on.")
+        else:
+            await self._bind()
+        adopted = await self.replicas.adopt(living)
+        if adopted:
+            self.journal.add("adopted", f"{adopted} replicas go on.")
+        self.routes.write()
+        self.gateway.keep()
+        await self.deploys.recover()
+        self.parts.reconcile()
+        self.routes.changed()
+        for part in (self.routes.run, self.journal.run, self.registrar.run, self.deploys.sweep):
+            self._spawn(_for_ever(part))
+
+    async def _bind(self) -> None:
+        """Listen where this endpoint has always been, if that is what is still asked for."""
+        asked, kept = await self.store.read(_ports)
+        same = asked == str(self.settings.port)
+        self.gateway.bind(int(kept) if same and kept else self.settings.port)
+        port = self.gateway.port
+        if port not in (0, self.settings.port):
+            what = f"Port {self.settings.port} was in use: {port} is kept instead."
+            if self.settings.port:
+                self.journal.add("port-in-use", what)
+        settings = {"port asked for": self.settings.port, "port": port}
+        await self.store.change(lambda connection: _keep(connection, settings))
+
+    async def stop(self) -> None:
+        """Stop everything; what ought to run stays written."""
+        _log.info("stopping")
+        await self.deploys.stop()
+        await self.gateway.close()
+        await self.replicas.stop()
+        await self.registry_ui.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.journal.flush()
+        await self.store.close()
+
+    async def _published(self) -> None:
+        with contextlib.suppress(OSError):
+            await self.routes.publish()
+
+    def _gave_up(self, version: Version, failure: Failure) -> None:
+        self._spawn(self.traffic.give_up(version, failure))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("a change was not carried out", exc_info=task.exception())
+
+
+async def _for_ever(part: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a part that never ends; a fault of ours in one part does not end the others."""
+    while True:
+        try:
+            await part()
+        except Exception:  # noqa: BLE001 - logged with its trace, and the part goes on
+            _log.exception("%s failed, and starts again", part.__qualname__)
+            await asyncio.sleep(1.0)
+
+
+def _ports(connection: Connection) -> tuple[str | None, str | None]:
+    asked = reading.setting(connection, "port asked for")
+    return asked, reading.setting(connection, "port")
+
+
+def _keep(connection: Connection, settings: dict[str, int]) -> None:
+    for name, value in settings.items():
+        writing.setting(connection, name, str(value))

@@ -1,0 +1,105 @@
+"""What there is, as the control API shows it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from jupyter_deploy.client.models import (
+    EndpointMetrics,
+    EndpointStatus,
+    GatewayStatus,
+    RegistryStatus,
+    RequestFailure,
+    SupervisorStatus,
+    VersionStatus,
+)
+from jupyter_deploy.supervisor.gateway import Stats
+from jupyter_deploy.supervisor.parts import Parts
+from jupyter_deploy.supervisor.registry_ui import RegistryUiProcess, without_password
+from jupyter_deploy.supervisor.state import Endpoint, Version
+
+
+def endpoint(parts: Parts, one: Endpoint) -> EndpointStatus:
+    """One endpoint."""
+    key = parts.state.notebook_key(one.name)
+    deploy = parts.state.deploy_of(one.name)
+    versions = parts.state.versions_of(one.name)
+    return EndpointStatus(
+        name=one.name,
+        url=f"{parts.gateway.url}/endpoints/{one.name}",
+        state=_state(parts, one),
+        active=one.traffic.active,
+        standby=one.traffic.standby,
+        generation=one.generation,
+        versions=tuple(version(parts, each) for each in versions),
+        key_file=None if key is None else key.file,
+        deploying=None if deploy is None else deploy.version,
+    )
+
+
+def _state(parts: Parts, one: Endpoint) -> str:
+    if one.traffic.active is None:
+        return "stopped"
+    active = parts.state.version(one.name, one.traffic.active)
+    return "serving" if parts.replicas.ready(active.number) else "degraded"
+
+
+def version(parts: Parts, one: Version) -> VersionStatus:
+    """One version of an endpoint."""
+    registered = one.manifest.registered
+    return VersionStatus(
+        version=one.version,
+        state=parts.state.state_of(one).value,
+        mlflow_version=registered.version,
+        mlflow_uri=f"models:/{registered.name}/{registered.version}",
+        created_at=one.created_at,
+        origin=one.origin,
+        why=one.why,
+        reason=one.reason,
+        log=one.log,
+        replicas=parts.replicas.statuses(one.number),
+        previous=one.previous,
+    )
+
+
+def supervisor(parts: Parts, *, pid: int, release: str, started_at: float) -> SupervisorStatus:
+    """The supervisor's own process."""
+    return SupervisorStatus(pid, release, started_at, str(parts.settings.home))
+
+
+def gateway(parts: Parts) -> GatewayStatus:
+    """The gateway; the note says so when the port is not the one that was asked for."""
+    asked, port = parts.settings.port, parts.gateway.port
+    note = "" if asked in (0, port) else f"Port {asked} was in use: {port} is kept instead."
+    return GatewayStatus(parts.gateway.pids, parts.gateway.url, note)
+
+
+def registry(parts: Parts, ui: RegistryUiProcess) -> RegistryStatus:
+    """MLflow, and how to look at it."""
+    return RegistryStatus(
+        tracking_uri=without_password(parts.settings.tracking_uri),
+        ui_url=ui.url,
+        open_with="jupyter endpoint ui",
+        pending=parts.registrar.pending,
+    )
+
+
+def metrics(name: str, stats: Stats) -> EndpointMetrics:
+    """What an endpoint did; zeros when nobody has called it yet."""
+    said = {"name": name} | stats.endpoints.get(name, {})
+    nothing = EndpointMetrics(name, 0, 0, 0, 0, 0, None, None, None)
+    return msgspec.convert(msgspec.to_builtins(nothing) | said, EndpointMetrics, strict=False)
+
+
+def failures(lines: list[str], limit: int) -> list[RequestFailure]:
+    """The requests that failed, newest first, from the gateway's own lines."""
+    found: list[RequestFailure] = []
+    for line in reversed(lines):
+        try:
+            found.append(msgspec.json.decode(line, type=RequestFailure))
+        except msgspec.DecodeError:
+            # The file is cut at a limit, and its last line may still be on its way.
+            continue
+        if len(found) == limit:
+            break
+    return found
