@@ -1,4 +1,4 @@
-"""What a notebook holds becomes a request body without a value being bent, and answers come back."""
+"""What a notebook holds becomes a request body, no value bent; and answers come back."""
 
 import datetime as dt
 import json
@@ -120,6 +120,8 @@ def test_a_missing_prediction_among_numbers_is_nan():
 
 
 def test_records_come_back_as_a_frame_and_other_values_as_they_are():
-    pd.testing.assert_frame_equal(answer([{"a": 1, "b": "x"}]), pd.DataFrame({"a": [1], "b": ["x"]}))
+    pd.testing.assert_frame_equal(
+        answer([{"a": 1, "b": "x"}]), pd.DataFrame({"a": [1], "b": ["x"]})
+    )
     assert answer({"a": 1}) == {"a": 1}
     assert answer(None) is None
