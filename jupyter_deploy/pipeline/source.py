@@ -24,7 +24,10 @@ def subject_from_mlflow(source: str, folder: Path, uri: str) -> Subject:
     try:
         fetch.download(source, folder, uri)
     except RegistryUnavailable as error:
-        raise NotAModel(f"There is no model at {source}: {error.detail}", error.fix) from error
+        raise NotAModel(
+            f"There is no MLflow model at {source}: {error.detail}",
+            "Check the URI: models:/NAME/VERSION, models:/NAME@ALIAS or runs:/RUN_ID/NAME.",
+        ) from error
     loader = fetch.loader_of(folder)
     described, example = fetch.described(folder)
     try:

@@ -11,8 +11,9 @@ import contextlib
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,15 @@ def package_estimator(
 
         data, trusted = _serialised(estimator)
         kind = "cloudpickle" if trusted is None else "skops"
-        mlflow.sklearn.save_model(
+        save = partial(
+            mlflow.sklearn.save_model,
             estimator,
-            str(folder),
             serialization_format=kind,
             skops_trusted_types=trusted,
             signature=signature_of(contract) or False,
-            input_example=example,
             pip_requirements=travel.requirements({*travel.modules_in(data), "sklearn", kind}),
         )
+        _saved(save, folder, example)
         (folder / LOCK).write_text(travel.lock())
         return Packaged(folder, kind, _local_names(data))
 
@@ -79,15 +80,15 @@ def package_function(
         data = cloudpickle.dumps(function)
         file = Path(scratch) / Path(FUNCTION_FILE).name
         file.write_bytes(data)
-        mlflow.pyfunc.save_model(
-            str(folder),
+        save = partial(
+            mlflow.pyfunc.save_model,
             python_model=_python_model(),
             artifacts={"function": str(file)},
             signature=signature_of(contract),
-            input_example=example,
             pip_requirements=travel.requirements(travel.modules_in(data)),
             metadata={FUNCTION_KEY: FUNCTION_FILE},
         )
+        _saved(save, folder, example)
         (folder / LOCK).write_text(travel.lock())
         return Packaged(folder, "function", _local_names(data))
 
@@ -189,6 +190,17 @@ def _sign(folder: Path, logged: Any, run_id: str) -> None:
     model.save(str(folder / "MLmodel"))
 
 
+def _saved(save: Callable[..., None], folder: Path, example: Any) -> None:
+    """Save with the example; without it when MLflow cannot write these rows as JSON."""
+    try:
+        save(path=str(folder), input_example=example)
+    except Exception:
+        if example is None:
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+        save(path=str(folder), input_example=None)
+
+
 def _serialised(estimator: Any) -> tuple[bytes, list[str] | None]:
     """The estimator's bytes, and the types to trust if skops holds it (else it is a pickle)."""
     from skops.io import dumps, get_untrusted_types, loads
@@ -237,13 +249,12 @@ def _failures(subject: Any) -> Iterator[None]:
             "Free some space, or set TMPDIR to a folder with more.",
         ) from error
     except Exception as error:
-        cause = travel.culprit(subject) or _first_line(error)
-        raise PackageFailed(
-            "package",
-            f"The model cannot be packaged: {cause}.",
-            "Create what cannot be pickled (connections, locks, open files) inside the function, "
-            "or leave it out of the model.",
-        ) from error
+        cause = travel.culprit(subject)
+        fix = "Create it inside the function, or leave it out of the model."
+        if cause is None:
+            cause = _first_line(error)
+            fix = "cloudpickle.dumps(MODEL) in the notebook shows where it fails."
+        raise PackageFailed("package", f"The model cannot be packaged: {cause}.", fix) from error
 
 
 def _first_line(error: BaseException) -> str:
