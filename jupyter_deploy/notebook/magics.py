@@ -21,10 +21,11 @@ from jupyter_deploy import errors
 from jupyter_deploy.client.models import DeployOptions
 from jupyter_deploy.core.names import endpoint_name
 from jupyter_deploy.core.versions import Bump
-from jupyter_deploy.notebook import handles
+from jupyter_deploy.notebook import handles, session
 from jupyter_deploy.notebook.arguments import parse, usage
 from jupyter_deploy.notebook.handles import Deployment, Endpoint
 from jupyter_deploy.notebook.keys import Key, Keys
+from jupyter_deploy.notebook.preload import Preload
 from jupyter_deploy.notebook.shown import Changed, Endpoints, Metrics, Told, Versions
 
 #: A model URI may be written without quotes.
@@ -43,6 +44,8 @@ _KEY_FLAGS: dict[str, tuple[set[str], set[str]]] = {
 @magics_class
 class DeployMagics(Magics):  # type: ignore[misc]  # IPython has no types
     """`%load_ext jupyter_deploy` brings these."""
+
+    preload: Preload | None = None
 
     @magic_arguments()
     @argument("model", metavar="MODEL", help="any expression: a model, a function, a model URI")
@@ -161,12 +164,18 @@ class DeployMagics(Magics):  # type: ignore[misc]  # IPython has no types
 
 
 def load(shell: Any) -> None:
-    """Register the magics."""
-    shell.register_magics(DeployMagics)
+    """Register the magics; in a kernel, get ready for the first deploy."""
+    made = DeployMagics(shell)
+    shell.register_magics(made)
+    if session.in_notebook():
+        made.preload = Preload(shell)
 
 
 def unload(shell: Any) -> None:
     """Remove the magics."""
+    made = shell.magics_manager.registry.pop(DeployMagics.__name__, None)
+    if made is not None and made.preload is not None:
+        made.preload.stop()
     for name in DeployMagics.magics["line"]:
         shell.magics_manager.magics["line"].pop(name, None)
 

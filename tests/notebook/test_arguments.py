@@ -43,5 +43,5 @@ def test_any_line_without_quotes_can_be_taken_apart(line):
 
 @pytest.mark.parametrize("line", ["clf --name 'a", 'clf --name "a', "clf --name a\\"])
 def test_a_quote_that_is_left_open_is_a_value_error(line):
-    with pytest.raises(ValueError, match="No closing quotation|No escaped character"):
+    with pytest.raises(ValueError, match=r"No closing quotation|No escaped character"):
         taken(line)

@@ -137,7 +137,7 @@ def test_a_bad_input_names_the_first_values_that_are_wrong(endpoint, client):
     assert str(raised.value).startswith(
         "5 values are wrong. row 0, column 'tenure': expected integer, got string; row 1"
     )
-    assert str(raised.value).endswith("and 2 more")
+    assert str(raised.value).endswith("and 2 more.")
     assert len(raised.value.errors) == 5
 
 

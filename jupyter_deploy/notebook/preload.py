@@ -1,0 +1,50 @@
+"""Imports what the first deploy needs while the person reads or types: MLflow takes four seconds.
+
+Rule: no cell runs while it imports.  Two threads that import parts of one package at once can each
+see the other's half; so a cell that comes before the imports have ended waits for them, and then
+finds most of what it wants to import already there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import threading
+from typing import Any
+
+#: What packaging and registering import; in the kernel they are imported only for a deploy.
+MODULES = ("jupyter_deploy.pipeline", "mlflow", "mlflow.sklearn", "skops.io")
+#: A cell waits no longer than this.
+WAIT_SECONDS = 30.0
+
+
+class Preload:
+    """Starts when the cell that made it has ended; later cells wait until it is done."""
+
+    def __init__(self, shell: Any) -> None:
+        self._thread = threading.Thread(target=_import, name="imports for %deploy", daemon=True)
+        self._shell = shell
+        shell.events.register("post_run_cell", self._start)
+
+    def stop(self) -> None:
+        """Forget the shell; imports that are under way go on."""
+        for event, callback in (("post_run_cell", self._start), ("pre_run_cell", self._wait)):
+            # The one that is not registered now is not a mistake.
+            with contextlib.suppress(ValueError):
+                self._shell.events.unregister(event, callback)
+
+    def _start(self, _result: object = None) -> None:
+        self._shell.events.unregister("post_run_cell", self._start)
+        self._shell.events.register("pre_run_cell", self._wait)
+        self._thread.start()
+
+    def _wait(self, _info: object = None) -> None:
+        self._thread.join(WAIT_SECONDS)
+        self._shell.events.unregister("pre_run_cell", self._wait)
+
+
+def _import() -> None:
+    for module in MODULES:
+        # Whatever is wrong with an import is said by the deploy that needs it.
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
