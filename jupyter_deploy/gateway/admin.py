@@ -1,0 +1,128 @@
+"""The admin socket: HTTP for the supervisor, and the listening socket for the one that adopts us."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from jupyter_deploy.client.models import EndpointMetrics
+from jupyter_deploy.gateway.log import Log
+from jupyter_deploy.gateway.metrics import exposition, quantile
+from jupyter_deploy.gateway.routes import Routes, read_snapshot
+
+_SERVER_ERROR, _CLIENT_ERROR = 500, 400
+_MS = 1000.0
+
+
+class Admin:
+    """The admin application; `reload` applies the snapshot file if it can be read."""
+
+    def __init__(self, routes: Routes, snapshot: Path, log: Log) -> None:
+        self._routes = routes
+        self._snapshot = snapshot
+        self._log = log
+        self._started_at = time.time()
+        self.app = Starlette(
+            routes=[
+                Route("/reload", self._reload, methods=["POST"]),
+                Route("/stats", self._stats),
+                Route("/metrics", self._metrics),
+            ]
+        )
+
+    def reload(self) -> int:
+        """The sequence that is served from now on: the file's, or the present one without it."""
+        try:
+            self._routes.apply(read_snapshot(self._snapshot))
+        except (OSError, msgspec.MsgspecError, ValueError) as error:
+            self._log.warning("snapshot not read", error=f"{type(error).__name__}: {error}")
+        return self._routes.snapshot.sequence
+
+    async def _reload(self, _request: Request) -> Response:
+        return _json({"sequence": self.reload()})
+
+    async def _stats(self, _request: Request) -> Response:
+        endpoints = endpoint_metrics(self._routes)
+        return _json(
+            {
+                "pid": os.getpid(),
+                "sequence": self._routes.snapshot.sequence,
+                "started_at": self._started_at,
+                "endpoints": {one.name: asdict(one) for one in endpoints},
+            }
+        )
+
+    async def _metrics(self, _request: Request) -> Response:
+        return Response(exposition(self._routes.counts()), media_type="text/plain; version=1.0.0")
+
+
+def endpoint_metrics(routes: Routes) -> list[EndpointMetrics]:
+    """What each endpoint did since this process started, all its versions together."""
+    counts = routes.counts()
+    results = []
+    for name in routes.endpoints:
+        own = [one for one in counts if one.endpoint == name]
+        by_status = [(status, n) for one in own for (_, status), n in one.requests.items()]
+        latest = sorted(seconds * _MS for one in own for seconds in one.latest())
+        failed = sum(n for status, n in by_status if status >= _SERVER_ERROR)
+        refused = sum(n for status, n in by_status if _CLIENT_ERROR <= status < _SERVER_ERROR)
+        results.append(
+            EndpointMetrics(
+                name=name,
+                requests=sum(n for _, n in by_status),
+                errors_4xx=refused,
+                errors_5xx=failed,
+                rows=sum(one.rows for one in own),
+                waiting=sum(one.waiting for one in own),
+                p50_ms=quantile(latest, 0.5),
+                p95_ms=quantile(latest, 0.95),
+                p99_ms=quantile(latest, 0.99),
+            )
+        )
+    return results
+
+
+async def lend_socket(listener: socket.socket, at: socket.socket) -> None:
+    """Hand `listener` to whoever connects to the Unix socket `at`, for as long as this runs."""
+    loop = asyncio.get_running_loop()
+    at.setblocking(False)  # noqa: FBT003 - the standard library has it so
+    while True:
+        connection, _ = await loop.sock_accept(at)
+        with connection:
+            # A single small message into an empty buffer: it does not block.
+            connection.setblocking(True)  # noqa: FBT003
+            _send(connection, listener)
+
+
+def private_socket(path: Path) -> socket.socket:
+    """A new listening Unix socket at `path` (0600), in place of what an earlier process left."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.listen()
+    return listener
+
+
+def _send(connection: socket.socket, listener: socket.socket) -> None:
+    try:
+        socket.send_fds(connection, [b"listener"], [listener.fileno()])
+    except OSError:
+        return  # it has gone again
+
+
+def _json(document: object) -> Response:
+    return Response(msgspec.json.encode(document), media_type="application/json")

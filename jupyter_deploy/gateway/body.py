@@ -1,0 +1,86 @@
+"""Reading a body: its type, its size and the time it may take are checked before its content."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Literal
+
+from jupyter_deploy.errors import RequestError, RequestTimeout, TooLarge, UnsupportedMedia
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Headers = Mapping[bytes, bytes]
+Media = Literal["json", "csv", "tensor"]
+
+#: A body must have arrived so many seconds after the head of the request.
+RECEIPT_SECONDS = 30.0
+_KNOWN: dict[str, Media] = {
+    "application/json": "json",
+    "text/csv": "csv",
+    "application/octet-stream": "tensor",
+}
+_CHARSETS = {"utf-8", "utf8", "us-ascii"}
+
+
+class Disconnected(RequestError):
+    """The caller has gone before the body was complete; nobody reads the answer."""
+
+    code, status, title = "client-closed-request", 499, "The caller has gone"
+
+    def __init__(self) -> None:
+        super().__init__("The connection was closed before the body was complete.")
+
+
+def media_type(headers: Headers) -> Media:
+    """What the body is said to be.  Raises UnsupportedMedia."""
+    encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedMedia(f"content encoding {encoding}")
+    sent = headers.get(b"content-type")
+    if sent is None:
+        raise UnsupportedMedia("no content type")
+    if sent == b"application/json":
+        return "json"
+    name, *parameters = sent.decode("latin-1").lower().split(";")
+    media = _KNOWN.get(name.strip())
+    if media is None or not all(_is_utf8(parameter) for parameter in parameters):
+        raise UnsupportedMedia(sent.decode("latin-1"))
+    return media
+
+
+async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
+    """The whole body.  Raises TooLarge, RequestTimeout or Disconnected."""
+    announced = headers.get(b"content-length", b"0")
+    if len(announced) > len(str(limit)) or int(announced) > limit:
+        raise TooLarge(limit)
+    try:
+        async with asyncio.timeout(RECEIPT_SECONDS):
+            message = await receive()
+            if message["type"] == "http.request" and not message["more_body"]:
+                return _within(message["body"], limit)
+            return await _rest(receive, message, limit)
+    except TimeoutError as error:
+        raise RequestTimeout(RECEIPT_SECONDS) from error
+
+
+async def _rest(receive: Receive, message: MutableMapping[str, Any], limit: int) -> bytes:
+    body = bytearray()
+    while message["type"] == "http.request":
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise TooLarge(limit)
+        if not message.get("more_body"):
+            return bytes(body)
+        message = await receive()
+    raise Disconnected
+
+
+def _within(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise TooLarge(limit)
+    return body
+
+
+def _is_utf8(parameter: str) -> bool:
+    name, _, value = parameter.strip().partition("=")
+    return name != "charset" or value.strip('" ') in _CHARSETS

@@ -1,0 +1,23 @@
+"""What the gateway is told when it starts: one JSON file, written by the supervisor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+
+class GatewayConfig(msgspec.Struct, frozen=True):
+    """`fd` is an inherited listening socket; `admin` the path of the admin socket."""
+
+    fd: int
+    snapshot: str
+    admin: str
+    errors: str
+    level: str = "INFO"
+    drain_seconds: float = 30.0
+
+    @classmethod
+    def read(cls, path: Path) -> GatewayConfig:
+        """The configuration in `path`.  Raises OSError or msgspec.MsgspecError."""
+        return msgspec.json.decode(path.read_bytes(), type=cls)

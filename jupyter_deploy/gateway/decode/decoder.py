@@ -1,0 +1,135 @@
+"""One decoder for each version: a body in, an `Input` that fits the contract out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Raw
+
+from jupyter_deploy.core.contract import Contract, Form, Tensor
+from jupyter_deploy.errors import BadInput
+from jupyter_deploy.gateway.decode import careful, tensors
+from jupyter_deploy.gateway.decode.anything import read_anything
+from jupyter_deploy.gateway.decode.envelope import (
+    Envelope,
+    Split,
+    nan_as_null,
+    open_envelope,
+    parameters,
+    plain,
+)
+from jupyter_deploy.gateway.decode.faults import misfit
+from jupyter_deploy.gateway.decode.frames import FrameReader
+from jupyter_deploy.gateway.decode.rows import Input
+from jupyter_deploy.gateway.decode.table import read_table
+from jupyter_deploy.gateway.decode.tensors import TensorReader
+from jupyter_deploy.gateway.decode.values import kind
+
+_SPACE = b" \t\r\n"
+
+
+class InputDecoder:
+    """Decodes the bodies that one contract describes."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._frames = FrameReader(contract) if contract.form is Form.FRAME else None
+        self._tensors = TensorReader(contract.tensor) if contract.tensor else None
+
+    def json(self, body: bytes) -> Input:
+        """The rows of a JSON body in one of the four forms.  Raises BadInput."""
+        try:
+            form, envelope = open_envelope(body)
+        except BadInput:
+            if b"NaN" not in body:
+                raise
+            form, envelope = open_envelope(nan_as_null(body))
+        rows = self._rows(form, envelope)
+        return Input(len(rows), rows, params=parameters(envelope))
+
+    def csv(self, body: bytes) -> Input:
+        """The rows of a CSV body.  Raises BadInput."""
+        rows = read_table(self._contract, body)
+        return Input(len(rows), rows)
+
+    def _rows(self, form: str, envelope: Envelope) -> list[Any]:
+        part = getattr(envelope, form)
+        if self._frames is not None:
+            fast = _fast_frame(self._frames, form, part)
+            return fast if fast is not None else _slow_frame(self._contract, form, part)
+        if self._tensors is not None:
+            assert self._contract.tensor is not None, "ARRAY has a tensor"
+            fast = None if isinstance(part, Split) else self._tensors.rows(part)
+            return fast if fast is not None else _slow_array(self._contract.tensor, form, part)
+        return read_anything(form, _plain(part))
+
+
+def _fast_frame(frames: FrameReader, form: str, part: Split | Raw) -> list[tuple[Any, ...]] | None:
+    if isinstance(part, Split):
+        return frames.split(part.columns, part.data)
+    if form == "dataframe_records":
+        return frames.records(part)
+    head = bytes(memoryview(part)[:64]).translate(None, _SPACE)
+    if head[:1] == b"{":
+        return frames.columns(part)
+    return frames.records(part) if head[1:2] == b"{" else frames.rows(part)
+
+
+def _slow_frame(contract: Contract, form: str, part: Split | Raw) -> list[tuple[Any, ...]]:
+    if isinstance(part, Split):
+        return careful.read_split(contract, plain(part.columns), plain(part.data))
+    data = plain(part)
+    if form == "dataframe_records":
+        return careful.read_records(contract, data, (form,))
+    if isinstance(data, dict):
+        return careful.read_columns(contract, data, (form,))
+    return careful.read_list(contract, data, (form,))
+
+
+def _slow_array(tensor: Tensor, form: str, part: Split | Raw) -> list[Any]:
+    if isinstance(part, Split):
+        names = _names(plain(part.columns), (form, "columns"))
+        rows = _rectangle(plain(part.data), len(names), (form, "data"))
+        return tensors.read_columns(tensor, names, rows, (form, "data"))
+    data = plain(part)
+    if isinstance(data, dict):
+        data = _records(data, (form,))
+    if isinstance(data, list) and data and all(isinstance(row, dict) for row in data):
+        names = list(data[0])
+        for index, record in enumerate(data):
+            if record.keys() != data[0].keys():
+                raise misfit((form, index), "the same members in each row", "other members")
+        rows = [[record[name] for name in names] for record in data]
+        return tensors.read_columns(tensor, names, rows, (form,))
+    return tensors.read_rows(tensor, data, (form,))
+
+
+def _plain(part: Split | Raw) -> Any:
+    if isinstance(part, Split):
+        return {"columns": plain(part.columns), "data": plain(part.data)}
+    return plain(part)
+
+
+def _names(columns: Any, at: tuple[str, ...]) -> list[str]:
+    if not isinstance(columns, list):
+        raise misfit(at, "array of names", kind(columns))
+    return [str(name) for name in columns]
+
+
+def _rectangle(data: Any, width: int, at: tuple[str, ...]) -> list[list[Any]]:
+    if not isinstance(data, list):
+        raise misfit(at, "array of rows", kind(data))
+    for index, row in enumerate(data):
+        if not isinstance(row, list) or len(row) != width:
+            got = f"{len(row)} values" if isinstance(row, list) else kind(row)
+            raise misfit((*at, index), f"array of {width} values", got)
+    return data
+
+
+def _records(data: dict[str, Any], at: tuple[str, ...]) -> list[dict[str, Any]]:
+    """An object with a list for each column, as a list of objects."""
+    lengths = {len(values) if isinstance(values, list) else -1 for values in data.values()}
+    if len(lengths) != 1 or -1 in lengths:
+        raise misfit(at, "lists of one length, one for each column", "something else")
+    count = lengths.pop()
+    return [{name: values[row] for name, values in data.items()} for row in range(count)]

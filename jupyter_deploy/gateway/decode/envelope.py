@@ -1,0 +1,164 @@
+"""The outer part of a JSON body: which of the four forms it is, and where its data lies.
+
+The inner parts stay undecoded (`msgspec.Raw`), so that each is read once, by whoever knows its
+types.  Two things that no parser tells are checked here: keys that stand twice (all parsers keep
+the last one), and text that is not UTF-8 in a part which nobody decodes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from jupyter_deploy.errors import BadInput
+from jupyter_deploy.gateway.decode.faults import malformed
+
+FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+#: Spaces that a body may have outside of its data before it is looked at more closely.  The
+#: shortest key that could stand twice ("data":0,) has one byte more.
+_SLACK = 8
+_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|NaN')
+
+
+class Split(msgspec.Struct, forbid_unknown_fields=True):
+    """`dataframe_split`; the index is read over."""
+
+    columns: Raw
+    data: Raw
+    index: Raw | UnsetType = UNSET
+
+
+class Envelope(msgspec.Struct, forbid_unknown_fields=True):
+    """A body."""
+
+    dataframe_split: Split | UnsetType = UNSET
+    dataframe_records: Raw | UnsetType = UNSET
+    instances: Raw | UnsetType = UNSET
+    inputs: Raw | UnsetType = UNSET
+    params: Raw | UnsetType = UNSET
+
+
+_decoder = msgspec.json.Decoder(Envelope)
+
+
+def open_envelope(body: bytes) -> tuple[str, Envelope]:
+    """The form of `body` (one of FORMS) and its parts.  Raises BadInput."""
+    if not body.isascii():
+        _check_text(body)
+    envelope = _read(body)
+    form = _only_form(envelope)
+    if form is None:
+        _explain(body)
+    if _spare_bytes(body, form, envelope) > _SLACK:
+        envelope = _read_closely(body, form)
+    return form, envelope
+
+
+def parameters(envelope: Envelope) -> dict[str, Any] | None:
+    """`params`, MLflow's inference parameters.  Raises BadInput."""
+    if envelope.params is UNSET:
+        return None
+    params = plain(envelope.params)
+    if not isinstance(params, dict):
+        raise BadInput("`params` must be an object.")
+    return params or None
+
+
+def plain(raw: Raw | bytes) -> Any:
+    """The values of a part as they stand; 1e400 becomes infinity.  Raises BadInput.
+
+    The standard library reads it, for its hook that shows keys which stand twice.
+    """
+    try:
+        return json.loads(bytes(raw), object_pairs_hook=_unique)
+    except RecursionError as error:
+        raise malformed("it is nested too deeply") from error
+    except ValueError as error:
+        if isinstance(error, BadInput):
+            raise
+        # What is left after msgspec: an integer of thousands of digits.
+        raise BadInput("A number in the body is out of range.") from error
+
+
+def nan_as_null(body: bytes) -> bytes:
+    """`body` with NaN as null.  Python's json, and with it MLflow's client, writes NaN."""
+    return _NAN.sub(lambda match: b"null" if match[0] == b"NaN" else match[0], body)
+
+
+def _read(body: bytes) -> Envelope:
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError:
+        _explain(body)
+    except msgspec.DecodeError as error:
+        reason = str(error).removeprefix("JSON is malformed: ")
+        raise malformed(reason[:1].lower() + reason[1:]) from error
+    except RecursionError as error:
+        raise malformed("it is nested too deeply") from error
+
+
+def _only_form(envelope: Envelope) -> str | None:
+    found = None
+    for form in FORMS:
+        if getattr(envelope, form) is not UNSET:
+            if found is not None:
+                return None
+            found = form
+    return found
+
+
+def _spare_bytes(body: bytes, form: str, envelope: Envelope) -> int:
+    """How many bytes are neither data nor what this very envelope must have around them."""
+    spare = len(body) - len(form) - 5
+    if envelope.params is not UNSET:
+        spare -= _size(envelope.params) + len(',"params":')
+    part = getattr(envelope, form)
+    if not isinstance(part, Split):
+        return spare - _size(part)
+    if part.index is not UNSET:
+        spare -= _size(part.index) + len(',"index":')
+    return spare - _size(part.columns) - _size(part.data) - len('{"columns":,"data":}')
+
+
+def _size(raw: Raw) -> int:
+    return memoryview(raw).nbytes
+
+
+def _read_closely(body: bytes, form: str) -> Envelope:
+    compact = msgspec.json.format(body, indent=-1)
+    envelope = _read(compact)
+    if _spare_bytes(compact, form, envelope) > _SLACK:
+        plain(compact)
+    return envelope
+
+
+def _check_text(body: bytes) -> None:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise malformed(f"byte {error.start} is not UTF-8") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise BadInput("A key stands twice in one object of the body.")
+    return members
+
+
+def _explain(body: bytes) -> NoReturn:
+    """Say what is wrong with an envelope that does not fit.  Raises BadInput."""
+    document = plain(body)
+    one_of = ", ".join(f"`{form}`" for form in FORMS)
+    if not isinstance(document, dict):
+        raise BadInput(f"The body must be a JSON object with one of {one_of}.")
+    unknown = [name[:80] for name in document if name not in (*FORMS, "params")]
+    if unknown:
+        raise BadInput(f"The body has a key that is not known: {unknown[0]!r}.")
+    if sum(form in document for form in FORMS) != 1:
+        raise BadInput(f"The body must have exactly one of {one_of}.")
+    raise BadInput("`dataframe_split` must be an object with `columns` and `data` (and `index`).")

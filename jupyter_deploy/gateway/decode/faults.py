@@ -1,0 +1,80 @@
+"""What is wrong with a body, collected value by value, then raised at once.
+
+Rule: an entry names the place and the kind of what came, never the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jupyter_deploy.errors import BadInput
+
+#: Entries in one answer; the total is told in the detail.
+MOST_LISTED = 20
+_NAME_SHOWN = 80
+
+
+def pointer(*parts: str | int) -> str:
+    """A JSON Pointer (RFC 6901) to a place in the body."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+class Faults:
+    """A list of what is wrong; `total` counts on where the list is full."""
+
+    __slots__ = ("_entries", "total")
+
+    def __init__(self) -> None:
+        self._entries: list[dict[str, Any]] = []
+        self.total = 0
+
+    def add(
+        self,
+        where: Sequence[str | int] | None,
+        *,
+        column: str | None,
+        row: int | None,
+        expected: str,
+        got: str,
+        line: int | None = None,
+    ) -> None:
+        """One more; `where` is the path in the JSON body, None for CSV."""
+        self.total += 1
+        if len(self._entries) >= MOST_LISTED:
+            return
+        place = [
+            f"row {row}" if row is not None else "",
+            f"column {column[:_NAME_SHOWN]!r}" if column else "",
+        ]
+        said = ", ".join(part for part in place if part) or "the input"
+        entry: dict[str, Any] = {} if where is None else {"pointer": pointer(*where)}
+        entry |= {"line": line} if line is not None else {}
+        entry |= {"column": column} if column else {}
+        entry |= {"row": row} if row is not None else {}
+        message = f"{said}: expected {expected}, got {got}"
+        self._entries.append(entry | {"expected": expected, "got": got, "message": message})
+
+    def raise_if_any(self) -> None:
+        """Raises BadInput when something is wrong."""
+        if self.total:
+            raise self.error()
+
+    def error(self) -> BadInput:
+        """All of it as one error."""
+        shown = len(self._entries)
+        rest = f" The first {shown} are listed." if self.total > shown else ""
+        what = "value does" if self.total == 1 else "values do"
+        return BadInput(f"{self.total} {what} not fit the contract.{rest}", self._entries)
+
+
+def misfit(where: Sequence[str | int], expected: str, got: str) -> BadInput:
+    """One thing is wrong, at a place that is no single value."""
+    faults = Faults()
+    faults.add(where, column=None, row=None, expected=expected, got=got)
+    return faults.error()
+
+
+def malformed(reason: str) -> BadInput:
+    """The body is not JSON at all; `reason` is the parser's, which holds a place and no value."""
+    return BadInput(f"The body is not valid JSON: {reason}.")

@@ -1,0 +1,214 @@
+"""The fast pass for frames: rows as tuples in the contract's order, in compiled code.
+
+A msgspec decoder typed from the contract reads and checks all values in one go; there is one for
+each set of columns that callers send, kept while it is in use.  None means: the careful pass has to
+look, be it to say what is wrong or because the body is unusual.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Raw
+
+from jupyter_deploy.core.contract import Column, Contract, Type
+from jupyter_deploy.gateway.decode.times import nanoseconds
+from jupyter_deploy.gateway.decode.values import FLOAT_LIMITS, categories, integer_range
+
+Rows = list[tuple[Any, ...]]
+Reader = Callable[[Raw | bytes], Rows]
+#: Decoders kept for one version: one for each set of columns in each form.
+_KEPT = 64
+#: The longest list of columns that is kept as a key.
+_LONGEST_KEY = 1 << 20
+_astuple = msgspec.structs.astuple
+_FAILURES = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, OverflowError)
+
+
+class FrameReader:
+    """Reads the frames that one contract describes; every method gives None when in doubt."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._names = tuple(column.name for column in contract.columns)
+        self._by_name = {column.name: column for column in contract.columns}
+        self._row_reader = functools.lru_cache(_KEPT)(self._make_row_reader)
+        self._record_reader = functools.lru_cache(_KEPT)(self._make_record_reader)
+        self._column_reader = functools.lru_cache(_KEPT)(self._make_column_reader)
+        self._usual = frozenset(self._names)
+        self._in_order = msgspec.json.encode(self._names)
+
+    def split(self, columns: Raw, data: Raw) -> Rows | None:
+        """Rows of `dataframe_split`."""
+        key = bytes(columns)
+        return _attempt(self._row_reader(key), data) if len(key) <= _LONGEST_KEY else None
+
+    def rows(self, data: Raw) -> Rows | None:
+        """Rows in the contract's order, without names."""
+        return _attempt(self._row_reader(self._in_order), data)
+
+    def records(self, data: Raw) -> Rows | None:
+        """Objects with a value for each column."""
+        rows = _attempt(self._record_reader(self._usual), data)
+        if rows is not None:
+            return rows
+        names = _names_of_first(data)
+        if names is None or names == self._usual:
+            return None
+        rows = _attempt(self._record_reader(names), data)
+        if rows is not None:
+            self._usual = names
+        return rows
+
+    def columns(self, data: Raw) -> Rows | None:
+        """One object with a list for each column."""
+        names = _names_of(data)
+        return None if names is None else _attempt(self._column_reader(names), data)
+
+    def _make_row_reader(self, columns: bytes) -> Reader | None:
+        try:
+            sent = [str(name) for name in msgspec.json.decode(columns, type=list[str | int])]
+        except _FAILURES:
+            return None
+        if not sent or not self._complete(frozenset(sent)) or len(set(sent)) < len(sent):
+            return None
+        types = tuple(self._type_of(name) for name in sent)
+        decoder = msgspec.json.Decoder(list[tuple[types]])  # type: ignore[valid-type]
+        arrange = self._arrange(sent)
+        return lambda data: arrange(decoder.decode(data))
+
+    def _make_record_reader(self, names: frozenset[str]) -> Reader | None:
+        kind, sent = self._record(names, lambda name: self._type_of(name))
+        if kind is None:
+            return None
+        decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        arrange = self._arrange(sent)
+
+        def read(data: Raw | bytes) -> Rows:
+            rows = decoder.decode(data)
+            # All keys are required and none is unknown: one more than these is one that stands
+            # twice.  (Or a colon in a text; the careful pass finds out.)
+            if bytes(data).count(b'":') != len(rows) * len(sent):
+                raise ValueError("a key may stand twice")
+            return arrange([_astuple(row) for row in rows])
+
+        return read
+
+    def _make_column_reader(self, names: frozenset[str]) -> Reader | None:
+        kind, sent = self._record(names, lambda name: list[self._type_of(name)])  # type: ignore[misc]
+        if kind is None:
+            return None
+        decoder = msgspec.json.Decoder(kind)
+        arrange = self._arrange(sent)
+
+        def read(data: Raw | bytes) -> Rows:
+            lists = _astuple(decoder.decode(data))
+            if bytes(data).count(b'":') != len(sent):
+                raise ValueError("a key may stand twice")
+            return arrange(list(zip(*lists, strict=True)))
+
+        return read
+
+    def _record(
+        self, names: frozenset[str], type_of: Callable[[str], Any]
+    ) -> tuple[Any, tuple[str, ...]]:
+        """A Struct with these members, in the contract's order where they are its own."""
+        if not self._complete(names):
+            return None, ()
+        known = [name for name in self._names if name in names]
+        sent = (*known, *sorted(names - set(known)))
+        fields = [(f"f{index}", type_of(name)) for index, name in enumerate(sent)]
+        rename = {f"f{index}": name for index, name in enumerate(sent)}
+        try:
+            return msgspec.defstruct(
+                "Record", fields, rename=rename, forbid_unknown_fields=True
+            ), sent
+        except ValueError:  # a name that msgspec cannot look for: it holds a quote or a backslash
+            return None, ()
+
+    def _complete(self, names: frozenset[str]) -> bool:
+        if self._contract.strict and names - self._by_name.keys():
+            return False
+        return all(column.nullable or column.name in names for column in self._contract.columns)
+
+    def _type_of(self, name: str) -> Any:
+        column = self._by_name.get(name)
+        return Raw if column is None else value_type(column)
+
+    def _arrange(self, sent: Sequence[str]) -> Callable[[Rows], Rows]:
+        """Rows in the order of `sent` as rows in the contract's order, times as nanoseconds."""
+        order = _in_order(sent, self._names)
+        times = [i for i, c in enumerate(self._contract.columns) if c.type is Type.DATETIME]
+        if not times:
+            return order
+        return lambda rows: [_with_times(row, times) for row in order(rows)]
+
+
+def value_type(column: Column) -> Any:
+    """The type that msgspec holds a value of `column` against; None for what it cannot say."""
+    kind = _bare_type(column)
+    return kind | None if column.nullable and kind is not Any else kind
+
+
+def _bare_type(column: Column) -> Any:
+    if column.type is Type.INTEGER:
+        low, high = integer_range(column.dtype)
+        # msgspec's bounds are int64; what is above them is left to the careful pass.
+        return Annotated[int, Meta(ge=low, le=min(high, 2**63 - 1))]
+    if column.type is Type.FLOAT:
+        limit = FLOAT_LIMITS.get(column.dtype.lower())
+        return float if limit is None else Annotated[float, Meta(ge=-limit, le=limit)]
+    if column.type is Type.STRING and (allowed := categories(column)):
+        return Literal[allowed]
+    simple: dict[Type, Any] = {Type.BOOLEAN: bool, Type.STRING: str, Type.DATETIME: str}
+    return simple.get(column.type, Any)
+
+
+def _in_order(sent: Sequence[str], names: Sequence[str]) -> Callable[[Rows], Rows]:
+    if tuple(sent) == tuple(names):
+        return lambda rows: rows
+    missing = len(sent)
+    places = [sent.index(name) if name in sent else missing for name in names]
+    if len(places) == 1:
+        only = places[0]
+        return lambda rows: [((*row, None)[only],) for row in rows]
+    pick = operator.itemgetter(*places)
+    if missing in places:
+        return lambda rows: [pick((*row, None)) for row in rows]
+    return lambda rows: list(map(pick, rows))
+
+
+def _with_times(row: tuple[Any, ...], places: Sequence[int]) -> tuple[Any, ...]:
+    values = list(row)
+    for place in places:
+        if values[place] is not None:
+            values[place] = nanoseconds(values[place])
+    return tuple(values)
+
+
+def _attempt(reader: Reader | None, data: Raw) -> Rows | None:
+    if reader is None:
+        return None
+    try:
+        return reader(data) or None
+    except _FAILURES:
+        return None
+
+
+def _names_of(data: Raw) -> frozenset[str] | None:
+    try:
+        return frozenset(msgspec.json.decode(data, type=dict[str, Raw]))
+    except _FAILURES:
+        return None
+
+
+def _names_of_first(data: Raw) -> frozenset[str] | None:
+    try:
+        records = msgspec.json.decode(data, type=list[dict[str, Raw]])
+    except _FAILURES:
+        return None
+    return frozenset(records[0]) if records else None

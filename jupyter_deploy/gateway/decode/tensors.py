@@ -1,0 +1,103 @@
+"""Rows of a model that takes an array: the fast pass and the careful one, one beside the other.
+
+A row is a nested list of the tensor's shape, or a scalar where the shape is (); a dimension below
+zero may have any length.  Times come out as nanoseconds, as everywhere in this package.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Raw
+
+from jupyter_deploy.core.contract import Column, Tensor, Type
+from jupyter_deploy.gateway.decode.faults import Faults, misfit
+from jupyter_deploy.gateway.decode.frames import value_type
+from jupyter_deploy.gateway.decode.values import Refused, check, element, kind
+
+Path = tuple[str | int, ...]
+
+
+class TensorReader:
+    """Reads the rows that one tensor describes, in compiled code; None when in doubt."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._decoder: msgspec.json.Decoder[list[Any]] | None = None
+        # Times are converted by the careful pass.
+        if tensor.type is not Type.DATETIME:
+            self._decoder = msgspec.json.Decoder(list[_row_type(tensor)])  # type: ignore[misc]
+
+    def rows(self, data: Raw) -> list[Any] | None:
+        """A list of rows."""
+        if self._decoder is None:
+            return None
+        try:
+            return self._decoder.decode(data) or None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+
+def read_rows(tensor: Tensor, data: Any, at: Path) -> list[Any]:
+    """A list of rows, as plain JSON values.  Raises BadInput."""
+    if not isinstance(data, list):
+        raise misfit(at, "array of rows", kind(data))
+    if not data:
+        raise misfit(at, "at least one row", "no rows")
+    walk = _Walk(element(tensor), tensor.shape)
+    rows = [walk.read(row, 0, (*at, index), index) for index, row in enumerate(data)]
+    walk.faults.raise_if_any()
+    if any(size < 0 for size in tensor.shape) and len({_shape(row) for row in rows}) > 1:
+        raise misfit(at, "rows of one shape", "rows of different shapes")
+    return rows
+
+
+def read_columns(tensor: Tensor, names: list[str], rows: list[list[Any]], at: Path) -> list[Any]:
+    """Rows of a frame, in the order of their columns, as rows of the tensor.  Raises BadInput."""
+    width = 1 if tensor.shape == () else math.prod(tensor.shape)
+    if len(tensor.shape) > 1 or (width >= 0 and len(names) != width):
+        wanted = f"array of the shape {list(tensor.shape)} for each row"
+        raise misfit(at, wanted, f"{len(names)} columns")
+    data = [row[0] for row in rows] if tensor.shape == () else rows
+    return read_rows(tensor, data, at)
+
+
+def _row_type(tensor: Tensor) -> Any:
+    kind_of_row: Any = value_type(element(tensor))
+    for size in reversed(tensor.shape):
+        # Rows of free length are compared with each other by the careful pass.
+        bounds = Meta(min_length=size, max_length=size)
+        kind_of_row = Annotated[list[kind_of_row], bounds]
+    return kind_of_row
+
+
+def _shape(row: Any) -> tuple[int, ...]:
+    return (len(row), *_shape(row[0])) if isinstance(row, list) and row else ()
+
+
+class _Walk:
+    """One pass through nested lists, with what it found wrong."""
+
+    def __init__(self, column: Column, shape: tuple[int, ...]) -> None:
+        self.faults = Faults()
+        self._column = column
+        self._shape = shape
+
+    def read(self, value: Any, depth: int, at: Path, row: int) -> Any:
+        if depth == len(self._shape):
+            return self._leaf(value, at, row)
+        size = self._shape[depth]
+        if not isinstance(value, list) or (size >= 0 and len(value) != size):
+            wanted = f"array of {size} values" if size >= 0 else "array"
+            got = f"{len(value)} values" if isinstance(value, list) else kind(value)
+            self.faults.add(at, column=None, row=row, expected=wanted, got=got)
+            return None
+        return [self.read(item, depth + 1, (*at, i), row) for i, item in enumerate(value)]
+
+    def _leaf(self, value: Any, at: Path, row: int) -> Any:
+        try:
+            return check(self._column, value)
+        except Refused as refused:
+            self.faults.add(at, column=None, row=row, expected=refused.expected, got=refused.got)
+            return None

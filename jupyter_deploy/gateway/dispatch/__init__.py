@@ -1,0 +1,11 @@
+"""Requests to replicas: queues, batches, retries and deadlines.
+
+Rule 1: an idle replica gets a request at once; while all are busy, requests wait together and go
+as one frame.  There is no timer that waits for a batch to fill.  Rule 2: one frame in flight for
+each replica.  Rule 3: every request has a deadline and every queue a bound.
+"""
+
+from jupyter_deploy.gateway.dispatch.queue import VersionQueue
+from jupyter_deploy.gateway.dispatch.work import Reply, Work
+
+__all__ = ["Reply", "VersionQueue", "Work"]

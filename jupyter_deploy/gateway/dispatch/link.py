@@ -1,0 +1,123 @@
+"""The connection to one replica: it is made again and again for as long as the replica is wanted.
+
+Rule: a link knows frames and nothing of requests; whoever owns it is told of three things:
+it is up, a frame came, it is down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+from jupyter_deploy.gateway.log import Log
+from jupyter_deploy.wire.frames import Frame, FrameReader, Kind, WireError, pack_frame
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+_CONNECT_SECONDS = 5.0
+
+
+class LinkOwner(Protocol):
+    """Who is told what happens on a link."""
+
+    def link_up(self, link: ReplicaLink) -> None:
+        """The replica can be given work."""
+
+    def link_frame(self, link: ReplicaLink, frame: Frame) -> None:
+        """The replica has answered."""
+
+    def link_down(self, link: ReplicaLink) -> None:
+        """The connection is gone, with whatever was in flight."""
+
+
+class ReplicaLink(asyncio.Protocol):
+    """One replica's socket.
+
+    `draining` says that it gets no more work; it closes when what is in flight has ended.
+    """
+
+    def __init__(self, replica_id: str, path: str, owner: LinkOwner, log: Log) -> None:
+        self.replica_id = replica_id
+        self.connected = False
+        self.draining = False
+        self._path = path
+        self._owner = owner
+        self._log = log
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+        self._frame_id = 0
+        self._try_now = asyncio.Event()
+        self._down = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._stay_connected())
+
+    def send(self, payload: bytes) -> int:
+        """Send a PREDICT frame; the answer's id is returned."""
+        assert self._transport is not None, "only a connected link gets work"
+        self._frame_id += 1
+        self._transport.write(pack_frame(Kind.PREDICT, self._frame_id, payload))
+        return self._frame_id
+
+    def hurry(self) -> None:
+        """Try to connect now instead of after the pause."""
+        self._try_now.set()
+
+    def close(self) -> None:
+        """End the connection and do not make it again."""
+        self._task.cancel()
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The replica has accepted."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._reader = FrameReader()
+        self.connected = True
+        self._owner.link_up(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the replica."""
+        try:
+            frames = self._reader.feed(data)
+        except WireError as error:
+            self._log.warning("replica sent no frame", replica=self.replica_id, error=str(error))
+            self._abort()
+            return
+        for frame in frames:
+            self._owner.link_frame(self, frame)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """The replica has gone, or we have closed."""
+        self.connected = False
+        self._transport = None
+        self._down.set()
+        self._owner.link_down(self)
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _stay_connected(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            if await self._connect():
+                pause = _FIRST_PAUSE
+                await self._down.wait()
+            await self._pause(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _connect(self) -> bool:
+        self._down.clear()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await loop.create_unix_connection(lambda: self, self._path)
+        except OSError:  # also a timeout
+            return False
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        self._try_now.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._try_now.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,303 @@
+"""The requests of one version, and the replicas that answer them.
+
+Life of a request: waiting -> in flight -> answered, with these ways back and out:
+
+    the replica dies            -> waiting, alone; after two deaths alone: Poisonous
+    a frame of several fails    -> waiting, alone, so that one bad row fails nobody else
+    a frame of one fails        -> ModelFailed
+    the deadline passes         -> DeadlineExceeded, or NoReplica where none was there
+    the queue is full           -> Overloaded, at once
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from jupyter_deploy.core.snapshot import ReplicaRoute
+from jupyter_deploy.errors import (
+    DeadlineExceeded,
+    ModelFailed,
+    NoReplica,
+    Overloaded,
+    Poisonous,
+    RequestError,
+)
+from jupyter_deploy.gateway.columns import ArrayBuilder
+from jupyter_deploy.gateway.dispatch.link import ReplicaLink
+from jupyter_deploy.gateway.dispatch.poison import PoisonLedger
+from jupyter_deploy.gateway.dispatch.work import BatchAnswer, Reply, Work, shares, take_batch
+from jupyter_deploy.gateway.log import Log
+from jupyter_deploy.wire.frames import Frame, Kind
+from jupyter_deploy.wire.messages import PredictRequest, pack_request, unpack_answer
+
+MAX_WAITING = 4096
+MAX_OPEN_BYTES = 256_000_000
+#: A request that was alone in flight at so many deaths of a replica is not tried again.
+_DEATHS_ALONE = 2
+
+
+class Trace(msgspec.Struct):
+    """Payload of a FAILED frame: what the model raised."""
+
+    type: str = ""
+    message: str = ""
+    trace: str = ""
+
+
+#: Told of each request that failed on our side.
+FailureSink = Callable[[Work, RequestError, Trace], None]
+
+
+@dataclass(slots=True)
+class _Flight:
+    """What is in flight on one link."""
+
+    frame_id: int
+    batch: list[Work]
+
+
+class VersionQueue:
+    """Takes requests of one version to its replicas.
+
+    Invariants: a link is in `_idle` or in `_flights` or not connected; a request is in `_waiting`,
+    in one flight, or has ended; `_open` holds those that have not ended, oldest deadline first.
+    """
+
+    def __init__(
+        self, arrays: ArrayBuilder, *, batchable: bool, timeout: float,
+        on_failure: FailureSink, on_batch: Callable[[int, int, float], None], log: Log,
+    ) -> None:  # fmt: skip
+        self._arrays = arrays
+        self._batchable = batchable
+        self._timeout = timeout
+        self._on_failure = on_failure
+        self._on_batch = on_batch
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Work] = deque()
+        self._open: dict[Work, None] = {}
+        self._open_bytes = 0
+        self._links: dict[str, ReplicaLink] = {}
+        self._idle: deque[ReplicaLink] = deque()
+        self._flights: dict[ReplicaLink, _Flight] = {}
+        self._poison = PoisonLedger()
+        self._pumping = False
+        self._retiring = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Requests that no replica has yet."""
+        return len(self._waiting)
+
+    @property
+    def connected(self) -> int:
+        """Replicas that can be given work."""
+        return sum(link.connected and not link.draining for link in self._links.values())
+
+    def update(self, replicas: Iterable[ReplicaRoute]) -> None:
+        """Use exactly these replicas from now on; others finish what they have in flight."""
+        wanted = {route.replica_id: route for route in replicas}
+        for replica_id in self._links.keys() - wanted.keys():
+            self._drain(self._links.pop(replica_id))
+        for route in wanted.values():
+            if route.replica_id in self._links:
+                self._links[route.replica_id].hurry()
+            else:
+                link = ReplicaLink(route.replica_id, route.socket, self, self._log)
+                self._links[route.replica_id] = link
+
+    def retire(self) -> None:
+        """The version is no longer served: finish what is there, then close the connections."""
+        self._retiring = True
+        self._close_if_done()
+
+    async def run(self, work: Work) -> Reply:
+        """The answer to `work`.  Raises a RequestError."""
+        now = time.monotonic()
+        if len(self._waiting) >= MAX_WAITING or self._open_bytes >= MAX_OPEN_BYTES:
+            raise Overloaded
+        if self._poison and self._poison.holds(work.digest(), now):
+            raise Poisonous
+        work.queued_at = now
+        work.deadline = now + self._timeout
+        work.alone = work.alone or not self._batchable
+        self._waiting.append(work)
+        self._open[work] = None
+        self._open_bytes += len(work.body)
+        self._watch_deadlines()
+        self._pump_soon()
+        try:
+            return await work.future
+        finally:
+            self._open.pop(work, None)
+            self._open_bytes -= len(work.body)
+            if self._retiring:
+                self._close_if_done()
+
+    def link_up(self, link: ReplicaLink) -> None:
+        """A replica can be given work."""
+        self._log.info("replica connected", replica=link.replica_id)
+        if link.draining:
+            link.close()
+            return
+        self._idle.append(link)
+        self._pump_soon()
+
+    def link_down(self, link: ReplicaLink) -> None:
+        """A replica has died, or its link was closed."""
+        if link in self._idle:
+            self._idle.remove(link)
+        flight = self._flights.pop(link, None)
+        if not link.draining:
+            in_flight = len(flight.batch) if flight else 0
+            self._log.warning("replica lost", replica=link.replica_id, in_flight=in_flight)
+        if flight is not None:
+            self._died_with(flight.batch)
+
+    def link_frame(self, link: ReplicaLink, frame: Frame) -> None:
+        """A replica has answered."""
+        flight = self._flights.get(link)
+        if flight is None or flight.frame_id != frame.id:
+            return
+        del self._flights[link]
+        if link.draining:
+            link.close()
+        else:
+            self._idle.append(link)
+        # The next frame leaves before this one is taken apart, so that the replica need not wait.
+        self._pump()
+        self._answered(flight.batch, frame)
+
+    def _pump_soon(self) -> None:
+        # Once for all that this turn of the loop has read, so that they go as one frame.
+        if not self._pumping:
+            self._pumping = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pumping = False
+        while self._waiting and self._idle:
+            share = -(-len(self._waiting) // len(self._idle))
+            batch = take_batch(self._waiting, share)
+            if batch:
+                self._send(self._idle.popleft(), batch)
+
+    def _send(self, link: ReplicaLink, batch: list[Work]) -> None:
+        now = time.monotonic()
+        try:
+            payload = self._payload(batch, now)
+        except (ValueError, TypeError, OverflowError):
+            # The contract let through what no array can hold: our fault, told as such.
+            self._log.exception("request cannot be packed", requests=len(batch))
+            self._idle.append(link)
+            self._retry_singly(batch, ModelFailed(), Trace())
+            return
+        for work in batch:
+            work.sent_at = now
+        self._flights[link] = _Flight(link.send(payload), batch)
+
+    def _payload(self, batch: list[Work], now: float) -> bytes:
+        arrays = self._arrays.batch([work.input for work in batch])
+        rows = sum(work.input.count for work in batch)
+        seconds_left = max(0.0, max(work.deadline for work in batch) - now)
+        return pack_request(PredictRequest(arrays, rows, seconds_left, batch[0].input.params))
+
+    def _answered(self, batch: list[Work], frame: Frame) -> None:
+        match frame.kind:
+            case Kind.PREDICTED:
+                self._predicted(batch, frame)
+            case Kind.EXPIRED:
+                for work in batch:
+                    work.fail(DeadlineExceeded(self._timeout))
+            case Kind.FAILED:
+                self._retry_singly(batch, ModelFailed(), _trace(frame))
+
+    def _predicted(self, batch: list[Work], frame: Frame) -> None:
+        try:
+            answer = BatchAnswer(unpack_answer(frame.payload))
+        except ValueError:
+            trace = Trace(message="the replica's answer cannot be read")
+            self._retry_singly(batch, ModelFailed(), trace)
+            return
+        rows = sum(work.input.count for work in batch)
+        whole = answer.fits(rows)
+        self._on_batch(len(batch), rows, answer.answer.model_seconds)
+        if not whole and len(batch) > 1:
+            self._retry_singly(batch, ModelFailed(), Trace())
+            return
+        for work, start, stop in shares(batch):
+            if not work.future.done():
+                waited = work.sent_at - work.queued_at
+                seconds = answer.answer.model_seconds
+                work.future.set_result(Reply(answer, start, stop, waited, seconds))
+
+    def _retry_singly(self, batch: list[Work], error: RequestError, trace: Trace) -> None:
+        if len(batch) > 1:
+            self._again(batch)
+            return
+        self._on_failure(batch[0], error, trace)
+        batch[0].fail(error)
+
+    def _died_with(self, batch: list[Work]) -> None:
+        if len(batch) == 1:
+            batch[0].lone_deaths += 1
+            if batch[0].lone_deaths >= _DEATHS_ALONE:
+                self._poison.add(batch[0].digest(), time.monotonic())
+                self._retry_singly(batch, Poisonous(), Trace())
+                return
+        self._again(batch)
+
+    def _again(self, batch: list[Work]) -> None:
+        for work in reversed(batch):
+            work.alone = True
+            self._waiting.appendleft(work)
+        self._pump_soon()
+
+    def _watch_deadlines(self) -> None:
+        if self._timer is None and self._open:
+            oldest = next(iter(self._open))
+            seconds = max(0.0, oldest.deadline - time.monotonic())
+            self._timer = self._loop.call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = time.monotonic()
+        # All requests of a version have the same time to live, so the oldest end first.
+        for work in list(self._open):
+            if work.deadline > now:
+                break
+            waited_only = work.sent_at == 0.0 and not self.connected
+            work.fail(NoReplica() if waited_only else DeadlineExceeded(self._timeout))
+            del self._open[work]
+        self._waiting = deque(work for work in self._waiting if not work.future.done())
+        self._watch_deadlines()
+
+    def _drain(self, link: ReplicaLink) -> None:
+        link.draining = True
+        if link in self._flights:
+            return
+        if link in self._idle:
+            self._idle.remove(link)
+        link.close()
+
+    def _close_if_done(self) -> None:
+        if self._open:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.update(())
+
+
+def _trace(frame: Frame) -> Trace:
+    try:
+        return msgspec.json.decode(frame.payload, type=Trace)
+    except msgspec.MsgspecError:
+        return Trace(message="the replica's report cannot be read")

@@ -1,0 +1,120 @@
+"""One request on its way to a replica, and what comes back for it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_deploy.gateway.decode import Input
+from jupyter_deploy.wire.arrays import Array
+from jupyter_deploy.wire.messages import PredictAnswer
+
+#: A frame holds at most so many rows and bytes of bodies, unless a single request has more.
+MAX_BATCH_ROWS = 4096
+MAX_BATCH_BYTES = 8_000_000
+
+
+class BatchAnswer:
+    """A replica's answer to one frame, shared by the requests in it."""
+
+    __slots__ = ("_lists", "answer")
+
+    def __init__(self, answer: PredictAnswer) -> None:
+        self.answer = answer
+        self._lists: dict[str, list[Any]] | None = None
+
+    @property
+    def lists(self) -> dict[str, list[Any]]:
+        """The arrays as Python values, by name; made once for the whole frame."""
+        if self._lists is None:
+            named = zip(self.answer.names, self.answer.arrays, strict=True)
+            self._lists = {name: _as_list(array) for name, array in named}
+        return self._lists
+
+    def fits(self, rows: int) -> bool:
+        """Whether each of `rows` rows has its own part of the answer."""
+        if not self.answer.rowwise:
+            return False
+        return all(array.ndim and len(array) == rows for array in self.answer.arrays)
+
+
+@dataclass(slots=True)
+class Reply:
+    """The part of an answer that belongs to one request: rows `start` to `stop`.  Seconds."""
+
+    batch: BatchAnswer
+    start: int
+    stop: int
+    queue_seconds: float
+    model_seconds: float
+
+
+class Work:
+    """One request.  `queued_at` and `deadline` are monotonic; the queue sets them.
+
+    `alone` says that it shares no frame: because the model says so, or because a frame that it was
+    in has failed.  `lone_deaths` counts the replicas that died with this request alone in flight.
+    """
+
+    __slots__ = ("alone", "body", "consumer", "deadline", "future", "input", "lone_deaths",
+                 "queued_at", "request_id", "sent_at")  # fmt: skip
+
+    def __init__(self, request: Input, body: bytes, *, request_id: str, consumer: str) -> None:
+        self.input = request
+        self.body = body
+        self.deadline = 0.0
+        self.request_id = request_id
+        self.consumer = consumer
+        self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.alone = request.params is not None
+        self.lone_deaths = 0
+        self.queued_at = 0.0
+        self.sent_at = 0.0
+
+    def fail(self, error: Exception) -> None:
+        """The request ends with `error`, unless it has ended."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def digest(self) -> bytes:
+        """What tells this body from all others."""
+        return hashlib.sha256(self.body).digest()
+
+
+def take_batch(queue: deque[Work], most: int) -> list[Work]:
+    """The next requests from `queue` for one frame: up to `most` that may go together.
+
+    Those that have ended meanwhile are dropped; the list is empty when none is left.
+    """
+    batch: list[Work] = []
+    rows = size = 0
+    while queue and len(batch) < most:
+        work = queue[0]
+        if work.future.done():
+            queue.popleft()
+            continue
+        rows += work.input.count
+        size += len(work.body)
+        if batch and (work.alone or rows > MAX_BATCH_ROWS or size > MAX_BATCH_BYTES):
+            break
+        batch.append(queue.popleft())
+        if work.alone:
+            break
+    return batch
+
+
+def shares(batch: list[Work]) -> list[tuple[Work, int, int]]:
+    """Each request with the rows of the frame that are its own."""
+    ends = list(itertools.accumulate(work.input.count for work in batch))
+    return list(zip(batch, [0, *ends], ends, strict=False))
+
+
+def _as_list(array: Array) -> list[Any]:
+    if array.dtype.kind != "M":
+        values = array.tolist()
+        return values if isinstance(values, list) else [values]
+    return [None if text == "NaT" else text for text in array.astype("U").tolist()]

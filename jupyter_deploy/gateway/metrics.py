@@ -1,0 +1,148 @@
+"""What the gateway counts: plain numbers in Python objects, made into Prometheus text on demand.
+
+Rule 1: nothing is counted by a key, a value or a path, only by endpoint, version, consumer and
+status, all of which the snapshot bounds.  Rule 2: counting costs no more than a few additions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+#: Upper bounds in seconds.
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+           30.0)  # fmt: skip
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
+#: The latest latencies that quantiles are computed from.
+_REMEMBERED = 4096
+
+
+class Histogram:
+    """Counts of values by bucket; the last count is of what is above all buckets."""
+
+    __slots__ = ("_buckets", "_counts", "total")
+
+    def __init__(self, buckets: tuple[float, ...]) -> None:
+        self._buckets = buckets
+        self._counts = [0] * (len(buckets) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        """Count one value."""
+        self._counts[bisect_left(self._buckets, value)] += 1
+        self.total += value
+
+    def cumulated(self) -> list[tuple[str, float]]:
+        """Prometheus' form: for each upper bound, how many values are not above it."""
+        below = 0
+        result = []
+        for bound, count in zip((*self._buckets, "+Inf"), self._counts, strict=True):
+            below += count
+            result.append((str(bound), float(below)))
+        return result
+
+
+class VersionMetrics:
+    """The counts of one version of one endpoint.  Seconds."""
+
+    def __init__(self, endpoint: str, version: str) -> None:
+        self.endpoint = endpoint
+        self.version = version
+        self.requests: dict[tuple[str, int], int] = {}
+        self.seconds = Histogram(BUCKETS)
+        self.batches = Histogram(BATCH_BUCKETS)
+        self.rows = 0
+        self.model_seconds = 0.0
+        self.waiting = 0
+        self.replicas = 0
+        self._latest: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def count(self, consumer: str, status: int, seconds: float) -> None:
+        """One request has been answered."""
+        key = (consumer, status)
+        self.requests[key] = self.requests.get(key, 0) + 1
+        self.seconds.add(seconds)
+        if status < 400:
+            self._latest.append(seconds)
+
+    def count_batch(self, requests: int, rows: int, model_seconds: float) -> None:
+        """One frame has been answered."""
+        self.batches.add(requests)
+        self.rows += rows
+        self.model_seconds += model_seconds
+
+    def latest(self) -> list[float]:
+        """The latest latencies of good answers, oldest first."""
+        return list(self._latest)
+
+
+def quantile(values: list[float], share: float) -> float | None:
+    """The smallest of the sorted `values` that `share` of them do not exceed; None without any."""
+    if not values:
+        return None
+    return values[min(len(values) - 1, max(0, -int(-share * len(values) // 1) - 1))]
+
+
+def exposition(versions: Iterable[VersionMetrics]) -> bytes:
+    """All series of `versions`, and of this process, as Prometheus text."""
+    registry = CollectorRegistry()
+    registry.register(_Series(list(versions)))
+    ProcessCollector(namespace="jupyter_deploy_gateway", registry=registry)
+    return generate_latest(registry)
+
+
+class _Series(Collector):
+    def __init__(self, versions: list[VersionMetrics]) -> None:
+        self._versions = versions
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._requests()
+        yield self._histogram(
+            "jupyter_deploy_request_seconds", "From the first byte to the answer.", "seconds"
+        )
+        yield self._histogram("jupyter_deploy_batch_requests", "Requests in a frame.", "batches")
+        yield self._gauge("jupyter_deploy_waiting_requests", "Not yet with a replica.", "waiting")
+        yield self._gauge("jupyter_deploy_replicas", "Replicas connected.", "replicas")
+        yield self._counter("jupyter_deploy_rows", "Rows predicted.", "rows")
+        yield self._counter(
+            "jupyter_deploy_model_seconds", "Seconds in the model's own call.", "model_seconds"
+        )
+
+    def _requests(self) -> Metric:
+        labels = ["endpoint", "version", "consumer", "status"]
+        family = CounterMetricFamily("jupyter_deploy_requests", "Requests answered.", labels=labels)
+        for one in self._versions:
+            for (consumer, status), count in one.requests.items():
+                family.add_metric([one.endpoint, one.version, consumer, str(status)], count)
+        return family
+
+    def _histogram(self, name: str, text: str, field: str) -> Metric:
+        family = HistogramMetricFamily(name, text, labels=["endpoint", "version"])
+        for one in self._versions:
+            histogram: Histogram = getattr(one, field)
+            labels = [one.endpoint, one.version]
+            family.add_metric(labels, histogram.cumulated(), histogram.total)
+        return family
+
+    def _gauge(self, name: str, text: str, field: str) -> Metric:
+        family = GaugeMetricFamily(name, text, labels=["endpoint", "version"])
+        for one in self._versions:
+            family.add_metric([one.endpoint, one.version], float(getattr(one, field)))
+        return family
+
+    def _counter(self, name: str, text: str, field: str) -> Metric:
+        family = CounterMetricFamily(name, text, labels=["endpoint", "version"])
+        for one in self._versions:
+            family.add_metric([one.endpoint, one.version], float(getattr(one, field)))
+        return family

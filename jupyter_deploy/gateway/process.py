@@ -1,0 +1,98 @@
+"""The gateway's process: two HTTP servers and the lending of the socket, in one event loop.
+
+Life: routes are read -> both servers listen -> SIGTERM -> no more connections are accepted, what is
+in flight ends (`drain_seconds` at most) -> exit 0.  The supervisor holds the listening socket too,
+so that callers who come while no gateway runs wait in the kernel's queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from jupyter_deploy.gateway.admin import Admin, lend_socket, private_socket
+from jupyter_deploy.gateway.app import Gateway
+from jupyter_deploy.gateway.config import GatewayConfig
+from jupyter_deploy.gateway.errorlog import ErrorLog
+from jupyter_deploy.gateway.log import Log
+from jupyter_deploy.gateway.pages import Pages
+from jupyter_deploy.gateway.routes import Routes
+
+_BACKLOG = 2048
+_KEEP_ALIVE_SECONDS = 75
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server whose signals are handled here, for both servers at once."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(config: GatewayConfig, log: Log) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    listener = socket.socket(fileno=config.fd)
+    errors = ErrorLog(Path(config.errors), log)
+    routes = Routes(errors.write, log)
+    admin = Admin(routes, Path(config.snapshot), log)
+    admin.reload()
+    public_server = _server(Gateway(routes, Pages(routes).app, log), config)
+    admin_server = _server(admin.app, config)
+    admin_socket, lending = (private_socket(Path(p)) for p in (config.admin, f"{config.admin}.fd"))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, (public_server, admin_server), log)
+    lender = loop.create_task(lend_socket(listener, lending))
+    # What is loaded now stays: the collector need not look at it again and again.
+    gc.freeze()
+    log.info("gateway serves", port=listener.getsockname()[1])
+    try:
+        # uvicorn closes its sockets when it stops; the lender's own stays open until the end.
+        await asyncio.gather(
+            public_server.serve(sockets=[listener.dup()]),
+            admin_server.serve(sockets=[admin_socket]),
+        )
+    finally:
+        lender.cancel()
+        _close(listener, lending, config)
+    log.info("gateway stopped")
+
+
+def _server(app: Any, config: GatewayConfig) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            app,
+            loop="none",  # the loop runs already
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=int(config.drain_seconds),
+        )
+    )
+
+
+def _stop(servers: tuple[_Server, ...], log: Log) -> None:
+    log.info("gateway drains")
+    for server in servers:
+        server.should_exit = True
+
+
+def _close(listener: socket.socket, lending: socket.socket, config: GatewayConfig) -> None:
+    listener.close()
+    lending.close()
+    for path in (config.admin, f"{config.admin}.fd"):
+        Path(path).unlink(missing_ok=True)
