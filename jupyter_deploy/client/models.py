@@ -113,11 +113,17 @@ class DeployOptions:
 
 @dataclass(frozen=True)
 class BeginDeploy:
-    """Body of POST /api/endpoints/{name}/deploys: take the endpoint and a version number."""
+    """Body of POST /api/endpoints/{name}/deploys: take the endpoint and a version number.
+
+    `python` and `environment` are those of the manifest to come: a process in which replicas of it
+    start fast is prepared meanwhile.
+    """
 
     contract: Contract
     origin: Origin
     options: DeployOptions = field(default_factory=DeployOptions)
+    python: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

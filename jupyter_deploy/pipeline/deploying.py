@@ -107,7 +107,13 @@ def run(
         with steps.step("contract") as say:
             prepared = _prepared(model, sample, namespace, Path(scratch))
             say(prepared.origin)
-            body = BeginDeploy(prepared.contract, origin, options or DeployOptions())
+            body = BeginDeploy(
+                contract=prepared.contract,
+                origin=origin,
+                options=options or DeployOptions(),
+                python=sys.executable,
+                environment=replica_environment(os.environ),
+            )
             ticket = client.begin_deploy(endpoint, body)
         deploy = _Deploy(client, ticket, endpoint, prepared, Path(scratch))
         manifest = deploy.submit(steps)

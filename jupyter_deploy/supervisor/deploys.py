@@ -88,6 +88,9 @@ class Deploys:
             await asyncio.to_thread(_remove, staging)
             raise
         self._remember(deploy)
+        if Path(begin.python).is_absolute():
+            # Libraries take seconds to import: that goes on while the kernel packages the model.
+            self._parts.launchers.warm(begin.python, begin.environment)
         return DeployTicket(
             deploy_id=deploy.deploy_id,
             name=name,

@@ -114,13 +114,11 @@ class Launchers:
         return Process.start(order)
 
     async def close(self) -> None:
-        """End every launcher; replicas go on."""
+        """End every launcher, those of earlier supervisors too; replicas go on."""
         for task in self._launchers.values():
-            launcher = await task
-            if launcher is not None:
-                launcher.writer.close()
-                await launcher.process.end(2.0)
-        for path in self._launchers:
+            await _end(await task)
+        for path in self._settings.run.glob("l*.sock"):
+            await _end(await _connected(path))
             path.unlink(missing_ok=True)
 
     def _launcher(
@@ -160,6 +158,12 @@ class Launchers:
             folder=self._settings.processes,
             log=self._settings.logs / "launcher.log",
         )
+
+
+async def _end(launcher: _Launcher | None) -> None:
+    if launcher is not None:
+        launcher.writer.close()
+        await launcher.process.end(2.0)
 
 
 async def _connected(path: Path) -> _Launcher | None:

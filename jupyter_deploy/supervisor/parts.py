@@ -18,6 +18,7 @@ from jupyter_deploy.client.models import AuditEntry
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.supervisor.gateway import Gateway
 from jupyter_deploy.supervisor.journal import Journal
+from jupyter_deploy.supervisor.launchers import Launchers
 from jupyter_deploy.supervisor.registrar import Registrar
 from jupyter_deploy.supervisor.replicas import Replicas
 from jupyter_deploy.supervisor.routes import Routes
@@ -34,6 +35,7 @@ class Parts:
     store: Store
     journal: Journal
     gateway: Gateway
+    launchers: Launchers
     replicas: Replicas
     routes: Routes
     registrar: Registrar

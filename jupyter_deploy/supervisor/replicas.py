@@ -26,6 +26,7 @@ from jupyter_deploy.supervisor.channel import Channel, Pulse
 from jupyter_deploy.supervisor.failures import Failure
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.launch import Place, Report
+from jupyter_deploy.supervisor.launchers import Launchers
 from jupyter_deploy.supervisor.processes import Exit, Process
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.state import Version
@@ -86,8 +87,11 @@ class Wiring:
 class Replicas:
     """All replicas of all versions."""
 
-    def __init__(self, settings: Settings, journal: Journal, wiring: Wiring) -> None:
+    def __init__(
+        self, settings: Settings, journal: Journal, launchers: Launchers, wiring: Wiring
+    ) -> None:
         self._settings = settings
+        self._launchers = launchers
         self._journal = journal
         self._wiring = wiring
         self._slots: list[_Slot] = []
@@ -252,7 +256,7 @@ class Replicas:
     def _perform(self, slot: _Slot, action: lifecycle.Action) -> None:
         match action:
             case lifecycle.Spawn():
-                self._spawn(slot)
+                self._do(slot, self._spawn(slot), "start")
             case lifecycle.StartAfter(seconds):
                 loop = asyncio.get_running_loop()
                 slot.timer = loop.call_later(seconds, self._apply, slot, lifecycle.StartDue())
@@ -264,8 +268,9 @@ class Replicas:
             case lifecycle.Drain():
                 self._do(slot, self._drain(slot), "drain")
             case lifecycle.Kill():
-                assert slot.process is not None
-                slot.process.kill()
+                # One that is only just being started is killed when it has been.
+                if slot.process is not None:
+                    slot.process.kill()
             case lifecycle.Forget():
                 self._forget(slot)
             case _:
@@ -279,20 +284,21 @@ class Replicas:
         slot.tasks.add(task)
         task.add_done_callback(slot.tasks.discard)
 
-    def _spawn(self, slot: _Slot) -> None:
+    async def _spawn(self, slot: _Slot) -> None:
         slot.starts += 1
         slot.overdue = False
         slot.place = Place(self._settings, slot.number, secrets.token_hex(3))
         slot.pulse = None
         try:
-            slot.process = Process.start(launch.prepare(slot.place, slot.version))
+            slot.process = await self._launchers.start(launch.prepare(slot.place, slot.version))
         except OSError as error:
             self._failures[slot.number] = failures.not_started(error, slot.version.manifest.python)
             slot.place.remove()
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._apply, slot, lifecycle.Exited())
+            self._apply(slot, lifecycle.Exited())
             return
         slot.channel = Channel(str(slot.place.socket))
+        if slot.life.phase is Phase.STOPPING:
+            slot.process.kill()
         self._attend(slot)
 
     def _attend(self, slot: _Slot) -> None:
@@ -357,7 +363,6 @@ class Replicas:
                 self._tell("replica-silent", slot, what)
                 self._apply(slot, lifecycle.WentSilent())
                 return
-            logs.cap(self._settings.log_of(slot.number), self._settings.max_log_bytes)
 
     async def _drain(self, slot: _Slot) -> None:
         assert slot.process is not None

@@ -18,12 +18,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from jupyter_deploy.supervisor import processes
+from jupyter_deploy.supervisor import logs, processes
 from jupyter_deploy.supervisor.deploys import Deploys
 from jupyter_deploy.supervisor.failures import Failure
 from jupyter_deploy.supervisor.gateway import Gateway
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.keys import Keys
+from jupyter_deploy.supervisor.launchers import Launchers
 from jupyter_deploy.supervisor.parts import Parts
 from jupyter_deploy.supervisor.registrar import Registrar
 from jupyter_deploy.supervisor.registry_ui import RegistryUiProcess
@@ -35,6 +36,8 @@ from jupyter_deploy.supervisor.store import Store, reading, writing
 from jupyter_deploy.supervisor.traffic import TrafficChanges
 
 _log = logging.getLogger(__name__)
+#: How often logs are measured: what a process prints in between is all that they can be too long.
+_LOG_SECONDS = 5.0
 
 
 class Supervisor:
@@ -47,7 +50,8 @@ class Supervisor:
         self.store = Store(settings.state)
         self.journal = Journal(self.store)
         self.gateway = Gateway(settings, self.journal)
-        self.replicas = Replicas(settings, self.journal, self._wiring())
+        self.launchers = Launchers(settings)
+        self.replicas = Replicas(settings, self.journal, self.launchers, self._wiring())
         self.routes = Routes(settings, self.store, self.gateway, self.replicas.routes)
         self.registrar = Registrar(settings, self.store, random.random)
         self.parts = Parts(
@@ -55,6 +59,7 @@ class Supervisor:
             store=self.store,
             journal=self.journal,
             gateway=self.gateway,
+            launchers=self.launchers,
             replicas=self.replicas,
             routes=self.routes,
             registrar=self.registrar,
@@ -91,7 +96,8 @@ class Supervisor:
         await self.deploys.recover()
         self.parts.reconcile()
         self.routes.changed()
-        for part in (self.routes.run, self.journal.run, self.registrar.run, self.deploys.sweep):
+        parts = (self.routes.run, self.journal.run, self.registrar.run, self.deploys.sweep)
+        for part in (*parts, self._cap_logs):
             self._spawn(_for_ever(part))
 
     async def _bind(self) -> None:
@@ -113,12 +119,19 @@ class Supervisor:
         await self.deploys.stop()
         await self.gateway.close()
         await self.replicas.stop()
+        await self.launchers.close()
         await self.registry_ui.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.journal.flush()
         await self.store.close()
+
+    async def _cap_logs(self) -> None:
+        while True:
+            await asyncio.sleep(_LOG_SECONDS)
+            for log in self.settings.logs.glob("*.log"):
+                await asyncio.to_thread(logs.cap, log, self.settings.max_log_bytes)
 
     async def _published(self) -> None:
         with contextlib.suppress(OSError):
