@@ -1,4 +1,4 @@
-"""The admin socket: HTTP for the supervisor, and the listening socket for the one that adopts us."""
+"""The admin socket: HTTP for the supervisor, and the listening socket for one that adopts us."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _input(route: VersionRoute) -> str:
         return f"<table>{head}{rows}</table>"
     if contract.tensor is None:
         return "<p>The values are passed on to the model as they come.</p>"
-    shape = " × ".join(str(size) if size >= 0 else "any" for size in contract.tensor.shape)
+    shape = " by ".join(str(size) if size >= 0 else "any" for size in contract.tensor.shape)
     what = _text(expected(element(contract.tensor)))
     return f"<p>Each row: {shape or 'one'} {what}.</p>"
 
