@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
+    from jupyter_deploy.cli.churn import Customers
     from jupyter_deploy.client.control import ControlClient
-    from jupyter_deploy.pipeline import Deployed
 
 NAME = "churn"
 CONSUMER = "demo"
@@ -42,7 +42,7 @@ def demo(*, as_json: bool) -> None:
     """
     story = Story(quiet=as_json)
     with story.step("start the supervisor", control.to_change) as client:
-        url, key_file, row = _tell(story, client)
+        url, key_file, row = Demo(story, client).tell()
         version = client.endpoint(NAME).active
     curl = curl_line(url, key_file, row)
     if as_json:
@@ -51,54 +51,93 @@ def demo(*, as_json: bool) -> None:
         _farewell(url, curl)
 
 
-def _tell(story: Story, client: ControlClient) -> tuple[str, str, dict[str, Any]]:
-    """The story; returns the URL for callers, the file of the key, and a row to send."""
-    churn = story.step("import scikit-learn", _import_models)
-    customers = story.step("read the customers", churn.read_customers)
-    story.say(f"{len(customers.x_train)} to learn from, {len(customers.x_test)} held out")
+class Demo:
+    """The story: a first model, callers, a better model, and back."""
 
-    first = story.step("train a decision tree", lambda: churn.first_model(customers))
-    story.say(str(churn.quality(first, customers)))
-    deployed = story.step("deploy it", lambda: _deploy(first, customers.x_train, client))
-    story.say(_deployed(deployed))
+    def __init__(self, story: Story, client: ControlClient) -> None:
+        self._story = story
+        self._client = client
 
-    key_file = story.step("make a key", lambda: _key(client))
-    story.say(key_file)
-    caller = Caller(f"{deployed.endpoint.url}/invocations", Path(key_file))
-    row = _row(customers.x_test)
-    _ask(story, caller, row)
-    _send_nonsense(story, caller, row)
+    def tell(self) -> tuple[str, str, dict[str, Any]]:
+        """Tell it; returns the URL for callers, the file of the key, and a row to send."""
+        step, say = self._story.step, self._story.say
+        churn = step("import scikit-learn", _import_models)
+        customers: Customers = step("read the customers", churn.read_customers)
+        say(f"{len(customers.x_train)} to learn from, {len(customers.x_test)} held out")
 
-    better = story.step("train a better model", lambda: churn.better_model(customers))
-    story.say(str(churn.quality(better, customers)))
-    second = story.step("deploy it", lambda: _deploy(better, customers.x_train, client))
-    story.say(_deployed(second))
-    _ask(story, caller, row)
-    _roll_back(story, client)
-    _ask(story, caller, row)
-    return caller.url, key_file, row
+        first = step("train a decision tree", lambda: churn.first_model(customers))
+        say(str(churn.quality(first, customers)))
+        url = self._deploy(first, customers)
+        key_file = step("make a key", lambda: _key(self._client))
+        say(key_file)
+
+        row = _row(customers.x_test)
+        with closing(Caller(url, Path(key_file))) as caller:
+            self._ask(caller, row)
+            self._send_nonsense(caller, row)
+            better = step("train a better model", lambda: churn.better_model(customers))
+            say(str(churn.quality(better, customers)))
+            self._deploy(better, customers)
+            self._ask(caller, row)
+            self._roll_back()
+            self._ask(caller, row)
+        return url, key_file, row
+
+    def _deploy(self, model: Pipeline, customers: Customers) -> str:
+        from jupyter_deploy import pipeline
+
+        deployed = self._story.step(
+            "deploy it",
+            lambda: pipeline.run(
+                model, NAME, sample=customers.x_train, origin=control.origin(), client=self._client
+            ),
+        )
+        times = [f"{s.name} {duration(s.seconds)}" for s in deployed.status.steps if s.seconds]
+        self._story.say(f"{NAME} {deployed.ticket.version}: {', '.join(times[:3])},")
+        self._story.say(", ".join(times[3:]))
+        return f"{deployed.endpoint.url}/invocations"
+
+    def _ask(self, caller: Caller, row: dict[str, Any]) -> None:
+        status, version, answer = self._story.step("ask the API", lambda: caller.send([row]))
+        _expect(status, 200, answer)
+        leaving = dict(zip(answer["classes"], answer["probabilities"][0], strict=True))["Yes"]
+        said = f"churn {answer['predictions'][0]}, probability of leaving {leaving:.2f}"
+        self._story.say(f"200 from {version}: {said}")
+
+    def _send_nonsense(self, caller: Caller, row: dict[str, Any]) -> None:
+        nonsense = row | {"tenure": "twelve"}
+        status, _, answer = self._story.step("send a bad request", lambda: caller.send([nonsense]))
+        _expect(status, 400, answer)
+        wrong = answer["errors"][0]
+        said = f"expected {wrong['expected']}, got {wrong['got']}"
+        self._story.say(f"400 at {wrong['pointer']}: {said}")
+
+    def _roll_back(self) -> None:
+        from jupyter_deploy.client.models import ChangeTraffic
+
+        change = ChangeTraffic(control.origin())
+        changed = self._story.step("roll back", lambda: self._client.rollback(NAME, change))
+        self._story.say(f"{changed.version} serves again, {changed.previous} stays warm")
 
 
-@dataclass
 class Caller:
     """Calls the API as anybody would: HTTP, with the key that is in `key_file`."""
 
-    url: str
-    key_file: Path
+    def __init__(self, url: str, key_file: Path) -> None:
+        import httpx
+
+        self.url = url
+        headers = {"authorization": f"Bearer {key_file.read_text().strip()}"}
+        self._http = httpx.Client(headers=headers, timeout=_ANSWER_SECONDS, trust_env=False)
 
     def send(self, rows: list[dict[str, Any]]) -> tuple[int, str, dict[str, Any]]:
         """Status, version and document of the answer to `rows`."""
-        import httpx
-
-        key = self.key_file.read_text().strip()
-        answer = httpx.post(
-            self.url,
-            json={"dataframe_records": rows},
-            headers={"authorization": f"Bearer {key}"},
-            timeout=_ANSWER_SECONDS,
-            trust_env=False,
-        )
+        answer = self._http.post(self.url, json={"dataframe_records": rows})
         return answer.status_code, answer.headers.get("x-model-version", ""), answer.json()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._http.close()
 
 
 class Story:
@@ -142,17 +181,6 @@ def _import_models() -> Any:
     return churn
 
 
-def _deploy(model: Pipeline, sample: pd.DataFrame, client: ControlClient) -> Deployed:
-    from jupyter_deploy import pipeline
-
-    return pipeline.run(model, NAME, sample=sample, origin=control.origin(), client=client)
-
-
-def _deployed(deployed: Deployed) -> str:
-    times = [f"{s.name} {duration(s.seconds)}" for s in deployed.status.steps if s.seconds]
-    return f"{NAME} {deployed.ticket.version}: " + ", ".join(times)
-
-
 def _key(client: ControlClient) -> str:
     """The file of the demo's key: made once, with a new secret in each demo after it."""
     from jupyter_deploy.client.models import CreateKey, RotateKey
@@ -166,30 +194,6 @@ def _key(client: ControlClient) -> str:
 def _row(frame: pd.DataFrame) -> dict[str, Any]:
     row: dict[str, Any] = json.loads(frame.head(1).to_json(orient="records"))[0]
     return row
-
-
-def _ask(story: Story, caller: Caller, row: dict[str, Any]) -> None:
-    status, version, answer = story.step("ask the API", lambda: caller.send([row]))
-    _expect(status, 200, answer)
-    leaving = dict(zip(answer["classes"], answer["probabilities"][0], strict=True))["Yes"]
-    said = f"churn {answer['predictions'][0]}, probability of leaving {leaving:.2f}"
-    story.say(f"200 from {version}: {said}")
-
-
-def _send_nonsense(story: Story, caller: Caller, row: dict[str, Any]) -> None:
-    nonsense = row | {"tenure": "twelve"}
-    status, _, answer = story.step("send a bad request", lambda: caller.send([nonsense]))
-    _expect(status, 400, answer)
-    wrong = answer["errors"][0]
-    story.say(f"400 at {wrong['pointer']}: expected {wrong['expected']}, got {wrong['got']}")
-
-
-def _roll_back(story: Story, client: ControlClient) -> None:
-    from jupyter_deploy.client.models import ChangeTraffic
-
-    change = ChangeTraffic(control.origin())
-    changed = story.step("roll back", lambda: client.rollback(NAME, change))
-    story.say(f"{changed.version} serves again, {changed.previous} stays warm")
 
 
 def _expect(status: int, wanted: int, answer: dict[str, Any]) -> None:

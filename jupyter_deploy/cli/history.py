@@ -121,8 +121,7 @@ def _failure_row(failure: RequestFailure) -> tuple[str, ...]:
 
 def _show_events(found: list[Event]) -> None:
     for event in found:
-        of = f"{event.endpoint} {event.version}".strip()
-        click.echo(f"{event.number:>5}  {local_time(event.at)}  {of}: {event.message}")
+        click.echo(f"{event.number:>5}  {local_time(event.at)}  {event.message}")
 
 
 def _follow(client: ControlClient, after: int) -> None:

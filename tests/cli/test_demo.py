@@ -159,7 +159,7 @@ def test_traffic_goes_forward_and_back_from_the_shell(shell, demo):
     back = shell.json("rollback", "churn")
     assert (back["version"], back["warm"]) == ("1.0.0", True)
     changes = [entry["action"] for entry in shell.json("audit", "churn")]
-    assert {"promote", "rollback"} <= {action.partition(" ")[0] for action in changes}
+    assert {"deployed", "promoted", "rolled-back"} <= set(changes)
 
 
 def test_a_key_is_made_used_and_revoked(shell, curl, demo):
@@ -175,18 +175,19 @@ def test_a_key_is_made_used_and_revoked(shell, curl, demo):
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "status", "said"),
     [
-        (["versions", "nobody"], "nobody"),
-        (["rollback", "churn", "--to", "9.9.9"], "9.9.9"),
-        (["errors", "churn", "no-such-request"], "no-such-request"),
-        (["keys", "revoke", "nosuchkey123"], "nosuchkey123"),
-        (["deploy", "models:/nothing/1", "--name", "other"], "nothing"),
+        (["versions", "nobody"], 1, "nobody"),
+        (["rollback", "churn", "--to", "9.9.9"], 1, "9.9.9"),
+        (["errors", "churn", "no-such-request"], 1, "no-such-request"),
+        (["keys", "revoke", "nosuchkey123"], 1, "nosuchkey123"),
+        (["deploy", "models:/nothing/1", "--name", "other"], 2, "nothing"),
+        (["deploy", "models:/churn/1", "--name", "Not A Name"], 2, "Not A Name"),
     ],
 )
-def test_what_is_not_there_is_one_line_and_a_way_out(shell, demo, command, said):
+def test_what_is_not_there_is_one_line_and_a_way_out(shell, demo, command, status, said):
     done = shell.run(*command, seconds=120)
-    assert done.returncode == 1, done.stdout
+    assert done.returncode == status, done.stdout
     assert done.stderr.startswith("error: ")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -201,8 +202,10 @@ def test_a_registered_model_is_deployed_from_the_shell(shell, demo):
 
 def test_the_doctor_has_no_complaint_about_what_runs(shell, demo):
     checks = {check["name"]: check for check in json.loads(shell.run("doctor", "--json").stdout)}
-    for name in ("supervisor", "gateway", "registry", "endpoints", "home", "sockets"):
+    for name in ("supervisor", "gateway", "endpoints", "home", "sockets"):
         assert checks[name]["state"] == "ok", checks[name]
+    # MLflow may still be hearing of the last change.
+    assert checks["registry"]["state"] in ("ok", "note"), checks["registry"]
 
 
 def test_stop_leaves_no_process_and_start_brings_all_back(shell, demo, curl):

@@ -53,7 +53,11 @@ class JupyterServer:
                 stderr=log,
                 cwd=self.folder / "root",
             )
-        self.url = wait_until(self._address, 60.0) + API
+        try:
+            self.url = wait_until(self._address, 60.0) + API
+        except BaseException:
+            self.process.kill()
+            raise
 
     @property
     def log(self) -> Path:
