@@ -221,5 +221,3 @@ def _by_value(model: Any) -> bytes:
     finally:
         if ours:
             cloudpickle.unregister_pickle_by_value(module)
-
-

@@ -5,11 +5,10 @@ A row of a frame is an object, so that the replica can make the frame again.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from jupyter_deploy.gateway.decode.faults import misfit
-from jupyter_deploy.gateway.decode.values import kind
+from jupyter_deploy.gateway.decode.values import Refused, check_nested, kind
 
 
 def read_anything(form: str, part: Any) -> list[Any]:
@@ -18,8 +17,10 @@ def read_anything(form: str, part: Any) -> list[Any]:
     if not rows:
         raise misfit((form,), "at least one row", "no rows")
     for index, row in enumerate(rows):
-        if not _finite(row):
-            raise misfit((form, index), "number", "number out of range")
+        try:
+            check_nested(row)
+        except Refused as refused:
+            raise misfit((form, index), refused.expected, refused.got) from refused
     return rows
 
 
@@ -58,11 +59,3 @@ def _column_rows(form: str, part: dict[str, list[Any]]) -> list[Any]:
 
 def _all_are(values: Any, wanted: type) -> bool:
     return isinstance(values, list) and all(isinstance(value, wanted) for value in values)
-
-
-def _finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, list):
-        return all(map(_finite, value))
-    return not isinstance(value, dict) or all(map(_finite, value.values()))

@@ -15,7 +15,8 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from jupyter_deploy.errors import BadInput
-from jupyter_deploy.gateway.decode.faults import malformed
+from jupyter_deploy.gateway.decode.faults import malformed, misfit
+from jupyter_deploy.gateway.decode.values import Refused, check_nested
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 #: Spaces that a body may have outside of its data before it is looked at more closely.  The
@@ -65,6 +66,10 @@ def parameters(envelope: Envelope) -> dict[str, Any] | None:
     params = plain(envelope.params)
     if not isinstance(params, dict):
         raise BadInput("`params` must be an object.")
+    try:
+        check_nested(params)
+    except Refused as refused:
+        raise misfit(("params",), refused.expected, refused.got) from refused
     return params or None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -16,8 +17,13 @@ import msgspec
 from msgspec import Meta, Raw
 
 from jupyter_deploy.core.contract import Column, Contract, Type
-from jupyter_deploy.gateway.decode.times import nanoseconds
-from jupyter_deploy.gateway.decode.values import FLOAT_LIMITS, categories, integer_range
+from jupyter_deploy.gateway.decode.values import (
+    FLOAT_LIMITS,
+    Refused,
+    categories,
+    check,
+    integer_range,
+)
 
 Rows = list[tuple[Any, ...]]
 Reader = Callable[[Raw | bytes], Rows]
@@ -25,8 +31,9 @@ Reader = Callable[[Raw | bytes], Rows]
 _KEPT = 64
 #: The longest list of columns that is kept as a key.
 _LONGEST_KEY = 1 << 20
+_KEY_AND_SPACE = re.compile(rb'"[ \t\r\n]+:')
 _astuple = msgspec.structs.astuple
-_FAILURES = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, OverflowError)
+_FAILURES = (msgspec.DecodeError, RecursionError, ValueError, Refused)
 
 
 class FrameReader:
@@ -90,10 +97,7 @@ class FrameReader:
 
         def read(data: Raw | bytes) -> Rows:
             rows = decoder.decode(data)
-            # All keys are required and none is unknown: one more than these is one that stands
-            # twice.  (Or a colon in a text; the careful pass finds out.)
-            if bytes(data).count(b'":') != len(rows) * len(sent):
-                raise ValueError("a key may stand twice")
+            _check_keys(bytes(data), len(rows) * len(sent))
             return arrange([_astuple(row) for row in rows])
 
         return read
@@ -107,8 +111,7 @@ class FrameReader:
 
         def read(data: Raw | bytes) -> Rows:
             lists = _astuple(decoder.decode(data))
-            if bytes(data).count(b'":') != len(sent):
-                raise ValueError("a key may stand twice")
+            _check_keys(bytes(data), len(sent))
             return arrange(list(zip(*lists, strict=True)))
 
         return read
@@ -142,15 +145,21 @@ class FrameReader:
     def _arrange(self, sent: Sequence[str]) -> Callable[[Rows], Rows]:
         """Rows in the order of `sent` as rows in the contract's order, times as nanoseconds."""
         order = _in_order(sent, self._names)
-        times = [i for i, c in enumerate(self._contract.columns) if c.type is Type.DATETIME]
-        if not times:
+        # What msgspec cannot say is done value by value, and only where it is needed.
+        late = [
+            (place, functools.partial(check, column))
+            for place, column in enumerate(self._contract.columns)
+            if column.type in (Type.DATETIME, Type.OBJECT)
+        ]
+        if not late:
             return order
-        return lambda rows: [_with_times(row, times) for row in order(rows)]
+        return lambda rows: [_finished(row, late) for row in order(rows)]
 
 
 def value_type(column: Column) -> Any:
     """The type that msgspec holds a value of `column` against; None for what it cannot say."""
     kind = _bare_type(column)
+    # None is a value of Any, and the late check refuses it where it may not be.
     return kind | None if column.nullable and kind is not Any else kind
 
 
@@ -182,11 +191,12 @@ def _in_order(sent: Sequence[str], names: Sequence[str]) -> Callable[[Rows], Row
     return lambda rows: list(map(pick, rows))
 
 
-def _with_times(row: tuple[Any, ...], places: Sequence[int]) -> tuple[Any, ...]:
+def _finished(
+    row: tuple[Any, ...], late: Sequence[tuple[int, Callable[[Any], Any]]]
+) -> tuple[Any, ...]:
     values = list(row)
-    for place in places:
-        if values[place] is not None:
-            values[place] = nanoseconds(values[place])
+    for place, finish in late:
+        values[place] = finish(values[place])
     return tuple(values)
 
 
@@ -197,6 +207,16 @@ def _attempt(reader: Reader | None, data: Raw) -> Rows | None:
         return reader(data) or None
     except _FAILURES:
         return None
+
+
+def _check_keys(data: bytes, expected: int) -> None:
+    """Raises ValueError unless `data` has as many keys as expected, so that none stands twice.
+
+    All keys are required and none is unknown, so that one more than these is a second one.  A text
+    that holds `":` looks like a key too: then the careful pass finds out.
+    """
+    if data.count(b'":') != expected or _KEY_AND_SPACE.search(data):
+        raise ValueError("a key may stand twice")
 
 
 def _names_of(data: Raw) -> frozenset[str] | None:

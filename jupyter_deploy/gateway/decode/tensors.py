@@ -25,8 +25,9 @@ class TensorReader:
 
     def __init__(self, tensor: Tensor) -> None:
         self._decoder: msgspec.json.Decoder[list[Any]] | None = None
-        # Times are converted by the careful pass.
-        if tensor.type is not Type.DATETIME:
+        # Times and nested values are left to the careful pass, sizes below zero to its last check.
+        known = tensor.type not in (Type.DATETIME, Type.OBJECT)
+        if known and all(size >= 0 for size in tensor.shape):
             self._decoder = msgspec.json.Decoder(list[_row_type(tensor)])  # type: ignore[misc]
 
     def rows(self, data: Raw) -> list[Any] | None:
@@ -66,7 +67,6 @@ def read_columns(tensor: Tensor, names: list[str], rows: list[list[Any]], at: Pa
 def _row_type(tensor: Tensor) -> Any:
     kind_of_row: Any = value_type(element(tensor))
     for size in reversed(tensor.shape):
-        # Rows of free length are compared with each other by the careful pass.
         bounds = Meta(min_length=size, max_length=size)
         kind_of_row = Annotated[list[kind_of_row], bounds]
     return kind_of_row

@@ -19,6 +19,8 @@ from jupyter_deploy.gateway.decode.times import nanoseconds
 FLOAT_LIMITS = {"float16": 65504.0, "float32": 3.4028234663852886e38}
 _INTEGER = re.compile(r"(u?)int(8|16|32|64)", re.IGNORECASE)
 _CATEGORIES_SHOWN = 10
+#: Whoever writes or reads a value later does so with a function that calls itself.
+_DEEPEST = 64
 
 
 class Refused(Exception):
@@ -42,6 +44,18 @@ def check(column: Column, value: object) -> object:
             return None
         raise Refused(expected(column), "null")
     return _CHECKS[column.type](column, value)
+
+
+def check_nested(value: object, depth: int = 0) -> None:
+    """Raises Refused unless `value` can be passed on as JSON: finite, and not nested too deeply."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Refused("number", "number out of range")
+    if not isinstance(value, list | dict):
+        return
+    if depth == _DEEPEST:
+        raise Refused(f"at most {_DEEPEST} levels of nesting", "more")
+    for item in value.values() if isinstance(value, dict) else value:
+        check_nested(item, depth + 1)
 
 
 def kind(value: object) -> str:
@@ -147,6 +161,7 @@ def _datetime(column: Column, value: object) -> int:
 
 
 def _any(_column: Column, value: object) -> object:
+    check_nested(value)
     return value
 
 

@@ -1,0 +1,480 @@
+"""What a body may be: values held against a contract, in every form that callers use."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_deploy.core.contract import Column, Contract, Form, Tensor, Type
+from jupyter_deploy.errors import BadInput
+from jupyter_deploy.gateway.decode import InputDecoder, careful
+from jupyter_deploy.gateway.decode.faults import MOST_LISTED, pointer
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpora" / "jsontestsuite.tar.gz"
+NOON = 1_704_110_400_000_000_000  # 2024-01-01T12:00:00Z
+
+PEOPLE = Contract(
+    Form.FRAME,
+    (
+        Column("age", Type.INTEGER, "int64"),
+        Column("pay/month", Type.FLOAT, "float64", nullable=True),
+        Column("plan", Type.STRING, "category", categories=("basic", "pro"), closed=True),
+        Column("since", Type.DATETIME, "datetime64[ns]", nullable=True),
+        Column("active", Type.BOOLEAN, "bool"),
+    ),
+)
+NAMES = [column.name for column in PEOPLE.columns]
+ROW = [41, 10.5, "pro", "2024-01-01T12:00:00Z", True]
+READ = (41, 10.5, "pro", NOON, True)
+
+
+def one(type_: Type, dtype: str, *, nullable: bool = False) -> Contract:
+    return Contract(Form.FRAME, (Column("x", type_, dtype, nullable=nullable),))
+
+
+def rows(contract: Contract, body: object) -> list:
+    return InputDecoder(contract).json(_bytes(body)).rows
+
+
+def refusal(contract: Contract, body: object) -> BadInput:
+    with pytest.raises(BadInput) as caught:
+        InputDecoder(contract).json(_bytes(body))
+    return caught.value
+
+
+def _bytes(body: object) -> bytes:
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": {"columns": NAMES, "data": [ROW]}},
+        {"dataframe_split": {"columns": NAMES[::-1], "data": [ROW[::-1]], "index": [7]}},
+        {"dataframe_split": {"columns": [*NAMES, "id"], "data": [[*ROW, {"deep": [1]}]]}},
+        {"dataframe_records": [dict(zip(NAMES, ROW, strict=True))]},
+        {"dataframe_records": [dict(zip(NAMES, ROW, strict=True)) | {"id": 'a":b'}]},
+        {"instances": [dict(zip(NAMES, ROW, strict=True))]},
+        {"instances": [ROW]},
+        {"inputs": [ROW], "params": {}},
+        {"inputs": {name: [value] for name, value in zip(NAMES, ROW, strict=True)}},
+        {"inputs": [dict(zip(NAMES, ROW, strict=True))]},
+    ],
+)
+def test_all_forms_of_a_body_give_the_same_rows(body):
+    assert rows(PEOPLE, body) == [READ]
+    assert rows(PEOPLE, json.dumps(body, indent=4).encode()) == [READ]
+
+
+def test_a_nullable_column_may_be_left_out_in_every_form():
+    names, row = ["age", "plan", "active"], [41, "pro", True]
+    wanted = [(41, None, "pro", None, True)]
+    record = dict(zip(names, row, strict=True))
+    assert rows(PEOPLE, {"dataframe_split": {"columns": names, "data": [row]}}) == wanted
+    assert rows(PEOPLE, {"dataframe_records": [record]}) == wanted
+    assert rows(PEOPLE, {"inputs": {name: [value] for name, value in record.items()}}) == wanted
+    assert rows(PEOPLE, {"instances": [record, record]}) == wanted * 2
+
+
+def test_records_may_leave_out_different_columns():
+    full, short = dict(zip(NAMES, ROW, strict=True)), {"age": 1, "plan": "pro", "active": False}
+    assert rows(PEOPLE, {"dataframe_records": [full, short]}) == [
+        READ,
+        (1, None, "pro", None, False),
+    ]
+
+
+INTEGER, FLOAT, BOOLEAN, STRING, TIME = (
+    Type.INTEGER, Type.FLOAT, Type.BOOLEAN, Type.STRING, Type.DATETIME,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("type_", "dtype", "written", "read"),
+    [
+        (INTEGER, "int64", "1", 1),
+        (INTEGER, "int64", "1.0", 1),
+        (INTEGER, "int64", "1e3", 1000),
+        (INTEGER, "int64", "9223372036854775807", 2**63 - 1),
+        (INTEGER, "int64", "-9223372036854775808", -(2**63)),
+        (INTEGER, "uint64", "18446744073709551615", 2**64 - 1),
+        (INTEGER, "int8", "-128", -128),
+        (INTEGER, "Int32", "2147483647", 2**31 - 1),
+        (FLOAT, "float64", "1", 1.0),
+        (FLOAT, "float64", "-0.0", 0.0),
+        (FLOAT, "float64", "1.7976931348623157e308", 1.7976931348623157e308),
+        (FLOAT, "float64", "9007199254740993", 9007199254740992.0),
+        (FLOAT, "float32", "3.4e38", 3.4e38),
+        (FLOAT, "float64", "5e-324", 5e-324),
+        (BOOLEAN, "bool", "true", True),
+        (STRING, "str", '"a\\u00e9\\ud83d\\ude00\\u0000"', "aé😀\0"),
+        (TIME, "datetime64[ns]", '"2024-01-01 12:00"', NOON),
+        (TIME, "datetime64[ns]", '"2024-01-01T13:00:00+01:00"', NOON),
+        (TIME, "datetime64[ns]", '"2024-01-01T12:00:00.123456789Z"', NOON + 123456789),
+        (TIME, "datetime64[ns]", '"2024-01-01"', NOON - 43_200_000_000_000),
+        (TIME, "datetime64[ns]", '"1969-12-31T23:59:59.5"', -500_000_000),
+    ],
+)
+def test_a_value_that_fits_is_taken_as_it_is(type_, dtype, written, read):
+    body = b'{"inputs":[[%b]]}' % written.encode()
+    ((value,),) = rows(one(type_, dtype), body)
+    assert value == read
+    assert type(value) is type(read)
+
+
+@pytest.mark.parametrize(
+    ("type_", "dtype", "written", "got"),
+    [
+        (INTEGER, "int64", "1.5", "number with a fraction"),
+        (INTEGER, "int64", "true", "boolean"),
+        (INTEGER, "int64", '"1"', "string"),
+        (INTEGER, "int64", "null", "null"),
+        (INTEGER, "int64", "[1]", "array"),
+        (INTEGER, "int64", '{"a":1}', "object"),
+        (INTEGER, "int64", "9223372036854775808", "number out of range"),
+        (INTEGER, "int64", "1e400", "number out of range"),
+        (INTEGER, "int64", "9.3e18", "number out of range"),
+        (INTEGER, "uint8", "256", "number out of range"),
+        (INTEGER, "uint8", "-1", "number out of range"),
+        (INTEGER, "uint64", "18446744073709551616", "number out of range"),
+        (INTEGER, "int8", "128", "number out of range"),
+        (FLOAT, "float64", "1e400", "number out of range"),
+        (FLOAT, "float64", "-1e400", "number out of range"),
+        (FLOAT, "float64", "1" * 400, "number out of range"),
+        (FLOAT, "float32", "1e39", "number out of range"),
+        (FLOAT, "float16", "70000", "number out of range"),
+        (FLOAT, "float64", '"1.5"', "string"),
+        (FLOAT, "float64", "false", "boolean"),
+        (FLOAT, "float64", "null", "null"),
+        (BOOLEAN, "bool", "1", "number"),
+        (BOOLEAN, "bool", '"true"', "string"),
+        (STRING, "str", "1", "number"),
+        (STRING, "str", "null", "null"),
+        (TIME, "datetime64[ns]", "1704110400", "number"),
+        (TIME, "datetime64[ns]", '"yesterday"', "string that is no date and time"),
+        (TIME, "datetime64[ns]", '"NaT"', "string that is no date and time"),
+        (TIME, "datetime64[ns]", '"2024-02-30"', "string that is no date and time"),
+        (TIME, "datetime64[ns]", '"2024-01-01T25:00"', "string that is no date and time"),
+        (TIME, "datetime64[ns]", '"1500-01-01"', "time out of range"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_with_its_kind(type_, dtype, written, got):
+    error = refusal(one(type_, dtype), b'{"inputs":[[%b]]}' % written.encode())
+    (entry,) = error.errors
+    assert entry["got"] == got
+    assert entry["pointer"] == "/inputs/0/0"
+    assert (entry["row"], entry["column"]) == (0, "x")
+
+
+def test_null_is_taken_only_where_the_contract_allows_it():
+    assert rows(one(FLOAT, "float64", nullable=True), {"inputs": [[None]]}) == [(None,)]
+    assert refusal(one(FLOAT, "float64"), {"inputs": [[None]]}).errors[0]["expected"] == "number"
+
+
+def test_nan_as_python_writes_it_is_a_missing_value():
+    # MLflow's client and json.dumps write NaN, which is no JSON.
+    body = b'{"inputs":[[NaN],[1]],"params":{"note":"NaN"}}'
+    decoded = InputDecoder(one(FLOAT, "float64", nullable=True)).json(body)
+    assert decoded.rows == [(None,), (1.0,)]
+    assert decoded.params == {"note": "NaN"}
+    assert refusal(one(FLOAT, "float64"), b'{"inputs":[[NaN]]}').errors[0]["got"] == "null"
+
+
+@pytest.mark.parametrize("word", [b"Infinity", b"-Infinity", b"-NaN", b"nan", b"inf"])
+def test_other_words_for_numbers_are_not_json(word):
+    assert (
+        "not valid JSON"
+        in refusal(one(FLOAT, "float64", nullable=True), b'{"inputs":[[%b]]}' % word).detail
+    )
+
+
+def test_every_bad_value_is_named_with_pointer_column_row_expected_and_got():
+    data = [ROW, ["41", None, "gold", "x", 1]]
+    error = refusal(PEOPLE, {"dataframe_split": {"columns": NAMES, "data": data}})
+    assert error.detail == "4 values do not fit the contract."
+    assert [(entry["pointer"], entry["column"], entry["row"]) for entry in error.errors] == [
+        ("/dataframe_split/data/1/0", "age", 1),
+        ("/dataframe_split/data/1/2", "plan", 1),
+        ("/dataframe_split/data/1/3", "since", 1),
+        ("/dataframe_split/data/1/4", "active", 1),
+    ]
+    assert error.errors[1]["expected"] == "one of basic, pro"
+    assert error.errors[0]["message"] == "row 1, column 'age': expected integer, got string"
+
+
+def test_a_pointer_is_escaped_as_rfc_6901_says():
+    record = dict(zip(NAMES, ROW, strict=True)) | {"pay/month": "x"}
+    error = refusal(PEOPLE, {"dataframe_records": [record]})
+    assert error.errors[0]["pointer"] == "/dataframe_records/0/pay~1month"
+    assert pointer("a~b", 0) == "/a~0b/0"
+
+
+def test_a_pointer_leads_to_the_value_that_was_sent():
+    body = {"inputs": {name: [value] for name, value in zip(NAMES, ROW, strict=True)}}
+    body["inputs"]["plan"] = ["SECRET-VALUE"]
+    error = refusal(PEOPLE, body)
+    assert error.errors[0]["pointer"] == "/inputs/plan/0"
+    assert "SECRET-VALUE" not in json.dumps(error.problem("id"))
+
+
+def test_no_more_than_twenty_faults_are_listed_and_all_are_counted():
+    error = refusal(one(INTEGER, "int64"), {"inputs": [["x"]] * 1000})
+    assert len(error.errors) == MOST_LISTED
+    assert error.detail == "1000 values do not fit the contract. The first 20 are listed."
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"", "not valid JSON"),
+        (b"{", "not valid JSON"),
+        (b"[]", "must be a JSON object"),
+        (b"null", "must be a JSON object"),
+        (b"{}", "exactly one of"),
+        (b'{"inputs":[[1]],"instances":[[1]]}', "exactly one of"),
+        (b'{"inputs":[[1]],"extra":1}', "'extra'"),
+        (b'{"inputs":[[1]],"params":[]}', "`params` must be an object"),
+        (b'{"inputs":[[1]],"inputs":[[2]]}', "twice"),
+        (b'{"inputs":[[1]],"\\u0069nputs":[[2]]}', "twice"),
+        (b'{"inputs":[[1]],"params":{"a":1,"a":2}}', "twice"),
+        (b'{"inputs":[[1]],"params":{},"params":{"a":2}}', "twice"),
+        (b'{"dataframe_split":{"data":0,"columns":["x"],"data":[[1]]}}', "twice"),
+        (b'{ "dataframe_split" : { "data" : 0 , "columns":["x"],"data":[[1]]}}', "twice"),
+        (b'{"dataframe_split":{"columns":["x"],"data":[[1]],"name":1}}', "`dataframe_split` must"),
+        (b'{"dataframe_split":{"columns":["x"]}}', "`dataframe_split` must"),
+        (b'{"dataframe_split":[[1]]}', "`dataframe_split` must"),
+        (b'{"dataframe_records":[{"x":1,"x":2}]}', "twice"),
+        (b'{"dataframe_records":[{"x":1},{"x":1 , "x" : 2}]}', "twice"),
+        (b'{"inputs":{"x":[1],"x":[2]}}', "twice"),
+        (b'\xef\xbb\xbf{"inputs":[[1]]}', "not valid JSON"),
+        (b'{"inputs":[[1]],"params":{"a":"\xff"}}', "UTF-8"),
+        (b'{"inputs":[[1]]} {}', "not valid JSON"),
+        (b'{"inputs":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (b'{"inputs":[["\\ud800"]]}', "not valid JSON"),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_no_request_is_refused_in_one_sentence(body, says):
+    assert says in refusal(one(INTEGER, "int64"), body).detail
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"inputs": []}, "at least one row"),
+        ({"inputs": 1}, "array of rows"),
+        ({"inputs": ROW}, "array of 5 values"),
+        ({"inputs": [ROW[:4]]}, "array of 5 values"),
+        ({"inputs": {"age": 1, "plan": "pro", "active": True}}, "array"),
+        ({"inputs": {"age": [1], "plan": ["pro", "pro"], "active": [True]}}, "columns of one length"),
+        ({"dataframe_records": {"age": 1}}, "array of objects"),
+        ({"dataframe_records": [1]}, "object"),
+        ({"dataframe_split": {"columns": "age", "data": [[1]]}}, "array of names"),
+        ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 1]]}}, "different names"),
+        ({"dataframe_split": {"columns": ["age"], "data": [[1]]}}, "one of basic, pro"),
+    ],
+)  # fmt: skip
+def test_a_body_of_another_shape_says_what_is_expected(body, expected):
+    assert refusal(PEOPLE, body).errors[0]["expected"] == expected
+
+
+def test_a_strict_contract_refuses_unknown_columns_and_others_read_over_them():
+    strict = Contract(Form.FRAME, (Column("x", INTEGER, "int64"),), strict=True)
+    body = {"dataframe_records": [{"x": 1, "y": 2}]}
+    assert refusal(strict, body).errors[0]["column"] == "y"
+    assert rows(one(INTEGER, "int64"), body) == [(1,)]
+
+
+def test_a_single_column_may_come_as_bare_values():
+    assert rows(one(STRING, "str"), {"inputs": ["a", "b"]}) == [("a",), ("b",)]
+
+
+def test_columns_that_are_numbered_may_be_sent_as_numbers():
+    numbered = Contract(Form.FRAME, (Column("0", INTEGER, "int64", integer_name=True),))
+    assert rows(numbered, {"dataframe_split": {"columns": [0], "data": [[5]]}}) == [(5,)]
+
+
+# --- the fast pass and the careful pass -----------------------------------------------------------
+
+_values = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["basic", "pro", "2024-01-01", "x", '":', ""]), st.lists(st.integers(), max_size=2),
+)  # fmt: skip
+_records = st.lists(
+    st.dictionaries(st.sampled_from([*NAMES, "other"]), _values, max_size=6), min_size=1, max_size=3
+)
+
+
+def _outcome(read):
+    try:
+        return read()
+    except BadInput as error:
+        return error.errors
+
+
+@given(records=_records)
+def test_the_fast_pass_never_differs_from_the_careful_one(records):
+    decoder = InputDecoder(PEOPLE)
+    fast = _outcome(lambda: decoder.json(_bytes({"dataframe_records": records})).rows)
+    slow = _outcome(lambda: careful.read_records(PEOPLE, records, ("dataframe_records",)))
+    assert fast == slow
+
+
+@given(data=st.lists(st.lists(_values, min_size=4, max_size=6), min_size=1, max_size=3))
+def test_the_fast_pass_never_differs_for_rows(data):
+    decoder = InputDecoder(PEOPLE)
+    body = {"dataframe_split": {"columns": NAMES, "data": data}}
+    fast = _outcome(lambda: decoder.json(_bytes(body)).rows)
+    assert fast == _outcome(lambda: careful.read_split(PEOPLE, NAMES, data))
+
+
+# --- arrays and anything --------------------------------------------------------------------------
+
+MATRIX = Contract(Form.ARRAY, tensor=Tensor(FLOAT, "float64", (2, 2)))
+VECTOR = Contract(Form.ARRAY, tensor=Tensor(INTEGER, "int64", (3,)))
+TEXTS = Contract(Form.ARRAY, tensor=Tensor(STRING, "str", ()))
+
+
+def test_an_array_takes_nested_lists_of_its_shape():
+    assert rows(MATRIX, {"instances": [[[1, 2], [3, 4]]]}) == [[[1.0, 2.0], [3.0, 4.0]]]
+    assert rows(TEXTS, {"inputs": ["a", "b"]}) == ["a", "b"]
+    assert rows(VECTOR, {"inputs": [[1.0, 2, 3]]}) == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": {"columns": ["b", "a", "c"], "data": [[1, 2, 3]]}},
+        {"dataframe_records": [{"b": 1, "a": 2, "c": 3}]},
+        {"inputs": {"b": [1], "a": [2], "c": [3]}},
+    ],
+)
+def test_an_array_takes_the_columns_of_a_frame_in_the_order_sent(body):
+    assert rows(VECTOR, body) == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("contract", "body", "at"),
+    [
+        (MATRIX, {"inputs": [[[1, 2], [3]]]}, "/inputs/0/1"),
+        (MATRIX, {"inputs": [[[1, 2], [3, "x"]]]}, "/inputs/0/1/1"),
+        (MATRIX, {"inputs": [[1, 2, 3, 4]]}, "/inputs/0"),
+        (VECTOR, {"inputs": [1, 2, 3]}, "/inputs/0"),
+        (VECTOR, {"inputs": [[1, 2]]}, "/inputs/0"),
+        (VECTOR, {"dataframe_split": {"columns": ["a"], "data": [[1]]}}, "/dataframe_split/data"),
+        (VECTOR, {"dataframe_split": {"columns": ["a", "b", "c"], "data": [[1, 2, None]]}},
+         "/dataframe_split/data/0/2"),
+        (TEXTS, {"inputs": ["a", 1]}, "/inputs/1"),
+        (TEXTS, {"inputs": "a"}, "/inputs"),
+    ],
+)  # fmt: skip
+def test_an_array_of_another_shape_is_refused_at_its_place(contract, body, at):
+    assert refusal(contract, body).errors[0]["pointer"] == at
+
+
+def test_where_nothing_is_known_values_are_passed_on_row_by_row():
+    anything = Contract(Form.ANY)
+    assert rows(anything, {"inputs": ["a", {"b": 1}]}) == ["a", {"b": 1}]
+    assert rows(anything, {"dataframe_split": {"columns": ["a"], "data": [[1]]}}) == [{"a": 1}]
+    assert rows(anything, {"inputs": {"a": [1, 2]}}) == [{"a": 1}, {"a": 2}]
+    assert refusal(anything, b'{"inputs":[[1e400]]}').errors[0]["got"] == "number out of range"
+
+
+def test_a_value_that_is_nested_deeper_than_others_can_read_is_refused():
+    deep = b"[" * 65 + b"]" * 65
+    for contract in (Contract(Form.ANY), one(Type.OBJECT, "object")):
+        assert rows(contract, b'{"inputs":[[%b]]}' % deep[2:-2])
+        error = refusal(contract, b'{"inputs":[[%b]]}' % deep)
+        assert error.errors[0]["expected"] == "at most 64 levels of nesting"
+    assert refusal(Contract(Form.ANY), b'{"inputs":[1],"params":{"a":%b}}' % deep).errors
+
+
+# --- CSV ------------------------------------------------------------------------------------------
+
+
+def test_csv_is_read_by_the_types_of_the_contract():
+    text = (
+        'plan,age,active,"pay/month",since,note\r\npro,41,true,,2024-01-01T12:00:00Z,"a, ""b"""\r\n'
+    )
+    decoded = InputDecoder(PEOPLE).csv(text.encode())
+    assert decoded.rows == [(41, None, "pro", NOON, True)]
+
+
+@given(text=st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20))
+def test_any_text_survives_csv(text):
+    out = io.StringIO()
+    csv.writer(out).writerows([["x"], [text]])
+    assert InputDecoder(one(STRING, "str")).csv(out.getvalue().encode()).rows == [(text,)]
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "got"),
+    [
+        ("1.5,,pro,,true", "age", "number with a fraction"),
+        ("x,,pro,,true", "age", "string"),
+        (",,pro,,true", "age", "an empty field"),
+        ("1_0,,pro,,true", "age", "string"),
+        ("1,nan,pro,,true", "pay/month", "string"),
+        ("1,inf,pro,,true", "pay/month", "string"),
+        ("1,1e999,pro,,true", "pay/month", "number out of range"),
+        ("1,,gold,,true", "plan", "another string"),
+        ("1,,pro,,yes", "active", "string"),
+        ("1,,pro,soon,true", "since", "string that is no date and time"),
+    ],
+)
+def test_a_bad_field_of_csv_is_named_by_line_row_and_column(line, column, got):
+    body = f"{','.join(NAMES)}\n1,,pro,,true\n{line}\n"
+    with pytest.raises(BadInput) as caught:
+        InputDecoder(PEOPLE).csv(body.encode())
+    (entry,) = caught.value.errors
+    assert (entry["line"], entry["row"], entry["column"], entry["got"]) == (3, 1, column, got)
+
+
+@pytest.mark.parametrize("body", [b"", b"x\n", b"x,x\n1,1\n", b'x\n"1', b"x\n\xff\n", b"x\n1,2\n"])
+def test_a_body_that_is_no_csv_is_refused(body):
+    with pytest.raises(BadInput):
+        InputDecoder(one(STRING, "str")).csv(body)
+
+
+# --- the corpus of JSON texts that parsers disagree about -----------------------------------------
+
+
+def _corpus(prefix: str):
+    if not CORPUS.exists():
+        return [pytest.param(b"", marks=pytest.mark.skip(reason=f"{CORPUS} is not there"))]
+    with tarfile.open(CORPUS) as archive:
+        return [
+            pytest.param(archive.extractfile(member).read(), id=Path(member.name).stem)
+            for member in archive.getmembers()
+            if Path(member.name).name.startswith(prefix)
+        ]
+
+
+@pytest.mark.parametrize("text", _corpus("n_"))
+def test_what_is_not_json_is_refused_wherever_it_stands(text):
+    anything, numbers = Contract(Form.ANY), one(FLOAT, "float64")
+    refusal(anything, text)
+    refusal(numbers, b'{"inputs":[' + text + b"]}")
+    if text != b"[NaN]":  # a missing value, as Python's json writes it
+        refusal(anything, b'{"inputs":[' + text + b"]}")
+        refusal(numbers, b'{"dataframe_split":{"columns":["x","y"],"data":[[1,' + text + b"]]}}")
+
+
+@pytest.mark.parametrize("text", _corpus("y_"))
+def test_what_is_json_is_taken_as_a_value(text):
+    body = b'{"inputs":[' + text + b"]}"
+    if b"dup" in text or text.count(b'"a"') > 1:
+        assert "twice" in refusal(Contract(Form.ANY), body).detail
+    else:
+        assert rows(Contract(Form.ANY), body) == [json.loads(text)]
+
+
+@pytest.mark.parametrize("text", _corpus("i_"))
+def test_what_parsers_may_treat_either_way_ends_in_rows_or_in_a_refusal(text):
+    _outcome(lambda: rows(Contract(Form.ANY), b'{"inputs":[' + text + b"]}"))
