@@ -48,7 +48,10 @@ class VersionStatus:
 
 @dataclass(frozen=True)
 class EndpointStatus:
-    """One endpoint; `state` is "serving", "degraded" (no replica is ready) or "stopped"."""
+    """One endpoint; `state` is "serving", "degraded" (no replica is ready) or "stopped".
+
+    `example` is the JSON body of a request that the active version answers, where one is known.
+    """
 
     name: str
     url: str
@@ -59,6 +62,7 @@ class EndpointStatus:
     versions: tuple[VersionStatus, ...]
     key_file: str | None = None
     deploying: str | None = None
+    example: str | None = None
 
 
 @dataclass(frozen=True)

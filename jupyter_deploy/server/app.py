@@ -12,8 +12,11 @@ from typing import Any, ClassVar
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Bool
 
+from jupyter_deploy.server.about import AboutHandler
+from jupyter_deploy.server.events import SCHEMA, SCHEMA_FILE, Change, Herald
 from jupyter_deploy.server.forward import Forwarder
 from jupyter_deploy.server.handlers import FORWARDER, ControlHandler
+from jupyter_deploy.server.keyfile import SecretHandler
 from jupyter_deploy.server.watch import Watch
 
 #: What the end of the extension may cost the end of the server.
@@ -25,7 +28,11 @@ class DeployExtension(ExtensionApp):
 
     name = "jupyter_deploy"
     extension_url = "/lab"
-    handlers: ClassVar[list[tuple[str, type]]] = [(r"/jupyter-deploy/api/(.*)", ControlHandler)]
+    handlers: ClassVar[list[tuple[str, type]]] = [
+        (r"/jupyter-deploy/api/about", AboutHandler),
+        (r"/jupyter-deploy/api/secret", SecretHandler),
+        (r"/jupyter-deploy/api/(.*)", ControlHandler),
+    ]
 
     autostart = Bool(
         default_value=True,
@@ -33,6 +40,7 @@ class DeployExtension(ExtensionApp):
     ).tag(config=True)
 
     _watch: Watch | None = None
+    _herald: Herald | None = None
 
     def _config_file_name_default(self) -> str:
         return "jupyter_deploy_config"
@@ -40,11 +48,19 @@ class DeployExtension(ExtensionApp):
     def initialize_settings(self) -> None:
         """Put the forwarder where handlers find it."""
         self.settings[FORWARDER] = Forwarder()
+        # Before any browser subscribes: it hears only of the schemas that are known by then.
+        self.serverapp.event_logger.register_event_schema(SCHEMA_FILE)
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         if self.autostart:
             self._watch = Watch(serverapp.log)
             self._watch.start()
+        self._herald = Herald(self.settings[FORWARDER], self._tell, serverapp.log)
+        self._herald.start()
+
+    def _tell(self, change: Change) -> None:
+        data = {"kind": change.kind, "endpoint": change.endpoint}
+        self.serverapp.event_logger.emit(schema_id=SCHEMA, data=data)
 
     async def stop_extension(self) -> None:
         """Stop watching; the supervisor and everything it keeps go on.  Never raises."""
@@ -54,6 +70,8 @@ class DeployExtension(ExtensionApp):
             self.log.warning("jupyter_deploy: stopping: %r", error)
 
     async def _end(self) -> None:
+        if self._herald is not None:
+            await self._herald.end()
         if self._watch is not None:
             await asyncio.to_thread(self._watch.end, STOP_SECONDS / 2)
         await self.settings[FORWARDER].close()

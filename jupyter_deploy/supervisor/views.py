@@ -34,7 +34,14 @@ def endpoint(parts: Parts, one: Endpoint) -> EndpointStatus:
         versions=tuple(version(parts, each) for each in versions),
         key_file=None if key is None else key.file,
         deploying=None if deploy is None else deploy.version,
+        example=_example(parts, one),
     )
+
+
+def _example(parts: Parts, one: Endpoint) -> str | None:
+    if one.traffic.active is None:
+        return None
+    return parts.state.version(one.name, one.traffic.active).manifest.example
 
 
 def _state(parts: Parts, one: Endpoint) -> str:

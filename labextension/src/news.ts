@@ -1,0 +1,41 @@
+/**
+ * What has changed between two looks, as far as a person should be told without asking.
+ */
+import type { EndpointStatus, Status } from './types';
+
+export type News =
+  | { kind: 'deployed'; endpoint: string; version: string; state: string }
+  | { kind: 'failed'; endpoint: string; version: string; reason: string }
+  | { kind: 'degraded'; endpoint: string }
+  | { kind: 'recovered'; endpoint: string };
+
+/** The news in `after`; none when there was no earlier look. */
+export function news(before: Status | null, after: Status): News[] {
+  if (before === null) {
+    return [];
+  }
+  const earlier = new Map(before.endpoints.map(one => [one.name, one]));
+  return after.endpoints.flatMap(one => newsOf(earlier.get(one.name), one));
+}
+
+function newsOf(before: EndpointStatus | undefined, after: EndpointStatus) {
+  const found: News[] = [];
+  const states = new Map(before?.versions.map(v => [v.version, v.state]));
+  for (const { version, state, reason } of after.versions) {
+    const earlier = states.get(version);
+    if (earlier !== undefined && earlier !== 'starting') {
+      continue;
+    }
+    if (state === 'active' || state === 'standby') {
+      found.push({ kind: 'deployed', endpoint: after.name, version, state });
+    } else if (state === 'failed') {
+      found.push({ kind: 'failed', endpoint: after.name, version, reason });
+    }
+  }
+  if (before?.state === 'serving' && after.state === 'degraded') {
+    found.push({ kind: 'degraded', endpoint: after.name });
+  } else if (before?.state === 'degraded' && after.state === 'serving') {
+    found.push({ kind: 'recovered', endpoint: after.name });
+  }
+  return found;
+}

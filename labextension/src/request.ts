@@ -1,0 +1,150 @@
+/**
+ * The control API, as the Jupyter server forwards it: one method for each route.
+ *
+ * Rule 1: nothing else in this extension sends a request.  Rule 2: a failure is a RequestFailed.
+ */
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+
+import { RequestFailed, troubleOfAnswer } from './trouble';
+import type {
+  About,
+  AuditEntry,
+  ChangeTraffic,
+  CreateKey,
+  EndpointMetrics,
+  EndpointStatus,
+  IssuedKey,
+  KeyStatus,
+  RegistryUi,
+  RequestFailure,
+  RotateKey,
+  Status,
+  TrafficChanged
+} from './types';
+
+const ROOT = 'jupyter-deploy/api';
+
+/** What the model and the actions ask for; tests give their own. */
+export interface IControl {
+  about(): Promise<About>;
+  status(): Promise<Status>;
+  metrics(name: string): Promise<EndpointMetrics>;
+  errors(name: string): Promise<readonly RequestFailure[]>;
+  logs(name: string, version: string | null): Promise<readonly string[]>;
+  audit(name: string): Promise<readonly AuditEntry[]>;
+  keys(name: string): Promise<readonly KeyStatus[]>;
+  promote(name: string, change: ChangeTraffic): Promise<TrafficChanged>;
+  rollback(name: string, change: ChangeTraffic): Promise<TrafficChanged>;
+  undeploy(name: string): Promise<EndpointStatus>;
+  createKey(key: CreateKey): Promise<IssuedKey>;
+  rotateKey(id: string, change: RotateKey): Promise<IssuedKey>;
+  revokeKey(id: string): Promise<KeyStatus>;
+  secret(file: string): Promise<string>;
+  registryUi(): Promise<RegistryUi>;
+}
+
+export class Control implements IControl {
+  constructor(private readonly _settings: ServerConnection.ISettings) {}
+
+  about(): Promise<About> {
+    return this._get('about');
+  }
+
+  status(): Promise<Status> {
+    return this._get('status');
+  }
+
+  metrics(name: string): Promise<EndpointMetrics> {
+    return this._get(`endpoints/${encode(name)}/metrics`);
+  }
+
+  errors(name: string): Promise<readonly RequestFailure[]> {
+    return this._get(`endpoints/${encode(name)}/errors`, { limit: '20' });
+  }
+
+  logs(name: string, version: string | null): Promise<readonly string[]> {
+    const chosen = version === null ? {} : { version };
+    return this._get(`endpoints/${encode(name)}/logs`, {
+      lines: '100',
+      ...chosen
+    });
+  }
+
+  audit(name: string): Promise<readonly AuditEntry[]> {
+    return this._get(`endpoints/${encode(name)}/audit`);
+  }
+
+  keys(name: string): Promise<readonly KeyStatus[]> {
+    return this._get('keys', { endpoint: name });
+  }
+
+  promote(name: string, change: ChangeTraffic): Promise<TrafficChanged> {
+    return this._post(`endpoints/${encode(name)}/promote`, change);
+  }
+
+  rollback(name: string, change: ChangeTraffic): Promise<TrafficChanged> {
+    return this._post(`endpoints/${encode(name)}/rollback`, change);
+  }
+
+  undeploy(name: string): Promise<EndpointStatus> {
+    return this._send('DELETE', `endpoints/${encode(name)}`, {});
+  }
+
+  createKey(key: CreateKey): Promise<IssuedKey> {
+    return this._post('keys', key);
+  }
+
+  rotateKey(id: string, change: RotateKey): Promise<IssuedKey> {
+    return this._post(`keys/${encode(id)}/rotate`, change);
+  }
+
+  revokeKey(id: string): Promise<KeyStatus> {
+    return this._post(`keys/${encode(id)}/revoke`, {});
+  }
+
+  async secret(file: string): Promise<string> {
+    const answer = await this._post<{ secret: string }>('secret', { file });
+    return answer.secret;
+  }
+
+  registryUi(): Promise<RegistryUi> {
+    return this._post('registry-ui', {});
+  }
+
+  private _get<T>(path: string, query: Record<string, string> = {}) {
+    return this._send<T>('GET', path + URLExt.objectToQueryString(query));
+  }
+
+  private _post<T>(path: string, body: object) {
+    return this._send<T>('POST', path, body);
+  }
+
+  private async _send<T>(
+    method: string,
+    path: string,
+    body?: object
+  ): Promise<T> {
+    // URLExt.join would take a query for a part of the path, so the path goes in as it is.
+    const url = `${URLExt.join(this._settings.baseUrl, ROOT)}/${path}`;
+    const init = body ? { method, body: JSON.stringify(body) } : { method };
+    const response = await this._ask(url, init);
+    const answer: unknown = await response.json().catch(() => null);
+    if (!response.ok) {
+      throw new RequestFailed(troubleOfAnswer(response.status, answer));
+    }
+    return answer as T;
+  }
+
+  private async _ask(url: string, init: RequestInit): Promise<Response> {
+    try {
+      return await ServerConnection.makeRequest(url, init, this._settings);
+    } catch {
+      throw new RequestFailed({ kind: 'offline' });
+    }
+  }
+}
+
+function encode(part: string): string {
+  return encodeURIComponent(part);
+}

@@ -1,0 +1,193 @@
+/* Made by generate_types.py from jupyter_deploy/client/models.py: do not edit. */
+
+/** The supervisor's own process. */
+export interface SupervisorStatus {
+  pid: number;
+  version: string;
+  started_at: number;
+  home: string;
+}
+
+/** The gateway's processes; `note` says so when the port is not the one that was asked for. */
+export interface GatewayStatus {
+  pids: readonly number[];
+  url: string;
+  note: string;
+}
+
+/** MLflow's tracking URI, the UI's URL when it runs, and the command that opens it. */
+export interface RegistryStatus {
+  tracking_uri: string;
+  ui_url: string | null;
+  open_with: string;
+  pending: number;
+}
+
+/** Who made the version or a change, and where; times are not kept here. */
+export interface Origin {
+  user: string;
+  via: string;
+  notebook: string;
+  cell: string;
+  pid: number;
+  pid_started: number;
+}
+
+/** One replica; `rss_bytes` is None until it has answered a heartbeat. */
+export interface ReplicaStatus {
+  replica_id: string;
+  pid: number | null;
+  state: string;
+  restarts: number;
+  rss_bytes: number | null;
+}
+
+/** One version in the history of an endpoint. */
+export interface VersionStatus {
+  version: string;
+  state: string;
+  mlflow_version: string;
+  mlflow_uri: string;
+  created_at: number;
+  origin: Origin;
+  why: string;
+  reason: string;
+  log: readonly string[];
+  replicas: readonly ReplicaStatus[];
+  previous: string | null;
+}
+
+/** One endpoint; `state` is "serving", "degraded" (no replica is ready) or "stopped". */
+export interface EndpointStatus {
+  name: string;
+  url: string;
+  state: string;
+  active: string | null;
+  standby: string | null;
+  generation: number;
+  versions: readonly VersionStatus[];
+  key_file: string | null;
+  deploying: string | null;
+  example: string | null;
+}
+
+/** All there is: `jupyter endpoint status --json`. */
+export interface Status {
+  supervisor: SupervisorStatus;
+  gateway: GatewayStatus;
+  registry: RegistryStatus;
+  endpoints: readonly EndpointStatus[];
+}
+
+/** One named step of a deploy: state is "waiting", "running", "done", "skipped" or "failed". */
+export interface StepStatus {
+  name: string;
+  state: string;
+  seconds: number | null;
+  detail: string;
+}
+
+/** How far a deploy is; `revision` grows with each change, for waiting on it. */
+export interface DeployStatus {
+  deploy_id: string;
+  name: string;
+  version: string;
+  state: 'open' | 'running' | 'done' | 'failed' | 'aborted';
+  revision: number;
+  steps: readonly StepStatus[];
+  problem: Record<string, unknown> | null;
+}
+
+/** `seconds` is the time from the request to the gateway's word that it routes anew. */
+export interface TrafficChanged {
+  name: string;
+  version: string;
+  previous: string | null;
+  generation: number;
+  seconds: number;
+  warm: boolean;
+}
+
+/** A key without its secret. */
+export interface KeyStatus {
+  key_id: string;
+  consumer: string;
+  endpoints: readonly string[];
+  created_at: number;
+  rate: string | null;
+  expires_at: number | null;
+  previous_until: number | null;
+  revoked_at: number | null;
+}
+
+/** A new key or secret: the supervisor has written it to `file` (0600) and nowhere else. */
+export interface IssuedKey {
+  key: KeyStatus;
+  file: string;
+}
+
+/** One request that failed on our side, by its id; `trace` is the model's own traceback. */
+export interface RequestFailure {
+  request_id: string;
+  at: number;
+  version: string;
+  consumer: string;
+  code: string;
+  message: string;
+  trace: string;
+}
+
+/** One change: who, what, when.  `generation` is the endpoint's after it. */
+export interface AuditEntry {
+  at: number;
+  endpoint: string;
+  generation: number;
+  action: string;
+  detail: string;
+  origin: Origin;
+}
+
+/** What an endpoint did: counts since the gateway started, times in milliseconds. */
+export interface EndpointMetrics {
+  name: string;
+  requests: number;
+  errors_4xx: number;
+  errors_5xx: number;
+  rows: number;
+  waiting: number;
+  p50_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+}
+
+/** The MLflow UI, on loopback. */
+export interface RegistryUi {
+  url: string;
+  pid: number;
+}
+
+/** The server extension: its release, its API's number and the Python it runs in. */
+export interface About {
+  version: string;
+  api: number;
+  python: string;
+}
+
+/** Body of POST /api/endpoints/{name}/rollback and .../promote. */
+export interface ChangeTraffic {
+  version?: string | null;
+  generation?: number | null;
+}
+
+/** Body of POST /api/keys; `endpoints` holds names; times in seconds. */
+export interface CreateKey {
+  consumer: string;
+  endpoints: readonly string[];
+  rate?: string | null;
+  expires_seconds?: number | null;
+}
+
+/** Body of POST /api/keys/{key_id}/rotate: the old secret is good for `overlap_seconds` more. */
+export interface RotateKey {
+  overlap_seconds?: number;
+}

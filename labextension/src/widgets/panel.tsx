@@ -1,0 +1,141 @@
+/**
+ * The sidebar: the list of endpoints, or the page of one.
+ */
+import {
+  addIcon,
+  launcherIcon,
+  ReactWidget,
+  refreshIcon,
+  UseSignal
+} from '@jupyterlab/ui-components';
+import { IDisposable } from '@lumino/disposable';
+import { Message } from '@lumino/messaging';
+import * as React from 'react';
+
+import { deployIcon } from '../icons';
+import { EndpointPage } from './endpoint';
+import { EndpointList } from './list';
+import { IconButton } from './parts';
+import { TroublePanel, TroubleStrip } from './trouble';
+import { IUi, Ui, useUi } from './ui';
+
+export class DeployPanel extends ReactWidget {
+  constructor(private readonly _ui: IUi) {
+    super();
+    this.id = 'jupyterlab-deploy-panel';
+    this.addClass('jp-DeployPanel');
+    this.title.icon = deployIcon;
+    this.title.caption = this._ui.trans.__('Deployed models');
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', this._ui.trans.__('Deployed models'));
+  }
+
+  render(): JSX.Element {
+    return (
+      <Ui.Provider value={this._ui}>
+        <UseSignal signal={this._ui.model.changed}>{() => <Body />}</UseSignal>
+      </Ui.Provider>
+    );
+  }
+
+  dispose(): void {
+    this._watch?.dispose();
+    super.dispose();
+  }
+
+  protected onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this._look();
+  }
+
+  protected onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    this._watch?.dispose();
+    this._watch = null;
+  }
+
+  protected onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    if (this.isVisible) {
+      this._look();
+    }
+  }
+
+  private _look(): void {
+    this._watch ??= this._ui.model.watch();
+  }
+
+  private _watch: IDisposable | null = null;
+}
+
+function Body(): JSX.Element {
+  return (
+    <>
+      <Toolbar />
+      <div className="jp-Deploy-body">
+        <Content />
+      </div>
+    </>
+  );
+}
+
+function Toolbar(): JSX.Element {
+  const { actions, model, trans } = useUi();
+  return (
+    <div
+      className="jp-Deploy-toolbar"
+      role="toolbar"
+      aria-label={trans.__('Deployed models')}
+    >
+      <h2>{trans.__('Deployed models')}</h2>
+      <IconButton
+        icon={addIcon}
+        label={trans.__('Deploy a model of this notebook…')}
+        onClick={() => void actions.deploy()}
+      />
+      <IconButton
+        icon={launcherIcon}
+        label={trans.__('Open the MLflow registry')}
+        onClick={() => void actions.openRegistry()}
+      />
+      <IconButton
+        icon={refreshIcon}
+        label={trans.__('Look again')}
+        onClick={() => void model.refresh()}
+      />
+    </div>
+  );
+}
+
+function Content(): JSX.Element {
+  const { model, trans } = useUi();
+  const { view } = model;
+  switch (view.kind) {
+    case 'loading':
+      return <p className="jp-Deploy-hint">{trans.__('Reading…')}</p>;
+    case 'ready':
+      return <Endpoints />;
+    case 'failed':
+      if (view.last === null || view.trouble.kind === 'mismatch') {
+        return <TroublePanel trouble={view.trouble} />;
+      }
+      return view.trouble.kind === 'offline' ? (
+        <>
+          <TroubleStrip trouble={view.trouble} />
+          <Endpoints />
+        </>
+      ) : (
+        <TroublePanel trouble={view.trouble} />
+      );
+  }
+}
+
+function Endpoints(): JSX.Element {
+  const { model } = useUi();
+  const opened = model.endpoints.find(one => one.name === model.opened);
+  return opened ? (
+    <EndpointPage key={opened.name} endpoint={opened} />
+  ) : (
+    <EndpointList />
+  );
+}

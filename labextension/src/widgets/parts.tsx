@@ -1,0 +1,144 @@
+/**
+ * Small parts: a state, a button that copies, a section that folds, a text that could not be read.
+ */
+import {
+  caretRightIcon,
+  checkIcon,
+  copyIcon,
+  LabIcon
+} from '@jupyterlab/ui-components';
+import * as React from 'react';
+
+import type { Loadable, Section } from '../model';
+import { stateWord, tone } from '../words';
+import { TroubleText } from './trouble';
+import { useUi } from './ui';
+
+/** A state as a coloured dot and a word: never by colour alone. */
+export function State(props: { state: string }): JSX.Element {
+  const { trans } = useUi();
+  return (
+    <span className="jp-Deploy-state" data-tone={tone(props.state)}>
+      {stateWord(trans, props.state)}
+    </span>
+  );
+}
+
+/** A button with an icon; `label` is its name for everybody who does not see it. */
+export function IconButton(props: {
+  icon: LabIcon;
+  label: string;
+  disabled?: boolean;
+  onClick: () => void;
+}): JSX.Element {
+  return (
+    <button
+      type="button"
+      className="jp-Deploy-iconButton"
+      title={props.label}
+      aria-label={props.label}
+      disabled={props.disabled ?? false}
+      onClick={props.onClick}
+    >
+      <props.icon.react tag="span" width="14px" height="14px" />
+    </button>
+  );
+}
+
+/** Copies a text, and shows for a moment that it did. */
+export function CopyButton(props: {
+  label: string;
+  text: string;
+}): JSX.Element {
+  const { actions, trans } = useUi();
+  const [done, setDone] = React.useState(false);
+  React.useEffect(() => {
+    const timer = done ? window.setTimeout(() => setDone(false), 1500) : 0;
+    return () => window.clearTimeout(timer);
+  }, [done]);
+  return (
+    <>
+      <IconButton
+        icon={done ? checkIcon : copyIcon}
+        label={props.label}
+        onClick={() => {
+          actions.copy(props.text);
+          setDone(true);
+        }}
+      />
+      <span className="jp-Deploy-unseen" role="status">
+        {done ? trans.__('Copied') : ''}
+      </span>
+    </>
+  );
+}
+
+/** A text to read letter by letter, with a button that copies it. */
+export function Snippet(props: { text: string; label: string }): JSX.Element {
+  return (
+    <div className="jp-Deploy-snippet">
+      <pre tabIndex={0} aria-label={props.label}>
+        {props.text}
+      </pre>
+      <CopyButton text={props.text} label={props.label} />
+    </div>
+  );
+}
+
+/** A section of an endpoint's page that is read when it is unfolded. */
+export function Fold(props: {
+  title: string;
+  count?: number | undefined;
+  reads?: Section;
+  open?: boolean;
+  children: React.ReactNode;
+}): JSX.Element {
+  const { model } = useUi();
+  const { reads, open = false } = props;
+  const opened = model.opened;
+  React.useEffect(() => {
+    if (open && reads) {
+      void model.unfold(reads);
+    }
+  }, [model, open, opened, reads]);
+  const toggled = (event: React.SyntheticEvent<HTMLDetailsElement>) => {
+    if (!reads) {
+      return;
+    }
+    if (event.currentTarget.open) {
+      void model.unfold(reads);
+    } else {
+      model.fold(reads);
+    }
+  };
+  return (
+    <details className="jp-Deploy-fold" open={open} onToggle={toggled}>
+      <summary>
+        <caretRightIcon.react tag="span" width="16px" height="16px" />
+        <h3>{props.title}</h3>
+        {props.count !== undefined && (
+          <span className="jp-Deploy-count">{props.count}</span>
+        )}
+      </summary>
+      <div className="jp-Deploy-foldBody">{props.children}</div>
+    </details>
+  );
+}
+
+/** What has been read, or that it is being read, or why it could not be. */
+export function Loaded<T>(props: {
+  of: Loadable<T>;
+  children: (value: T) => JSX.Element;
+}): JSX.Element {
+  const { trans } = useUi();
+  const { of } = props;
+  switch (of.kind) {
+    case 'idle':
+    case 'loading':
+      return <p className="jp-Deploy-hint">{trans.__('Reading…')}</p>;
+    case 'failed':
+      return <TroubleText trouble={of.trouble} />;
+    case 'ready':
+      return props.children(of.value);
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * The versions of an endpoint, newest first, and the replicas that run them.
+ */
+import * as React from 'react';
+
+import type { EndpointStatus, ReplicaStatus, VersionStatus } from '../types';
+import { age, megabytes, newestFirst, whence } from '../words';
+import { Fold, State } from './parts';
+import { now, useUi } from './ui';
+
+export function Versions(props: { endpoint: EndpointStatus }): JSX.Element {
+  const { endpoint } = props;
+  return (
+    <ul className="jp-Deploy-versions">
+      {newestFirst(endpoint).map(version => (
+        <li key={version.version}>
+          <Version endpoint={endpoint} version={version} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Version(props: {
+  endpoint: EndpointStatus;
+  version: VersionStatus;
+}): JSX.Element {
+  const { trans } = useUi();
+  const { endpoint, version } = props;
+  return (
+    <>
+      <div className="jp-Deploy-versionHead">
+        <span className="jp-Deploy-version">{version.version}</span>
+        <State state={version.state} />
+        <span className="jp-Deploy-age">
+          {age(trans, version.created_at, now())}
+        </span>
+        <Promote endpoint={endpoint} version={version} />
+      </div>
+      <div className="jp-Deploy-small">
+        {whence(trans, version.origin)}
+        {version.mlflow_version && (
+          <>
+            {' · '}
+            <span title={version.mlflow_uri}>
+              {trans.__('MLflow version %1', version.mlflow_version)}
+            </span>
+          </>
+        )}
+      </div>
+      {version.why && <div className="jp-Deploy-small">{version.why}</div>}
+      {version.reason && <p className="jp-Deploy-wrong">{version.reason}</p>}
+      {version.log.length > 0 && (
+        <pre
+          className="jp-Deploy-log"
+          tabIndex={0}
+          aria-label={trans.__('The last lines of its log')}
+        >
+          {version.log.join('\n')}
+        </pre>
+      )}
+    </>
+  );
+}
+
+function Promote(props: {
+  endpoint: EndpointStatus;
+  version: VersionStatus;
+}): JSX.Element | null {
+  const { actions, model, trans } = useUi();
+  const { endpoint, version } = props;
+  if (version.state !== 'standby' && version.state !== 'retired') {
+    return null;
+  }
+  return (
+    <button
+      type="button"
+      className="jp-Deploy-button jp-mod-small"
+      disabled={model.isBusy(endpoint.name)}
+      aria-label={trans.__('Promote %1', version.version)}
+      onClick={() => void actions.promote(endpoint, version.version)}
+    >
+      {trans.__('Promote')}
+    </button>
+  );
+}
+
+export function Replicas(props: { endpoint: EndpointStatus }): JSX.Element {
+  const { trans } = useUi();
+  const running = newestFirst(props.endpoint).filter(
+    version => version.replicas.length > 0
+  );
+  const count = running.reduce((sum, one) => sum + one.replicas.length, 0);
+  return (
+    <Fold title={trans.__('Replicas')} count={count}>
+      {count === 0 && (
+        <p className="jp-Deploy-hint">{trans.__('No process is running.')}</p>
+      )}
+      {count > 0 && (
+        <table className="jp-Deploy-table">
+          <thead>
+            <tr>
+              <th scope="col">{trans.__('Version')}</th>
+              <th scope="col">{trans.__('Process')}</th>
+              <th scope="col">{trans.__('State')}</th>
+              <th scope="col">{trans.__('Memory')}</th>
+              <th scope="col">{trans.__('Restarts')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {running.map(version =>
+              version.replicas.map(replica => (
+                <ReplicaRow
+                  key={replica.replica_id}
+                  version={version.version}
+                  replica={replica}
+                />
+              ))
+            )}
+          </tbody>
+        </table>
+      )}
+    </Fold>
+  );
+}
+
+function ReplicaRow(props: {
+  version: string;
+  replica: ReplicaStatus;
+}): JSX.Element {
+  const { replica } = props;
+  return (
+    <tr>
+      <td>{props.version}</td>
+      <td>{replica.pid ?? '–'}</td>
+      <td>
+        <State state={replica.state} />
+      </td>
+      <td>{replica.rss_bytes === null ? '–' : megabytes(replica.rss_bytes)}</td>
+      <td>{replica.restarts}</td>
+    </tr>
+  );
+}

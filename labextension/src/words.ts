@@ -1,0 +1,133 @@
+/**
+ * States, times and sizes in words.  Pure: the same data and the same `now` give the same words.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { EndpointStatus, Origin, VersionStatus } from './types';
+
+export type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'calm';
+
+const TONES: Record<string, Tone> = {
+  serving: 'good',
+  active: 'good',
+  ready: 'good',
+  degraded: 'bad',
+  failed: 'bad',
+  starting: 'busy',
+  standby: 'busy'
+};
+
+export function tone(state: string): Tone {
+  return TONES[state] ?? 'calm';
+}
+
+/** A state of an endpoint, a version or a replica, translated where it is known. */
+export function stateWord(trans: TranslationBundle, state: string): string {
+  switch (state) {
+    case 'serving':
+      return trans.__('serving');
+    case 'degraded':
+      return trans.__('degraded');
+    case 'stopped':
+      return trans.__('stopped');
+    case 'starting':
+      return trans.__('starting');
+    case 'active':
+      return trans.__('active');
+    case 'standby':
+      return trans.__('standby');
+    case 'retired':
+      return trans.__('retired');
+    case 'failed':
+      return trans.__('failed');
+    case 'ready':
+      return trans.__('ready');
+    default:
+      return state;
+  }
+}
+
+/** What is wrong with an endpoint and what to do about it; empty when nothing is. */
+export function wrong(
+  trans: TranslationBundle,
+  endpoint: EndpointStatus
+): string {
+  if (endpoint.state !== 'degraded') {
+    return '';
+  }
+  const back = rollbackTarget(endpoint);
+  return back === null
+    ? trans.__(
+        'No replica of %1 is ready. It is started again by itself; if this stays, read its log or deploy a version that works.',
+        endpoint.active ?? ''
+      )
+    : trans.__(
+        'No replica of %1 is ready. It is started again by itself; if this stays, roll back to %2.',
+        endpoint.active ?? '',
+        back
+      );
+}
+
+/** The version that a rollback without a target goes to, as far as it can be seen here. */
+export function rollbackTarget(endpoint: EndpointStatus): string | null {
+  const active = endpoint.versions.find(v => v.version === endpoint.active);
+  return active?.previous ?? endpoint.standby;
+}
+
+/** The newest first. */
+export function newestFirst(endpoint: EndpointStatus): VersionStatus[] {
+  return [...endpoint.versions].sort((a, b) => b.created_at - a.created_at);
+}
+
+/** Ready replicas of the active version, and all of them. */
+export function replicaCount(endpoint: EndpointStatus): [number, number] {
+  const active = endpoint.versions.find(v => v.version === endpoint.active);
+  const replicas = active?.replicas ?? [];
+  return [
+    replicas.filter(one => one.state === 'ready').length,
+    replicas.length
+  ];
+}
+
+/** "just now", "4 min ago", "3 h ago", "2 days ago". */
+export function age(trans: TranslationBundle, at: number, now: number): string {
+  const seconds = Math.max(0, now - at);
+  if (seconds < 45) {
+    return trans.__('just now');
+  }
+  if (seconds < 3600) {
+    return trans.__('%1 min ago', Math.max(1, Math.round(seconds / 60)));
+  }
+  if (seconds < 86400) {
+    return trans.__('%1 h ago', Math.round(seconds / 3600));
+  }
+  const days = Math.round(seconds / 86400);
+  return trans._n('%1 day ago', '%1 days ago', days);
+}
+
+/** A measured time: "42 ms", "1.3 s". */
+export function measured(seconds: number): string {
+  return seconds < 1
+    ? `${Math.max(1, Math.round(seconds * 1000))} ms`
+    : `${seconds.toFixed(1)} s`;
+}
+
+export function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e6)} MB`;
+}
+
+/** A rate per second with as many digits as are worth reading. */
+export function rate(perSecond: number): string {
+  return perSecond >= 10 || perSecond === 0
+    ? String(Math.round(perSecond))
+    : perSecond.toFixed(1);
+}
+
+/** "anna, quickstart.ipynb, cell 7", as far as it is known. */
+export function whence(trans: TranslationBundle, origin: Origin): string {
+  const notebook = origin.notebook.split('/').pop() ?? '';
+  if (notebook && origin.cell) {
+    return trans.__('%1, %2, cell %3', origin.user, notebook, origin.cell);
+  }
+  return notebook ? trans.__('%1, %2', origin.user, notebook) : origin.user;
+}
