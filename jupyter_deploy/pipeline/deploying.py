@@ -220,7 +220,9 @@ class _Deploy:
 
 def _fill(staging: Path, prepared: Prepared, manifest: Manifest) -> None:
     """Write what belongs to the version beside its model."""
-    (staging / LOCK).write_text(travel.lock())
+    lock = staging / MODEL / LOCK  # not there when the model came from MLflow
+    text = lock.read_text() if lock.is_file() else travel.lock(travel.installed())
+    (staging / LOCK).write_text(text)
     if prepared.answer is not None:
         request = PredictRequest(prepared.arrays, prepared.rows, _PROOF_SECONDS)
         (staging / SAMPLE).write_bytes(pack_request(request))

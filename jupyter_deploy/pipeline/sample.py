@@ -68,12 +68,16 @@ def rows_to_keep(data: Any) -> list[int]:
     if total <= MAX_ROWS:
         return list(range(total))
     chosen: dict[int, None] = {}
-    spread = np.linspace(0, total - 1, _SPREAD_ROWS).astype(int).tolist()
-    for row in (*range(_EDGE_ROWS), *range(total - _EDGE_ROWS, total), *spread, *_telling(data)):
+    edges = (*range(_EDGE_ROWS), *range(total - _EDGE_ROWS, total))
+    for row in (*edges, *_spread(total, _SPREAD_ROWS), *_telling(data), *_spread(total, MAX_ROWS)):
         chosen.setdefault(int(row))
         if len(chosen) == MAX_ROWS:
             break
     return sorted(chosen)
+
+
+def _spread(total: int, count: int) -> list[int]:
+    return [int(row) for row in np.linspace(0, total - 1, count)]
 
 
 def take(data: Any, rows: list[int]) -> Any:

@@ -56,14 +56,13 @@ def package_estimator(
         kind = "cloudpickle" if trusted is None else "skops"
         save = partial(
             mlflow.sklearn.save_model,
-            estimator,
+            sk_model=estimator,
             serialization_format=kind,
             skops_trusted_types=trusted,
             signature=signature_of(contract) or False,
-            pip_requirements=travel.requirements({*travel.modules_in(data), "sklearn", kind}),
         )
-        _saved(save, folder, example)
-        (folder / LOCK).write_text(travel.lock())
+        used = {*travel.modules_in(data), "sklearn", kind}
+        _saved(save, folder, used, example)
         return Packaged(folder, kind, _local_names(data))
 
 
@@ -85,11 +84,9 @@ def package_function(
             python_model=_python_model(),
             artifacts={"function": str(file)},
             signature=signature_of(contract),
-            pip_requirements=travel.requirements(travel.modules_in(data)),
             metadata={FUNCTION_KEY: FUNCTION_FILE},
         )
-        _saved(save, folder, example)
-        (folder / LOCK).write_text(travel.lock())
+        _saved(save, folder, travel.modules_in(data), example)
         return Packaged(folder, "function", _local_names(data))
 
 
@@ -190,15 +187,22 @@ def _sign(folder: Path, logged: Any, run_id: str) -> None:
     model.save(str(folder / "MLmodel"))
 
 
-def _saved(save: Callable[..., None], folder: Path, example: Any) -> None:
-    """Save with the example; without it when MLflow cannot write these rows as JSON."""
+def _saved(save: Callable[..., None], folder: Path, modules: set[str], example: Any) -> None:
+    """Save with pinned requirements and the lock that they are taken from.
+
+    The example is left out when MLflow cannot write these rows as JSON.
+    """
+    installed = travel.installed()
+    # Given, because MLflow would load the model in a new process to find out.
+    save = partial(save, path=str(folder), pip_requirements=travel.requirements(modules, installed))
     try:
-        save(path=str(folder), input_example=example)
+        save(input_example=example)
     except Exception:
         if example is None:
             raise
         shutil.rmtree(folder, ignore_errors=True)
-        save(path=str(folder), input_example=None)
+        save(input_example=None)
+    (folder / LOCK).write_text(travel.lock(installed))
 
 
 def _serialised(estimator: Any) -> tuple[bytes, list[str] | None]:

@@ -14,7 +14,7 @@ import re
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -67,19 +67,29 @@ def modules_in(data: bytes) -> set[str]:
     return {name for name in sys.modules if "." not in name and name.encode() in words}
 
 
-def requirements(modules: Iterable[str]) -> list[str]:
+def requirements(modules: Iterable[str], installed: Mapping[str, str]) -> list[str]:
     """Pins for the packages that `modules` come from, and for those that loading needs."""
     providers = _providers()
     names = {dist for module in {*modules, *_ALWAYS} for dist in providers.get(module, ())}
     own = _normal("jupyterlab-deploy")
-    pinned = _installed()
-    return sorted(f"{name}=={pinned[name]}" for name in map(_normal, names)
-                  if name in pinned and name != own)  # fmt: skip
+    return sorted(f"{name}=={installed[name]}" for name in map(_normal, names)
+                  if name in installed and name != own)  # fmt: skip
 
 
-def lock() -> str:
-    """The exact versions of all packages of this environment, one a line."""
-    return "".join(f"{name}=={version}\n" for name, version in sorted(_installed().items()))
+def lock(installed: Mapping[str, str]) -> str:
+    """The exact versions of all packages of an environment, one a line."""
+    return "".join(f"{name}=={version}\n" for name, version in sorted(installed.items()))
+
+
+def installed() -> dict[str, str]:
+    """The packages of this environment and their versions."""
+    found: dict[str, str] = {}
+    for dist in importlib.metadata.distributions():
+        name = dist.metadata["Name"]
+        # The first one on the path is the one that is imported.
+        if name:
+            found.setdefault(_normal(name), dist.version)
+    return found
 
 
 def culprit(subject: Any) -> str | None:
@@ -122,29 +132,27 @@ def _kind(value: Any) -> str:
 
 
 def _is_local(module: ModuleType) -> bool:
-    file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or not file.endswith(".py"):
+    path = _place(module)
+    if path is None:
         return False
-    path = Path(file)
     if _INSTALLED & set(path.parts):
         return False
     return not any(path.is_relative_to(folder) for folder in _library_folders())
+
+
+def _place(module: ModuleType) -> Path | None:
+    """The module's source file, or the folder of a package without __init__.py."""
+    file = getattr(module, "__file__", None)
+    if isinstance(file, str):
+        return Path(file) if file.endswith(".py") else None
+    folders = list(getattr(module, "__path__", ()))
+    return Path(folders[0]) if folders and isinstance(folders[0], str) else None
 
 
 @cache
 def _library_folders() -> tuple[Path, ...]:
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     return tuple({Path(sysconfig.get_path(name)) for name in names})
-
-
-def _installed() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for dist in importlib.metadata.distributions():
-        name = dist.metadata["Name"]
-        # The first one on the path is the one that is imported.
-        if name:
-            found.setdefault(_normal(name), dist.version)
-    return found
 
 
 @cache

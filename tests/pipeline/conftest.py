@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,8 +19,9 @@ import pytest
 from jupyter_deploy.client.models import DeployStatus, DeployTicket, EndpointStatus, StepStatus
 from jupyter_deploy.core.manifest import EXPECTED, MANIFEST, MODEL, SAMPLE, Manifest, Origin
 from jupyter_deploy.pipeline import run
+from jupyter_deploy.replica.launcher import ENVIRONMENT
 from jupyter_deploy.replica.spec import ColumnSpec, ReplicaSpec, TensorSpec
-from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame
+from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame, receive_frame
 from jupyter_deploy.wire.messages import unpack_answer
 from tests.support import wait_until
 
@@ -25,11 +31,14 @@ ORIGIN = Origin(user="ada", via="python")
 class Proof:
     """What a fresh replica of a staged version answers to its sample."""
 
-    def __init__(self, staging: Path) -> None:
+    def __init__(self, staging: Path, launcher: Launcher) -> None:
+        self._launcher = launcher
         self.manifest = msgspec.json.decode((staging / MANIFEST).read_bytes(), type=Manifest)
         self.staging = staging
         expected = staging / EXPECTED
-        self.expected = unpack_answer(memoryview(expected.read_bytes())) if expected.exists() else None
+        self.expected = (
+            unpack_answer(memoryview(expected.read_bytes())) if expected.exists() else None
+        )
         self.answer = self._ask() if self.expected is not None else None
 
     def _spec(self, folder: Path) -> ReplicaSpec:
@@ -50,30 +59,65 @@ class Proof:
         )
 
     def _ask(self):
-        import socket
-
         with tempfile.TemporaryDirectory(prefix="jd-") as name:
             folder = Path(name)
             self._spec(folder).write(folder / "spec.json")
-            command = [sys.executable, "-m", "jupyter_deploy.replica", str(folder / "spec.json")]
-            with (folder / "log").open("wb") as log:
-                process = subprocess.Popen(command, stdout=log, stderr=log)
+            pid = self._launcher.launch(folder / "spec.json", folder / "log")
             try:
-                wait_until(lambda: (folder / "s").exists() or process.poll() is not None, 60)
-                assert process.poll() is None, (folder / "log").read_text()
-                peer = socket.socket(socket.AF_UNIX)
-                peer.connect(str(folder / "s"))
-                with peer:
-                    payload = (self.staging / SAMPLE).read_bytes()
-                    peer.sendall(pack_frame(Kind.PREDICT, 1, payload))
-                    reader, frames = FrameReader(), []
-                    while not frames:
-                        frames = reader.feed(peer.recv(1 << 18))
-                assert frames[0].kind is Kind.PREDICTED, bytes(frames[0].payload)
-                return unpack_answer(frames[0].payload)
+                wait_until(lambda: (folder / "report.json").exists(), 60)
+                report = json.loads((folder / "report.json").read_text())
+                assert "stage" not in report, report["trace"]
+                wait_until(lambda: (folder / "s").exists(), 10)
+                return self._predict(folder / "s")
             finally:
-                process.kill()
-                process.wait()
+                os.kill(pid, signal.SIGKILL)
+
+    def _predict(self, path: Path):
+        peer = socket.socket(socket.AF_UNIX)
+        peer.settimeout(60)
+        peer.connect(str(path))
+        with peer:
+            payload = (self.staging / SAMPLE).read_bytes()
+            peer.sendall(pack_frame(Kind.PREDICT, 1, payload))
+            frame = receive_frame(peer, FrameReader())
+        assert frame.kind is Kind.PREDICTED, bytes(frame.payload)
+        return unpack_answer(frame.payload)
+
+
+class Launcher:
+    """A launcher of replicas, as the supervisor runs one: no test waits for imports twice."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-m", "jupyter_deploy.replica.launcher", str(folder / "l")]
+        environment = os.environ | ENVIRONMENT
+        self.process = subprocess.Popen(
+            [
+                *command,
+                "pandas",
+                "sklearn.pipeline",
+                "sklearn.ensemble",
+                "skops.io",
+                "mlflow.pyfunc",
+            ],
+            env=environment,
+        )
+        wait_until((folder / "l").exists, 60)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(folder / "l"))
+        self.lines = self.socket.makefile()
+
+    def launch(self, spec: Path, log: Path) -> int:
+        order = {"spec": str(spec), "log": str(log), "environment": {}}
+        self.socket.sendall(json.dumps(order).encode() + b"\n")
+        while "exited" in (answer := json.loads(self.lines.readline())):
+            pass
+        return answer["pid"]
+
+    def close(self) -> None:
+        self.lines.close()
+        self.socket.close()
+        self.process.terminate()
+        self.process.wait(10)
 
 
 class StandIn:
@@ -106,14 +150,28 @@ class StandIn:
         return DeployStatus(deploy_id, "x", "1.0.0", state, after + 1, steps, self.problem)
 
     def endpoint(self, name):
-        return EndpointStatus(name, f"http://127.0.0.1:1/endpoints/{name}", "serving", "1.0.0", None, 1, ())
+        return EndpointStatus(
+            name, f"http://127.0.0.1:1/endpoints/{name}", "serving", "1.0.0", None, 1, ()
+        )
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("JUPYTER_DEPLOY_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return tmp_path / "home"
+@pytest.fixture(scope="session")
+def launcher():
+    folder = Path(tempfile.mkdtemp(prefix="jd-"))
+    launcher = Launcher(folder)
+    yield launcher
+    launcher.close()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """One registry for all tests of a module: a new one takes a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("home")
+        patch.setenv("JUPYTER_DEPLOY_HOME", str(folder))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield folder
 
 
 @pytest.fixture
@@ -122,11 +180,11 @@ def supervisor(home):
 
 
 @pytest.fixture
-def deploy(supervisor):
+def deploy(supervisor, launcher):
     """Deploys, and returns what was deployed together with a replica's answers."""
 
     def do(model, **more):
         deployed = run(model, "churn", origin=ORIGIN, client=supervisor, **more)
-        return deployed, Proof(Path(supervisor.ticket.staging))
+        return deployed, Proof(Path(supervisor.ticket.staging), launcher)
 
     return do
