@@ -22,6 +22,7 @@ def subject_from_mlflow(source: str, folder: Path, uri: str) -> Subject:
     Raises NotAModel when there is none, or when it cannot be loaded in this kernel.
     """
     try:
+        source = fetch.pinned(source, uri)
         fetch.download(source, folder, uri)
     except RegistryUnavailable as error:
         raise NotAModel(

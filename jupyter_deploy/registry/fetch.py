@@ -6,14 +6,17 @@ Rule: what is served is what comes back from here, never what the kernel holds i
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from jupyter_deploy.core.contract import Contract
 from jupyter_deploy.core.manifest import Loader, LoaderKind, RegisteredModel
 from jupyter_deploy.errors import NotAModel, RegistryUnavailable
 from jupyter_deploy.registry.location import quiet, using
-from jupyter_deploy.registry.package import FUNCTION_KEY
+from jupyter_deploy.registry.package import CONTRACT_FILE, FUNCTION_KEY
 from jupyter_deploy.registry.signature import contract_of
 
 
@@ -35,6 +38,19 @@ def download(source: str, folder: Path, uri: str) -> None:
         raise NotAModel(f"There is no MLflow model at {source}.", "Name the model's own folder.")
 
 
+def pinned(source: str, uri: str) -> str:
+    """The URI `source` with a version's number in place of an alias, which may move meanwhile.
+
+    Raises RegistryUnavailable when there is no such alias.
+    """
+    named = re.fullmatch(r"models:/+([^/@]+)@([^/@]+)", source)
+    if named is None:
+        return source
+    with using(uri) as client:
+        found = client.get_model_version_by_alias(named[1], named[2])
+        return f"models:/{named[1]}/{found.version}"
+
+
 def loader_of(folder: Path) -> Loader:
     """How to load the MLflow model in `folder`: as what it is where we can, else as a pyfunc."""
     model = _read(folder)
@@ -52,14 +68,19 @@ def loader_of(folder: Path) -> Loader:
 
 
 def described(folder: Path) -> tuple[Contract, Any]:
-    """What the MLflow model in `folder` says of its input, and its example (or None)."""
+    """What the MLflow model in `folder` says of its input, and its example (or None).
+
+    A model of ours brought its own contract; others have a signature, which says less.
+    """
     model = _read(folder)
+    own = folder / CONTRACT_FILE
+    contract = _own_contract(own) if own.is_file() else contract_of(model.signature)
     try:
         with quiet():
             example = model.load_input_example(str(folder))
     except Exception:  # noqa: BLE001 - an example that cannot be read is none
         example = None
-    return contract_of(model.signature), example
+    return contract, example
 
 
 def digest(folder: Path) -> str:
@@ -70,6 +91,10 @@ def digest(folder: Path) -> str:
             name = path.relative_to(folder).as_posix()
             total.update(f"{len(name)}:{name}:{_digest_of_file(path)}\n".encode())
     return total.hexdigest()
+
+
+def _own_contract(path: Path) -> Contract:
+    return msgspec.json.decode(path.read_bytes(), type=Contract)
 
 
 def _digest_of_file(path: Path) -> str:

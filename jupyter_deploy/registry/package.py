@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import msgspec
 
 from jupyter_deploy.core.contract import Contract
 from jupyter_deploy.core.manifest import LOCK, RegisteredModel
@@ -31,6 +32,8 @@ VERSION_TAG = "jupyter_deploy.version"
 #: In MLmodel's metadata: the function's own file, which a replica reads without MLflow.
 FUNCTION_KEY = "jupyter_deploy.function"
 FUNCTION_FILE = "artifacts/function.pkl"
+#: The contract, which says more than MLflow's signature, for a model that is deployed again.
+CONTRACT_FILE = "jupyter_deploy.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ def package_estimator(
         )
         used = {*travel.modules_in(data), "sklearn", kind}
         _saved(save, folder, used, example)
+        (folder / CONTRACT_FILE).write_bytes(msgspec.json.encode(contract))
         return Packaged(folder, kind, _local_names(data))
 
 
@@ -87,6 +91,7 @@ def package_function(
             metadata={FUNCTION_KEY: FUNCTION_FILE},
         )
         _saved(save, folder, travel.modules_in(data), example)
+        (folder / CONTRACT_FILE).write_bytes(msgspec.json.encode(contract))
         return Packaged(folder, "function", _local_names(data))
 
 

@@ -1,0 +1,91 @@
+"""The registrar makes aliases and tags as the supervisor says, and says how it went."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from jupyter_deploy.registry import fetch, package
+from jupyter_deploy.registry.columns import array_contract
+from jupyter_deploy.registry.location import default_uri, using, without_password
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory):
+    return default_uri(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def versions(uri, tmp_path_factory):
+    x = np.ones((3, 2))
+    contract = array_contract(x)
+    folder = tmp_path_factory.mktemp("models")
+    model = LinearRegression().fit(x, x[:, 0])
+    packaged = package.package_estimator(model, contract, folder / "model", example=x)
+    return [package.register(packaged, "churn", f"1.{n}.0", uri).version for n in range(3)]
+
+
+def carry_out(*orders):
+    lines = "".join(json.dumps(order) + "\n" for order in orders)
+    done = subprocess.run(
+        [sys.executable, "-m", "jupyter_deploy.registry"],
+        input=lines, capture_output=True, text=True, timeout=120, check=True, env=dict(os.environ),
+    )  # fmt: skip
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_aliases_and_tags_become_what_the_order_says_and_others_stay(uri, versions):
+    first, second, third = versions
+    with using(uri) as client:
+        client.set_registered_model_alias("churn", "champion", first)
+        client.set_registered_model_alias("churn", "canary", first)
+    tags = {third: {"jupyter_deploy.state": "active"}}
+    order = {"tracking_uri": uri, "name": "churn", "tags": tags}
+    answers = carry_out(
+        order | {"id": 1, "aliases": {"active": second, "standby": first}},
+        {"id": 2, "tracking_uri": uri, "name": "missing", "aliases": {}, "tags": {}},
+        "not an order",
+        order | {"id": 3, "aliases": {"active": third}},
+    )
+    assert [answer["ok"] for answer in answers] == [True, False, False, True]
+    assert "missing" in answers[1]["error"]
+    with using(uri) as client:
+        aliases = client.get_registered_model("churn").aliases
+        found = client.get_model_version("churn", third).tags
+    assert {name: str(version) for name, version in aliases.items()} == {
+        "champion": first,
+        "active": third,
+    }
+    assert found["jupyter_deploy.state"] == "active"
+    assert found["jupyter_deploy.version"] == "1.2.0"
+
+
+def test_what_comes_back_has_the_digest_that_it_had(uri, versions, tmp_path):
+    first = package.RegisteredModel(uri, "churn", versions[0])
+    for name in ("one", "two"):
+        fetch.fetch(first, tmp_path / name)
+    digest = fetch.digest(tmp_path / "one")
+    assert digest == fetch.digest(tmp_path / "two")
+    (tmp_path / "two" / "model.skops").write_bytes(b"changed")
+    assert digest != fetch.digest(tmp_path / "two")
+
+
+def test_a_discarded_version_leaves_nothing(uri, versions, tmp_path):
+    x = np.ones((3, 2))
+    model = LinearRegression().fit(x, x[:, 0])
+    packaged = package.package_estimator(model, array_contract(x), tmp_path / "model")
+    registered = package.register(packaged, "other", "1.0.0", uri)
+    package.discard(registered)
+    with using(uri) as client:
+        assert not client.search_registered_models("name='other'")
+        assert len(client.search_model_versions("name='churn'")) == len(versions)
+
+
+def test_a_password_in_a_uri_is_not_shown():
+    assert without_password("https://me:secret@host/x") == "https://host/x"
