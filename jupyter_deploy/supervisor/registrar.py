@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 _ORDER_SECONDS = 120.0
 #: Long enough for the next change of somebody who is at work, short enough to give memory back.
 _IDLE_SECONDS = 20.0
+_END_SECONDS = 3.0
 _MLFLOW_VARIABLES = ("MLFLOW_", "AWS_", "AZURE_", "GOOGLE_", "DATABRICKS_")
 
 Order = dict[str, Any]
@@ -99,7 +100,8 @@ class Registrar:
                 if not await self._send_all():
                     await self._back_off()
         finally:
-            await self.close()
+            # No time for what is under way: the next supervisor sends it again.
+            await self.close(0.0)
 
     async def _until_work(self) -> None:
         try:
@@ -170,19 +172,23 @@ class Registrar:
         finally:
             os.close(log)
 
-    async def close(self) -> None:
-        """End the process."""
+    async def close(self, seconds: float = _END_SECONDS) -> None:
+        """End the process, at the latest in `seconds`."""
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
         assert process.stdin is not None
         process.stdin.close()
         try:
-            async with asyncio.timeout(3.0):
+            async with asyncio.timeout(seconds):
                 await process.wait()
         except TimeoutError:
-            process.kill()
-            await process.wait()
+            _log.info("the registrar is busy, and is killed")
+        finally:
+            # Whatever interrupts this wait, no process is left.
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
 
 def mlflow_environment() -> dict[str, str]:

@@ -366,6 +366,11 @@ class Replicas:
 
     async def _drain(self, slot: _Slot) -> None:
         assert slot.process is not None
+        version = self._wiring.version(slot.number)
+        if version is None or version.fate == "starting":
+            # Nobody has ever been routed to it.
+            slot.process.kill()
+            return
         if not self._stopping:
             await self._wiring.published()
             await self._until_quiet(slot)

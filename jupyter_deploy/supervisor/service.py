@@ -1,7 +1,7 @@
 """The supervisor: its parts, in the order in which they start and stop.
 
     start   state -> what still runs -> gateway -> replicas -> control API
-    stop    control API refuses, deploys, gateway (finishes what it has), replicas, the rest
+    stop    control API, deploys, gateway (finishes what it has), replicas, the rest
 
 Rule: what runs goes on while the supervisor starts, and when it dies.
 """
@@ -93,8 +93,8 @@ class Supervisor:
             self.journal.add("adopted", f"{adopted} replicas go on.")
         self.routes.write()
         self.gateway.keep()
-        await self.deploys.recover()
         self.parts.reconcile()
+        await self.deploys.recover()
         self.routes.changed()
         parts = (self.routes.run, self.journal.run, self.registrar.run, self.deploys.sweep)
         for part in (*parts, self._cap_logs):
@@ -117,13 +117,13 @@ class Supervisor:
         """Stop everything; what ought to run stays written."""
         _log.info("stopping")
         await self.deploys.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.gateway.close()
         await self.replicas.stop()
         await self.launchers.close()
         await self.registry_ui.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.journal.flush()
         await self.store.close()
 
