@@ -8,6 +8,7 @@ answers is SupervisorUnavailable.  Rule 3: every call has a deadline.
 from __future__ import annotations
 
 from pathlib import Path
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
@@ -58,7 +59,8 @@ class ControlClient:
 
     def __init__(self, socket: Path) -> None:
         self.socket = socket
-        transport = httpx.HTTPTransport(uds=str(socket))
+        # No TLS on a Unix socket: an empty context spares reading the certificates (50 ms).
+        transport = httpx.HTTPTransport(uds=str(socket), verify=SSLContext(PROTOCOL_TLS_CLIENT))
         # trust_env is off: a proxy from the environment has no business with a local socket.
         self._http = httpx.Client(
             transport=transport, base_url="http://supervisor", timeout=CALL_SECONDS, trust_env=False

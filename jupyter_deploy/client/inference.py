@@ -45,12 +45,10 @@ class InferenceClient:
         self.url = url.rstrip("/")
         self._key = key
         self._answer_seconds = answer_seconds
-        # A proxy from the environment must not see what goes to this very machine.
-        outside = not _is_loopback(self.url)
         self._http = httpx.Client(
             timeout=httpx.Timeout(answer_seconds, connect=_CONNECT_SECONDS),
-            transport=None if outside else httpx.HTTPTransport(retries=2, trust_env=False),
-            trust_env=outside,
+            # A proxy from the environment must not see what goes to this very machine.
+            trust_env=not _is_loopback(self.url),
         )
 
     def __enter__(self) -> Self:
