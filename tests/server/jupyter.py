@@ -16,6 +16,14 @@ from tests.support import wait_until
 TOKEN = "a-token-of-the-tests"
 BASE = "/user/ada%40b/"
 API = "jupyter-deploy/api/"
+#: Ours alone: what else is installed takes seconds to start.
+EXTENSIONS = {
+    "jupyter_deploy": True,
+    "jupyter_lsp": False,
+    "jupyter_server_terminals": False,
+    "jupyterlab": False,
+    "notebook_shim": False,
+}
 #: Lets a test take rights away while the server runs: it reads them from a file.
 CONFIG = """
 from pathlib import Path
@@ -86,7 +94,7 @@ class JupyterServer:
             "--ServerApp.ip=127.0.0.1",
             f"--ServerApp.base_url={BASE}",
             "--ServerApp.allow_unauthenticated_access=False",
-            "--ServerApp.jpserver_extensions={'jupyter_deploy': True}",
+            f"--ServerApp.jpserver_extensions={EXTENSIONS}",
             f"--DeployExtension.autostart={self.autostart}",
         ]
 

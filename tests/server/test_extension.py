@@ -12,12 +12,20 @@ import psutil
 import pytest
 
 from jupyter_deploy.client.discovery import Supervisor, connect, running
+from jupyter_deploy.server.app import DeployExtension
 from jupyter_deploy.server.routes import ROUTES
 from tests.server.jupyter import API, TOKEN, JupyterServer
 from tests.support import free_port, wait_until
 
 EXAMPLES = {
-    "GET": ("status", "endpoints", "endpoints/churn", "endpoints/churn/errors", "deploys/d1"),
+    "GET": (
+        "about",
+        "status",
+        "endpoints",
+        "endpoints/churn",
+        "endpoints/churn/errors",
+        "deploys/d1",
+    ),
     "POST": (
         "endpoints/churn/deploys",
         "endpoints/churn/rollback",
@@ -92,16 +100,21 @@ def test_the_examples_are_of_every_method_that_is_forwarded():
 
 def test_jupyter_finds_no_method_without_authentication(server):
     # Jupyter warns, in a line for each method, of every route that it finds open.
-    assert "ControlHandler" not in server.log.read_text()
+    log = server.log.read_text()
+    assert [kind for _, kind in DeployExtension.handlers if kind.__name__ in log] == []
 
 
 def test_a_cookie_alone_changes_nothing(server):
     with httpx.Client(base_url=server.url, timeout=60.0) as browser:
         assert browser.get("status", params={"token": TOKEN}).status_code == 200
         assert browser.get("status", headers={"referer": server.url}).status_code == 200
-        refused = browser.post("keys", json={})
-        assert refused.status_code == 403
-        assert "XSRF" in refused.text or "_xsrf" in refused.text
+        # Any page of Jupyter's sets the cookie, that of a path that is not there too.
+        browser.get(server.url.removesuffix(API) + "nowhere")
+        assert "_xsrf" in browser.cookies
+        for path in ("keys", "secret", "endpoints/churn/rollback"):
+            refused = browser.post(path, json={})
+            assert refused.status_code == 403
+            assert "_xsrf" in refused.text
         answer = browser.post("keys", json={}, headers={"x-xsrftoken": browser.cookies["_xsrf"]})
         assert answer.status_code in (400, 422)
 
