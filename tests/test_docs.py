@@ -13,6 +13,7 @@ from traitlets import HasTraits
 from jupyter_deploy.cli.app import COMMANDS, endpoint
 from jupyter_deploy.errors import DeployError
 from jupyter_deploy.server.app import DeployExtension
+from jupyter_deploy.supervisor.app import SupervisorApp
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "jupyter_deploy"
@@ -27,18 +28,19 @@ def commands() -> list[str]:
 
 
 def configurables() -> list[type[HasTraits]]:
-    found: list[type[HasTraits]] = [DeployExtension]
-    for file in SOURCE.rglob("*.py"):
-        if "(LoggingConfigurable)" in file.read_text() or "(Configurable)" in file.read_text():
+    found: list[type[HasTraits]] = []
+    for file in sorted(SOURCE.rglob("*.py")):
+        if "config=True" in file.read_text():
             name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
-            module = import_module(name)
+            kinds = vars(import_module(name)).values()
             found += [
                 kind
-                for kind in vars(module).values()
+                for kind in kinds
                 if isinstance(kind, type)
                 and issubclass(kind, HasTraits)
                 and kind.__module__ == name
             ]
+    assert {DeployExtension, SupervisorApp} <= set(found)
     return found
 
 
