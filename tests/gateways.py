@@ -193,13 +193,19 @@ class Stack:
     # --- requests -------------------------------------------------------------------------------
 
     def predict(
-        self, name: str, body: Any, key: str, *, path: str = "", headers: dict[str, str] = {}
+        self,
+        name: str,
+        body: Any,
+        key: str,
+        *,
+        path: str = "",
+        headers: dict[str, str] | None = None,
     ) -> httpx.Response:
         """POST `body` (bytes, or what becomes JSON) to invocations."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         own = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
         return self.client.post(
-            f"/endpoints/{name}{path}/invocations", content=content, headers=own | headers
+            f"/endpoints/{name}{path}/invocations", content=content, headers=own | (headers or {})
         )
 
     def _admin_answers(self) -> bool:

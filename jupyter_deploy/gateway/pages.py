@@ -42,6 +42,8 @@ class Pages:
                 Exception: _on_internal_error,
             },
         )
+        # A path is served or it is not; a redirect would lose the method's meaning and the key.
+        self.app.router.redirect_slashes = False
 
     def _endpoint_routes(self) -> list[Route]:
         pages: dict[str, Handler] = {
@@ -185,8 +187,8 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "registered for this class"
-    allowed = (error.headers or {}).get("Allow")
-    if allowed is None:
+    allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
+    if not allowed:
         return await _on_error(request, UnknownRoute(request.url.path))
     if request.method == "OPTIONS":
         return Response(status_code=204, headers={"Allow": f"{allowed}, OPTIONS"})

@@ -1,0 +1,271 @@
+"""Parts of the gateway by themselves: what is decided without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections import deque
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from jupyter_deploy.client.models import RequestFailure
+from jupyter_deploy.core.contract import Column, Contract, Form, Output, Tensor, Type
+from jupyter_deploy.core.keys import StoredKey, mint_key
+from jupyter_deploy.errors import Forbidden, Overloaded, Unauthorized
+from jupyter_deploy.gateway import log, metrics
+from jupyter_deploy.gateway.admission import Admission
+from jupyter_deploy.gateway.answers import AnswerEncoder
+from jupyter_deploy.gateway.auth import Keyring
+from jupyter_deploy.gateway.columns import ArrayBuilder
+from jupyter_deploy.gateway.decode import Input
+from jupyter_deploy.gateway.dispatch import Reply, VersionQueue, Work
+from jupyter_deploy.gateway.dispatch import queue as queue_module
+from jupyter_deploy.gateway.dispatch.poison import REFUSED_SECONDS, PoisonLedger
+from jupyter_deploy.gateway.dispatch.work import MAX_BATCH_ROWS, BatchAnswer, shares, take_batch
+from jupyter_deploy.gateway.errorlog import ErrorLog
+from jupyter_deploy.wire.messages import PredictAnswer
+
+NUMBER = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", ()))
+
+
+def stored(**fields) -> tuple[StoredKey, bytes]:
+    minted = mint_key(os.urandom)
+    key = StoredKey(minted.key_id, "me", minted.digest, ("churn",), **fields)
+    return key, b"Bearer " + minted.text.reveal().encode()
+
+
+# --- keys and limits ------------------------------------------------------------------------------
+
+
+def test_a_key_that_was_good_ends_at_its_expiry_though_it_is_remembered():
+    key, sent = stored(expires_at=100.0)
+    keyring = Keyring([key])
+    assert keyring.caller({b"authorization": sent}, 99.9) is key
+    with pytest.raises(Unauthorized):
+        keyring.caller({b"authorization": sent}, 100.0)
+
+
+def test_what_a_keyring_remembers_is_not_the_key():
+    key, sent = stored()
+    keyring = Keyring([key])
+    keyring.caller({b"authorization": sent}, 0.0)
+    assert sent[-20:] not in repr(vars(keyring)).encode()
+
+
+def test_a_scope_is_the_exact_name():
+    key, _ = stored()
+    keyring = Keyring([key])
+    keyring.check_scope(key, "churn")
+    for name in ("churn2", "chur", "", "CHURN", "*"):
+        with pytest.raises(Forbidden):
+            keyring.check_scope(key, name)
+
+
+def test_a_bucket_stays_while_the_rate_stays_and_is_new_with_a_new_rate():
+    key, _ = stored(rate="2/minute")
+    admission = Admission()
+    admission.update([key], 0.0)
+    assert admission.admit(key, 0.0)[1] is None
+    admission.update([key], 0.0)
+    assert admission.admit(key, 0.0)[1] is None
+    assert admission.admit(key, 0.0)[1] is not None
+    faster = replace(key, rate="5/minute")
+    admission.update([faster], 0.0)
+    assert admission.admit(faster, 0.0)[0][1] == (b"ratelimit", b'"default";r=4;t=12')
+
+
+# --- batches --------------------------------------------------------------------------------------
+
+
+def works(*counts: int, alone: tuple[int, ...] = ()) -> deque[Work]:
+    result = deque()
+    for index, count in enumerate(counts):
+        rows = [float(index)] * count
+        work = Work(Input(count, rows), b"x" * count, request_id=str(index), consumer="me")
+        work.alone = index in alone
+        result.append(work)
+    return result
+
+
+def in_loop(test):
+    """Run `test` inside an event loop: futures need one."""
+
+    async def run():
+        return test()
+
+    return asyncio.run(run())
+
+
+def test_a_batch_takes_what_waits_up_to_its_bound_in_rows():
+    def sizes():
+        queue = works(4000, 96, 1, 5000)
+        taken = []
+        while queue:
+            taken.append([work.input.count for work in take_batch(queue, 10)])
+        return taken
+
+    assert MAX_BATCH_ROWS == 4096
+    assert in_loop(sizes) == [[4000, 96], [1], [5000]]
+
+
+def test_a_request_that_goes_alone_neither_joins_nor_is_joined():
+    def ids():
+        queue = works(1, 1, 1, 1, alone=(1,))
+        return [[work.request_id for work in take_batch(queue, 10)] for _ in range(3)]
+
+    assert in_loop(ids) == [["0"], ["1"], ["2", "3"]]
+
+
+def test_a_request_that_has_ended_is_dropped():
+    def left():
+        queue = works(1, 1)
+        queue[0].fail(Overloaded())
+        queue[0].future.exception()
+        return [work.request_id for work in take_batch(queue, 10)]
+
+    assert in_loop(left) == ["1"]
+
+
+def test_shares_follow_each_other_without_a_gap():
+    def rows():
+        return [(start, stop) for _, start, stop in shares(list(works(2, 1, 3)))]
+
+    assert in_loop(rows) == [(0, 2), (2, 3), (3, 6)]
+
+
+def test_more_requests_than_may_wait_are_refused_at_once(monkeypatch):
+    monkeypatch.setattr(queue_module, "MAX_WAITING", 2)
+
+    async def run():
+        queue = VersionQueue(
+            ArrayBuilder(NUMBER), batchable=True, timeout=30.0, log=log.Log("test"),
+            on_failure=lambda *_: None, on_batch=lambda *_: None,
+        )  # fmt: skip
+        waiting = [asyncio.ensure_future(queue.run(work)) for work in works(1, 1)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await queue.run(works(1)[0])
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        queue.retire()
+
+    asyncio.run(run())
+
+
+def test_a_poisonous_body_is_refused_for_its_time_and_no_longer():
+    ledger = PoisonLedger()
+    ledger.add(b"a", 0.0)
+    assert ledger.holds(b"a", REFUSED_SECONDS - 1)
+    assert not ledger.holds(b"b", 0.0)
+    assert not ledger.holds(b"a", REFUSED_SECONDS)
+    assert not ledger
+
+
+# --- arrays and answers ---------------------------------------------------------------------------
+
+
+def test_rows_become_one_array_for_each_column_with_its_own_kind_of_missing_value():
+    contract = Contract(
+        Form.FRAME,
+        (
+            Column("f", Type.FLOAT, "float32", nullable=True),
+            Column("i", Type.INTEGER, "int8"),
+            Column("n", Type.INTEGER, "Int64", nullable=True),
+            Column("b", Type.BOOLEAN, "bool"),
+            Column("s", Type.STRING, "str", nullable=True),
+            Column("t", Type.DATETIME, "datetime64[ns]", nullable=True),
+            Column("o", Type.OBJECT, "object"),
+        ),
+    )
+    rows = [(1.5, 1, 1, True, "a", 0, [1, 2]), (None, 2, None, False, None, None, [3, 4])]
+    arrays = ArrayBuilder(contract).arrays(rows)
+    assert [array.dtype.name for array in arrays] == [
+        "float32", "int8", "object", "bool", "object", "datetime64[ns]", "object",
+    ]  # fmt: skip
+    assert np.isnan(arrays[0][1])
+    assert arrays[2].tolist() == [1, None]
+    assert np.isnat(arrays[5][1])
+    assert arrays[6].tolist() == [[1, 2], [3, 4]]
+    assert arrays[6].shape == (2,)
+
+
+def test_a_frame_of_floats_is_the_same_by_the_short_way():
+    columns = tuple(Column(name, Type.FLOAT, "float64", nullable=True) for name in "abc")
+    arrays = ArrayBuilder(Contract(Form.FRAME, columns)).arrays([(1.0, None, 3.0), (4.0, 5.0, 6.0)])
+    assert [array.tolist() for array in arrays][::2] == [[1.0, 4.0], [3.0, 6.0]]
+    assert all(array.flags.c_contiguous for array in arrays)
+
+
+def test_rows_and_arrays_may_share_a_batch():
+    inputs = [Input(1, [1.0]), Input(2, arrays=[np.array([2.0, 3.0])])]
+    (array,) = ArrayBuilder(NUMBER).batch(inputs)
+    assert array.tolist() == [1.0, 2.0, 3.0]
+
+
+def reply(answer: PredictAnswer, start: int = 0, stop: int = 2) -> Reply:
+    return Reply(BatchAnswer(answer), start, stop, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (PredictAnswer(("predictions",), [np.array([1, 2, 3])], 0.0), {"predictions": [1, 2]}),
+        (
+            PredictAnswer(("a", "b"), [np.array([1.5, np.nan]), np.array(["x", "y"])], 0.0,
+                          columns=True),
+            {"predictions": [{"a": 1.5, "b": "x"}, {"a": None, "b": "y"}]},
+        ),
+        (
+            PredictAnswer(("predictions",), [np.array([{"any": [1]}], dtype=object)], 0.0,
+                          rowwise=False),
+            {"predictions": {"any": [1]}},
+        ),
+        (
+            PredictAnswer(("predictions",), [np.array([2**70, np.inf], dtype=object)], 0.0),
+            {"predictions": [2**70, None]},
+        ),
+        (
+            PredictAnswer(("predictions",), [np.array(["2024-01-01", "NaT"], "M8[ns]")], 0.0),
+            {"predictions": ["2024-01-01T00:00:00.000000000", None]},
+        ),
+    ],
+)  # fmt: skip
+def test_an_answer_is_written_row_by_row_or_as_it_is(answer, body):
+    assert json.loads(AnswerEncoder(Output()).body(reply(answer))) == body
+
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.5, 5), (0.95, 10), (0.99, 10), (0.1, 1)])
+def test_a_quantile_is_a_value_that_was_seen(share, value):
+    assert metrics.quantile([float(n) for n in range(1, 11)], share) == value
+    assert metrics.quantile([], share) is None
+
+
+def test_a_histogram_counts_a_value_in_the_first_bucket_that_holds_it():
+    histogram = metrics.Histogram((1.0, 2.0))
+    for value in (0.5, 1.0, 1.5, 9.0):
+        histogram.add(value)
+    assert histogram.cumulated() == [("1.0", 2.0), ("2.0", 3.0), ("+Inf", 4.0)]
+
+
+def test_a_log_value_cannot_start_a_line_or_look_like_a_field():
+    assert log._line("fact", {"a": "x\ny=1", "b": "plain-1.2"}) == 'fact a="x\\ny=1" b=plain-1.2'
+
+
+def test_the_file_of_failures_has_a_bound(tmp_path, monkeypatch):
+    monkeypatch.setattr("jupyter_deploy.gateway.errorlog._MOST_BYTES", 1000)
+    failures = ErrorLog(tmp_path, log.Log("test"))
+    for number in range(20):
+        failure = RequestFailure(str(number), 0.0, "1.0.0", "me", "model-failed", "m", "t" * 100)
+        failures.write("churn", failure)
+    files = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert files.keys() == {"churn.jsonl", "churn.jsonl.1"}
+    assert all(size <= 1000 for size in files.values())
+    last = (tmp_path / "churn.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last)["request_id"] == "19"

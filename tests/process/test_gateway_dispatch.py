@@ -1,0 +1,317 @@
+"""Requests, replicas and versions that come and go: who gets which answer, and who gets none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from jupyter_deploy.core.contract import Contract, Form, Output, Tensor, Type
+from tests.gateways import Stack
+from tests.support import wait_until
+
+VECTOR = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,)), output=Output(Type.FLOAT))
+
+
+class Marked:
+    """Adds `plus` to each first number; writes down the size of each call."""
+
+    def __init__(self, calls: Path, plus: float = 0.0, seconds: float = 0.0) -> None:
+        self.calls, self.plus, self.seconds = str(calls), plus, seconds
+
+    def predict(self, x):
+        import os
+        import time
+
+        # One write: two replicas never mix their lines.
+        log = os.open(self.calls, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(log, f"{len(x)} {x[0, 0]}\n".encode())
+        os.close(log)
+        if (x[:, 0] == -1).any():
+            raise ValueError("a bad row")
+        if (x[:, 0] == -2).any():
+            os._exit(1)
+        time.sleep(self.seconds)
+        if (x[:, 0] == -3).any():
+            return "one value for all"
+        return x[:, 0] + self.plus
+
+
+def calls(path: Path) -> list[int]:
+    """The number of rows of each call."""
+    return [int(line.split()[0]) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    """The status, and the code in the problem document."""
+    return answer.status_code, answer.json()["type"].rpartition("#")[2]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    stack = Stack()
+    try:
+        yield stack
+    finally:
+        stack.close()
+
+
+@pytest.fixture(scope="module")
+def key(stack) -> str:
+    return stack.key("slow", "two", "single", "switch", "poison", "absent", "flaky")
+
+
+def together(stack: Stack, name: str, key: str, values: list[float]) -> list[httpx.Response]:
+    """One request for each of `values`, at the same time; answers in their order."""
+
+    async def send() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=stack.url, timeout=60, limits=limits) as client:
+            requests = [
+                client.post(f"/endpoints/{name}/invocations", json={"inputs": [[value, 0]]},
+                            headers={"X-API-Key": key})
+                for value in values
+            ]  # fmt: skip
+            return await asyncio.gather(*requests)
+
+    return asyncio.run(send())
+
+
+@dataclass
+class Load:
+    """Callers that send without a pause; `end` gives what they got."""
+
+    stack: Stack
+    name: str
+    key: str
+    callers: int = 8
+    stopped: bool = False
+    statuses: Counter = field(default_factory=Counter)
+    wrong: list = field(default_factory=list)
+    versions: list = field(default_factory=list)
+
+    def __enter__(self) -> Load:
+        self.pool = ThreadPoolExecutor(self.callers)
+        self.tasks = [self.pool.submit(self.call, number) for number in range(self.callers)]
+        self.wait_for_more()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stopped = True
+        for task in self.tasks:
+            task.result(60)
+        self.pool.shutdown()
+
+    def wait_for_more(self, answers: int = 100) -> None:
+        """Until so many more requests have been answered."""
+        goal = self.statuses.total() + answers
+        wait_until(lambda: self.statuses.total() >= goal or self.failed(), 60)
+
+    def failed(self) -> bool:
+        for task in self.tasks:
+            if task.done():
+                task.result()
+        return False
+
+    def call(self, number: int) -> None:
+        with httpx.Client(base_url=self.stack.url, timeout=60) as client:
+            sent = number * 1_000_000
+            while not self.stopped:
+                sent += 1
+                answer = client.post(f"/endpoints/{self.name}/invocations",
+                                     json={"inputs": [[sent, 0]]},
+                                     headers={"X-API-Key": self.key})  # fmt: skip
+                self.statuses[answer.status_code] += 1
+                version = answer.headers["x-model-version"]
+                if not self.versions or self.versions[-1] != version:
+                    self.versions.append(version)
+                plus = {"1.0.0": 0.0, "1.1.0": 0.5}[version]
+                if answer.json().get("predictions") != [sent + plus]:
+                    self.wrong.append(answer.text)
+
+
+# --- batches --------------------------------------------------------------------------------------
+
+
+def test_requests_that_wait_go_together_and_each_caller_gets_its_own_answer(stack, key):
+    log = stack.folder / "slow.calls"
+    stack.deploy("slow", VECTOR, Marked(log, seconds=0.3))
+    values = [float(number) for number in range(1, 41)]
+    answers = together(stack, "slow", key, values)
+    assert [answer.json()["predictions"] for answer in answers] == [[value] for value in values]
+    sizes = calls(log)
+    assert sum(sizes) == 40
+    assert len(sizes) <= 5
+
+
+def test_a_version_that_may_not_be_batched_gets_one_request_at_a_time(stack, key):
+    log = stack.folder / "single.calls"
+    stack.deploy("single", VECTOR, Marked(log), batchable=False)
+    answers = together(stack, "single", key, [float(number) for number in range(1, 21)])
+    assert all(answer.status_code == 200 for answer in answers)
+    assert calls(log) == [1] * 20
+
+
+def test_a_bad_row_fails_its_own_request_and_no_other(stack, key):
+    values = [1.0, 2.0, -1.0, 3.0, -3.0, 4.0]
+    answers = together(stack, "slow", key, values)
+    assert [answer.status_code for answer in answers] == [200, 200, 500, 200, 200, 200]
+    assert [answer.json().get("predictions") for answer in answers] == [
+        [1.0], [2.0], None, [3.0], "one value for all", [4.0],
+    ]  # fmt: skip
+
+
+def test_a_request_with_params_is_a_call_of_its_own(stack, key):
+    log = stack.folder / "slow.calls"
+    before = len(calls(log))
+    with ThreadPoolExecutor(4) as pool:
+        bodies = [{"inputs": [[n, 0]], "params": {"n": n}} for n in range(1, 5)]
+        answers = list(pool.map(lambda body: stack.predict("slow", body, key), bodies))
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert calls(log)[before:] == [1] * 4
+
+
+def test_the_load_is_shared_among_replicas(stack, key):
+    log = stack.folder / "two.calls"
+    stack.deploy("two", VECTOR, Marked(log, seconds=0.5), replicas=2)
+    wait_until(lambda: 'jupyter_deploy_replicas{endpoint="two",version="1.0.0"} 2.0'
+               in stack.admin.get("/metrics").text)  # fmt: skip
+    began = time.monotonic()
+    answers = together(stack, "two", key, [1.0, 2.0])
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert time.monotonic() - began < 0.95
+
+
+# --- replicas that die ----------------------------------------------------------------------------
+
+
+def test_a_replica_killed_under_load_costs_no_request(stack, key):
+    first, second = stack.deploy(
+        "flaky", VECTOR, Marked(stack.folder / "flaky.calls", seconds=0.005), replicas=2
+    )
+    with Load(stack, "flaky", key) as load:
+        for replica in (first, second, first):
+            replica.kill()
+            load.wait_for_more()
+            replica.start()
+            replica.wait()
+            load.wait_for_more()
+    assert load.statuses.keys() == {200}
+    assert load.wrong == []
+
+
+def test_requests_wait_for_a_replica_that_is_coming_back(stack, key):
+    replica = stack.replicas[-1]
+    stack.change("flaky", "1.0.0", replicas=(replica.route,))
+    replica.kill()
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(stack.predict, "flaky", {"inputs": [[1, 0]]}, key)
+        wait_until(lambda: stack.admin.get("/stats").json()["endpoints"]["flaky"]["waiting"] == 1)
+        assert stack.client.get("/endpoints/flaky/ping").status_code == 503
+        replica.start()
+        assert call.result(60).json() == {"predictions": [1.0]}
+
+
+def test_a_request_that_kills_two_replicas_is_refused_from_then_on(stack, key):
+    log = stack.folder / "poison.calls"
+    (replica,) = stack.deploy("poison", VECTOR, Marked(log, seconds=0.1))
+    body = {"inputs": [[-2, 0]]}
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(stack.predict, "poison", body, key)
+        for _ in range(2):
+            replica.process.wait(30)
+            replica.start()
+            replica.wait()
+        answer = call.result(30)
+    assert problem(answer) == (500, "poisonous-request")
+    assert len(calls(log)) == 2
+    stack.wait_ready("poison", "1.0.0")
+    again = stack.predict("poison", body, key)
+    assert again.json()["type"].endswith("#poisonous-request")
+    assert len(calls(log)) == 2
+    assert stack.predict("poison", {"inputs": [[1, 0]]}, key).status_code == 200
+    kept = (stack.folder / "errors" / "poison.jsonl").read_text().splitlines()
+    assert [json.loads(line)["code"] for line in kept] == ["poisonous-request"]
+
+
+def test_a_poisonous_request_in_a_batch_takes_nobody_with_it(stack, key):
+    replica = stack.replicas[-1]
+    values = [1.0, 2.0, -2.0, 3.0]
+    with ThreadPoolExecutor(1) as pool:
+        # The first call keeps the replica busy, so that the others become one batch.
+        call = pool.submit(together, stack, "poison", key, [9.0, 8.5, *values, -2.5])
+        deaths = 0
+        while not call.done() and deaths < 4:
+            wait_until(lambda: call.done() or replica.process.poll() is not None, 30)
+            if not call.done():
+                deaths += 1
+                replica.start()
+                replica.wait()
+        answers = call.result(30)
+    by_value = dict(zip([9.0, 8.5, *values, -2.5], answers, strict=True))
+    assert by_value[-2.0].status_code == 500
+    assert all(by_value[v].json() == {"predictions": [v]} for v in (9.0, 8.5, 1.0, 2.0, 3.0, -2.5))
+
+
+# --- deadlines and bounds -------------------------------------------------------------------------
+
+
+def test_a_model_that_is_too_slow_is_a_504_at_the_deadline(stack, key):
+    stack.deploy("absent", VECTOR, Marked(stack.folder / "absent.calls", seconds=1.5),
+                 timeout_seconds=0.4)  # fmt: skip
+    began = time.monotonic()
+    answer = stack.predict("absent", {"inputs": [[1, 0]]}, key)
+    assert problem(answer) == (504, "deadline-exceeded")
+    assert 0.35 < time.monotonic() - began < 1.2
+
+
+def test_without_a_replica_a_request_waits_until_its_deadline_and_gets_503(stack, key):
+    stack.replicas[-1].kill()
+    wait_until(lambda: stack.client.get("/endpoints/absent/ping").status_code == 503)
+    began = time.monotonic()
+    answer = stack.predict("absent", {"inputs": [[1, 0]]}, key)
+    assert problem(answer) == (503, "no-replica")
+    assert answer.headers["retry-after"] == "2"
+    assert 0.35 < time.monotonic() - began < 1.2
+
+
+# --- versions that come and go --------------------------------------------------------------------
+
+
+def test_switching_versions_under_load_costs_no_request(stack, key):
+    stack.deploy("switch", VECTOR, Marked(stack.folder / "a.calls", seconds=0.003))
+    stack.deploy("switch", VECTOR, Marked(stack.folder / "b.calls", plus=0.5, seconds=0.003),
+                 version="1.1.0", active=False)  # fmt: skip
+    with Load(stack, "switch", key, callers=4) as load:
+        for _ in range(5):
+            for version in ("1.1.0", "1.0.0"):
+                stack.activate("switch", version)
+                load.wait_for_more(20)
+    assert load.statuses.keys() == {200}
+    assert load.wrong == []
+    assert len(load.versions) >= 10
+
+
+def test_replacing_replicas_and_removing_a_version_under_load_costs_no_request(stack, key):
+    with Load(stack, "switch", key, callers=4) as load:
+        for _ in range(3):
+            fresh = stack.replica(VECTOR, Marked(stack.folder / "a.calls", seconds=0.003)).wait()
+            stack.change("switch", "1.0.0", replicas=(fresh.route,))
+            load.wait_for_more(20)
+        stack.activate("switch", "1.1.0")
+        (endpoint,) = [one for one in stack.snapshot.endpoints if one.name == "switch"]
+        only = tuple(route for route in endpoint.versions if route.version == "1.1.0")
+        others = tuple(one for one in stack.snapshot.endpoints if one.name != "switch")
+        stack.publish(endpoints=(*others, type(endpoint)("switch", "1.1.0", only)))
+        load.wait_for_more(20)
+    assert load.statuses.keys() == {200}
+    assert load.wrong == []
+    assert load.versions[-1] == "1.1.0"
