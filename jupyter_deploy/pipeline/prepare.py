@@ -21,7 +21,7 @@ from jupyter_deploy.replica.answers import PREDICTIONS, Answer
 from jupyter_deploy.replica.inputs import input_builder
 from jupyter_deploy.wire.arrays import Array
 
-_BATCH_SECONDS, _PROBE_SECONDS = 2.0, 1.0
+_BATCH_SECONDS, _PROBE_SECONDS = 0.7, 3.0
 _EXAMPLE_ROWS = 5
 
 
@@ -69,7 +69,8 @@ def _sample(subject: Subject, given: Any, namespace: Mapping[str, Any] | None) -
         return given_sample(given, subject)
     if subject.example is not None:
         sample = given_sample(subject.example, subject)
-        return replace(sample, origin=f"the example in MLflow, {len(sample.data)} rows")
+        origin = f"the example in MLflow, {len(sample.data)} rows"
+        return replace(sample, origin=origin, from_mlflow=True)
     return found_sample(namespace or {}, subject, lambda sample: _works(subject, sample))
 
 
@@ -113,7 +114,7 @@ def _with_sample(subject: Subject, sample: Sample, clock: Callable[[], float]) -
 def _input_contract(subject: Subject, sample: Sample) -> tuple[Contract, bool]:
     """The contract of the input, and whether it is MLflow's own word."""
     described = subject.described
-    if sample.data is subject.example and described is not None and _fits(described, sample):
+    if sample.from_mlflow and described is not None and _fits(described, sample):
         return described, True
     if sample.container == "frame":
         return frame_contract(sample.data), False
@@ -155,7 +156,7 @@ def _output(answer: Answer, subject: Subject) -> Output:
 def _closed(
     subject: Subject, contract: Contract, arrays: list[Array], clock: Callable[[], float]
 ) -> Contract:
-    model = subject.call()
+    model = replace(subject, classes=None).call()  # labels suffice to see a refusal
     names = closed_columns(model, contract, arrays, clock=clock, seconds=_PROBE_SECONDS)
     columns = tuple(
         replace(column, closed=True) if column.name in names else column

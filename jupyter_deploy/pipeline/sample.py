@@ -27,13 +27,15 @@ _USUAL_NAMES = ("x_train", "train_x", "xtrain", "train", "x", "x_test", "feature
 class Sample:
     """All the rows there are, how the model is given them, and where they came from in words.
 
-    `container` is "frame", "array", "series" or "list"; `note` what the card should say.
+    `container` is "frame", "array", "series" or "list"; `note` what the card should say;
+    `from_mlflow` that these are the few example rows of a model in MLflow.
     """
 
     data: Any
     container: str
     origin: str
     note: str = ""
+    from_mlflow: bool = False
 
 
 def given_sample(value: Any, subject: Subject) -> Sample:
