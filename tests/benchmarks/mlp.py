@@ -28,7 +28,7 @@ class Mlp:
     def fit(self, rows: Any, target: Any) -> Mlp:
         """Train on all rows at once."""
         inputs = torch.as_tensor(numpy.asarray(rows, dtype=numpy.float32))
-        labels = torch.as_tensor(numpy.asarray(target), dtype=torch.long)
+        labels = torch.tensor(numpy.array(target), dtype=torch.long)
         optimiser = torch.optim.Adam(self.layers.parameters(), lr=0.01)
         for _ in range(100):
             optimiser.zero_grad()

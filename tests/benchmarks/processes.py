@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MARK = "JUPYTER_DEPLOY_BENCHMARK"
-STOP_SECONDS = 15.0
+STOP_SECONDS = 8.0
 PROC = Path("/proc")
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,8 @@ def main() -> int:
     if asked.table:
         _write_table(asked.out, json.loads((asked.out / "results.json").read_text()), None)
         return 0
+    # As Ctrl-C does: whoever ends the run ends the server that is being measured.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     run = Run(asked)
     run.set_up()
     run.fit()
