@@ -16,7 +16,7 @@ from typing import Any
 from jupyter_deploy.core.keys import StoredKey
 from jupyter_deploy.errors import MethodNotAllowed, RequestError, UnsupportedMedia
 from jupyter_deploy.gateway import problems, v2
-from jupyter_deploy.gateway.body import Headers, Receive, media_type, read_body
+from jupyter_deploy.gateway.body import Headers, Receipt, Receive, media_type
 from jupyter_deploy.gateway.decode import Input
 from jupyter_deploy.gateway.dispatch import Reply, Work
 from jupyter_deploy.gateway.log import Log
@@ -42,6 +42,7 @@ class Gateway:
         self._routes = routes
         self._pages = pages
         self._log = log
+        self._receipt = Receipt()
         self._prefix = os.urandom(6).hex()
         self._numbers = itertools.count()
 
@@ -55,7 +56,7 @@ class Gateway:
         if target is None:
             await self._page(scope, receive, send, request_id)
         else:
-            call = _Call(self._routes, target, headers, request_id)
+            call = _Call(self._routes, self._receipt, target, headers, request_id)
             await self._predict(call, scope["method"], receive, send)
 
     async def _predict(self, call: _Call, method: str, receive: Receive, send: Send) -> None:
@@ -96,12 +97,15 @@ class Gateway:
 class _Call:
     """One prediction, step by step."""
 
-    __slots__ = ("_consumer", "_headers", "_parsed", "_reply", "_routes", "_started", "_target",
-                 "headers", "request_id")  # fmt: skip
+    __slots__ = ("_consumer", "_headers", "_parsed", "_receipt", "_reply", "_routes", "_started",
+                 "_target", "headers", "request_id")  # fmt: skip
 
-    def __init__(self, routes: Routes, target: Target, headers: Headers, request_id: str) -> None:
+    def __init__(
+        self, routes: Routes, receipt: Receipt, target: Target, headers: Headers, request_id: str
+    ) -> None:
         self._started = self._parsed = time.perf_counter()
         self._routes = routes
+        self._receipt = receipt
         self._target = target
         self._headers = headers
         self._consumer = ""
@@ -119,7 +123,8 @@ class _Call:
         if method != "POST":
             raise MethodNotAllowed(method, "POST")
         media = v2.media(self._headers) if self._target.tensors else media_type(self._headers)
-        body = await read_body(receive, self._headers, service.route.max_body_bytes)
+        limit = service.route.max_body_bytes
+        body = await self._receipt.body(receive, self._headers, limit)
         begun = time.perf_counter()
         decoded, encode = self._decode(media, body)
         self._parsed = time.perf_counter() - begun

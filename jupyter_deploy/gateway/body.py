@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Literal
 
@@ -48,19 +49,58 @@ def media_type(headers: Headers) -> Media:
     return media
 
 
-async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
-    """The whole body.  Raises TooLarge, RequestTimeout or Disconnected."""
-    announced = headers.get(b"content-length", b"0")
-    if len(announced) > len(str(limit)) or int(announced) > limit:
-        raise TooLarge(limit)
-    try:
-        async with asyncio.timeout(RECEIPT_SECONDS):
-            message = await receive()
-            if message["type"] == "http.request" and not message["more_body"]:
-                return _within(message["body"], limit)
-            return await _rest(receive, message, limit)
-    except TimeoutError as error:
-        raise RequestTimeout(RECEIPT_SECONDS) from error
+class Receipt:
+    """Ends the reading of bodies that take too long to arrive.
+
+    One timer for all of them: a timer for each request would cost more than reading it.
+    Invariant: `_reading` holds the tasks that wait for a body, the oldest first.
+    """
+
+    def __init__(self, seconds: float = RECEIPT_SECONDS) -> None:
+        self._seconds = seconds
+        self._reading: dict[asyncio.Task[Any], float] = {}
+        self._late: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def body(self, receive: Receive, headers: Headers, limit: int) -> bytes:
+        """The whole body.  Raises TooLarge, RequestTimeout or Disconnected."""
+        announced = headers.get(b"content-length", b"0")
+        if len(announced) > len(str(limit)) or int(announced) > limit:
+            raise TooLarge(limit)
+        task = asyncio.current_task()
+        assert task is not None, "every request is a task"
+        self._reading[task] = time.monotonic() + self._seconds
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._end_late)
+        try:
+            return await _read(receive, limit)
+        except asyncio.CancelledError:
+            if task not in self._late:
+                raise
+            task.uncancel()
+            raise RequestTimeout(self._seconds) from None
+        finally:
+            del self._reading[task]
+            self._late.discard(task)
+
+    def _end_late(self) -> None:
+        now = time.monotonic()
+        self._timer = None
+        for task, deadline in self._reading.items():
+            if deadline > now:
+                again = asyncio.get_running_loop().call_later(deadline - now, self._end_late)
+                self._timer = again
+                return
+            if task not in self._late:
+                self._late.add(task)
+                task.cancel()
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    message = await receive()
+    if message["type"] == "http.request" and not message["more_body"]:
+        return _within(message["body"], limit)
+    return await _rest(receive, message, limit)
 
 
 async def _rest(receive: Receive, message: MutableMapping[str, Any], limit: int) -> bytes:

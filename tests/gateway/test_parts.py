@@ -14,11 +14,12 @@ import pytest
 from jupyter_deploy.client.models import RequestFailure
 from jupyter_deploy.core.contract import Column, Contract, Form, Output, Tensor, Type
 from jupyter_deploy.core.keys import StoredKey, mint_key
-from jupyter_deploy.errors import Forbidden, Overloaded, Unauthorized
+from jupyter_deploy.errors import Forbidden, Overloaded, RequestTimeout, Unauthorized
 from jupyter_deploy.gateway import log, metrics
 from jupyter_deploy.gateway.admission import Admission
 from jupyter_deploy.gateway.answers import AnswerEncoder
 from jupyter_deploy.gateway.auth import Keyring
+from jupyter_deploy.gateway.body import Receipt
 from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.decode import Input
 from jupyter_deploy.gateway.dispatch import Reply, VersionQueue, Work
@@ -75,6 +76,45 @@ def test_a_bucket_stays_while_the_rate_stays_and_is_new_with_a_new_rate():
     faster = replace(key, rate="5/minute")
     admission.update([faster], 0.0)
     assert admission.admit(faster, 0.0)[0][1] == (b"ratelimit", b'"default";r=4;t=12')
+
+
+# --- bodies ---------------------------------------------------------------------------------------
+
+
+def test_a_body_that_does_not_arrive_in_time_is_a_408_and_others_go_on():
+    async def never():
+        await asyncio.Event().wait()
+
+    async def whole():
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": b"x", "more_body": False}
+
+    async def drip():
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def run():
+        receipt = Receipt(seconds=0.05)
+        reads = [receipt.body(receive, {}, 1000) for receive in (never, whole, drip, never)]
+        first = await asyncio.gather(*reads, return_exceptions=True)
+        return [*first, await receipt.body(whole, {}, 1000)]
+
+    never_came, came, dripped, too, later = asyncio.run(run())
+    assert (came, later) == (b"x", b"x")
+    for error in (never_came, dripped, too):
+        assert isinstance(error, RequestTimeout)
+        assert dict(error.headers()) == {"connection": "close"}
+
+
+def test_a_caller_that_goes_away_while_its_body_is_read_is_no_timeout():
+    async def run():
+        task = asyncio.ensure_future(Receipt(seconds=9).body(asyncio.Event().wait, {}, 1000))
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(run())
 
 
 # --- batches --------------------------------------------------------------------------------------
