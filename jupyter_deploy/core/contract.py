@@ -40,8 +40,8 @@ class Column:
 
     `dtype` is the pandas dtype that the model was fitted on ("int64", "float32", "category",
     "Int64", "datetime64[ns]", "str", "object"): a replica rebuilds the column with it; "infer" is
-    for a column of which nothing is known.  `minimum`
-    and `maximum` are the range seen (datetimes as seconds since the epoch); they are not enforced.
+    for a column of which nothing is known, "date" for objects that are dates.  `minimum` and
+    `maximum` are the range seen (datetimes as seconds since the epoch); they are not enforced.
     """
 
     name: str

@@ -43,14 +43,15 @@ def expected_answers(model: Model, live: Any, contract: Contract, arrays: list[A
     when rows that travelled as JSON get another answer.
     """
     rows = len(live)
-    first = _called(model, live, rows)
-    if not identical(first, _called(model, live, rows)):
+    first = _called(model, live, rows, "The model fails on its own sample")
+    if not identical(first, _called(model, live, rows, "The model fails when it is called twice")):
         raise NotReproduced(
             STEP,
             "The model answers differently when it is called twice with the same rows.",
             "Likely cause: it draws random numbers or counts its calls. Fix the seed inside of it.",
         )
-    travelled = _called(model, input_builder(contract)(arrays, rows), rows)
+    rebuilt = input_builder(contract)(arrays, rows)
+    travelled = _called(model, rebuilt, rows, "The model fails on its sample sent as JSON")
     if identical(first, travelled):
         return Expected(first)
     if close(first, travelled):
@@ -124,7 +125,7 @@ def close(one: Answer, other: Answer) -> bool:
     return _same_form(one, other) and all(map(_close, one.arrays, other.arrays))
 
 
-def _called(model: Model, data: Any, rows: int) -> Answer:
+def _called(model: Model, data: Any, rows: int, what: str) -> Answer:
     try:
         return model(data, rows, None)
     except Exception as error:
@@ -133,8 +134,8 @@ def _called(model: Model, data: Any, rows: int) -> Answer:
         message = (str(error).strip() or "no message").splitlines()[0][:300]
         raise DeployFailed(
             STEP,
-            f"The model fails on its own sample: {type(error).__name__}: {message}",
-            "Call it with these rows in the notebook, and deploy it once that works.",
+            f"{what}: {type(error).__name__}: {message}",
+            "Make it take these rows (numbers, strings, dates, lists), then deploy it again.",
         ) from error
 
 

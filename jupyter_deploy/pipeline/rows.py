@@ -14,6 +14,8 @@ from jupyter_deploy.core.contract import Column, Contract, Form, Tensor, Type
 from jupyter_deploy.replica.answers import json_value
 from jupyter_deploy.wire.arrays import Array
 
+_ROWS_LOOKED_AT = 32
+
 
 def to_arrays(contract: Contract, data: Any) -> list[Array]:
     """The arrays of a request that holds `data`, which is what `contract` was made from."""
@@ -29,7 +31,7 @@ def example_body(contract: Contract, arrays: list[Array]) -> str | None:
     """The first row without a missing value (else the first) as the JSON body of a request."""
     if contract.form is Form.ANY and not arrays:
         return None
-    rows = [_cells(array) for array in arrays]
+    rows = [_cells(array[:_ROWS_LOOKED_AT]) for array in arrays]
     row = _fullest(rows)
     values = [column[row] for column in rows]
     if contract.form is Form.FRAME:

@@ -18,6 +18,7 @@ from jupyter_deploy.errors import SampleMismatch
 MAX_ROWS_LOOKED_AT = 100_000
 MAX_CATEGORIES = 100
 MAX_COLUMNS = 10_000
+_TOO_LARGE = 1 << 63
 
 _OF_OBJECTS = {
     "string": Type.STRING,
@@ -28,6 +29,7 @@ _OF_OBJECTS = {
     "mixed-integer-float": Type.FLOAT,
     "datetime": Type.DATETIME,
     "datetime64": Type.DATETIME,
+    "date": Type.DATETIME,
 }
 _OF_KINDS = {
     "b": Type.BOOLEAN,
@@ -138,7 +140,7 @@ def _column(name: Any, series: Any) -> Column:
     return Column(
         name=str(name),
         type=kind,
-        dtype="category" if categorical else str(dtype),
+        dtype="category" if categorical else _dtype(kind, part),
         nullable=bool(series.isna().any()),
         minimum=low,
         maximum=high,
@@ -148,6 +150,15 @@ def _column(name: Any, series: Any) -> Column:
         missing=_missing(series),
         integer_name=not isinstance(name, str),
     )
+
+
+def _dtype(kind: Type, part: Any) -> str:
+    """The dtype's name; "date" for objects that are dates without a time."""
+    from pandas.api import types
+
+    if kind is Type.DATETIME and part.dtype == object:
+        return "date" if types.infer_dtype(part, skipna=True) == "date" else "object"
+    return str(part.dtype)
 
 
 def _type(name: Any, series: Any) -> Type:
@@ -163,13 +174,22 @@ def _type(name: Any, series: Any) -> Type:
     if types.is_datetime64_any_dtype(dtype):
         return Type.DATETIME
     if types.is_object_dtype(dtype):
-        return _OF_OBJECTS.get(types.infer_dtype(series, skipna=True), Type.OBJECT)
+        return _type_of_objects(series)
     if types.is_string_dtype(dtype):
         return Type.STRING
     raise SampleMismatch(
         f"The column {name!r} has the dtype {dtype}, which cannot be sent as JSON.",
         "Turn it into numbers, strings or datetimes before the model.",
     )
+
+
+def _type_of_objects(series: Any) -> Type:
+    from pandas.api import types
+
+    inferred = types.infer_dtype(series, skipna=True)
+    if inferred == "integer" and max(abs(series.dropna())) >= _TOO_LARGE:
+        return Type.OBJECT
+    return _OF_OBJECTS.get(inferred, Type.OBJECT)
 
 
 def _levels(name: Any, dtype: Any) -> tuple[str | int | float | bool, ...]:
@@ -222,8 +242,7 @@ def _array_type(array: Any) -> Type:
     if array.dtype.kind == "O":
         import pandas as pd
 
-        flat = array.ravel()[:MAX_ROWS_LOOKED_AT]
-        return _OF_OBJECTS.get(pd.api.types.infer_dtype(flat, skipna=True), Type.OBJECT)
+        return _type_of_objects(pd.Series(array.ravel()[:MAX_ROWS_LOOKED_AT], dtype=object))
     kind = _OF_KINDS.get(array.dtype.kind)
     if kind is None:
         raise SampleMismatch(

@@ -113,6 +113,8 @@ def _series_data(column: ColumnLike, array: Array) -> Any:
         return _categorical(column, array)
     if column.dtype == "object":
         return _objects(column, array)
+    if column.dtype == "date":
+        return _dates(column, array)
     if column.dtype.startswith("datetime64"):
         return _datetimes(column.dtype, array)
     if column.dtype.startswith("timedelta64"):
@@ -164,6 +166,11 @@ def _datetimes(dtype: str, array: Array) -> Any:
     if isinstance(target, pd.DatetimeTZDtype):
         return moments.tz_localize("UTC").tz_convert(target.tz).as_unit(target.unit)
     return moments.astype(target)
+
+
+def _dates(column: ColumnLike, array: Array) -> Any:
+    days = array.astype("datetime64[D]").astype(object)
+    return _objects(column, days)
 
 
 def _timedeltas(dtype: str, array: Array) -> Any:

@@ -63,6 +63,7 @@ def mixed():
         "none": pd.Series(["a", None, "b", "c"] * 20, dtype=object),
         "nan": pd.Series(["a", np.nan, "b", "c"] * 20, dtype=object),
         "maybe": pd.Series([True, None, False, True] * 20, dtype=object),
+        "day": pd.date_range("2020-01-01", periods=rows).date,
         "list": [[1, 2], [3], [], [4.5]] * 20,
     })  # fmt: skip
 
@@ -171,7 +172,7 @@ def test_categories_keep_their_codes(deploy, mixed):
     deployed, proof = deploy(model.fit(x, [0, 1] * 40), namespace={"df": mixed})
     assert_reproduced(proof)
     assert deployed.manifest.contract.columns[0].levels == ("v", "u", "w")
-    assert "3 of its 13 columns" in deployed.manifest.sample_origin
+    assert "3 of its 14 columns" in deployed.manifest.sample_origin
 
 
 def test_a_function_gets_each_dtype_and_each_missing_value_as_it_was(deploy, mixed):

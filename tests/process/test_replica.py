@@ -302,3 +302,17 @@ def test_a_replica_of_a_function_is_up_within_seconds(folder):
         process.kill()
         process.wait()
     assert time.monotonic() - started < 15
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_replica_holds_at_most_30_mb_more_than_its_libraries(replica):
+    script = (
+        "import cloudpickle, numpy, pathlib, resource;"
+        "pages = int(pathlib.Path('/proc/self/statm').read_text().split()[1]);"
+        "print(pages * resource.getpagesize())"
+    )
+    libraries = int(subprocess.check_output([sys.executable, "-c", script]))
+    peer = Peer(replica[1].socket)
+    assert answer(peer.ask(np.ones(1000))).rowwise
+    peer.socket.sendall(pack_frame(Kind.HEARTBEAT, 2))
+    assert json.loads(bytes(peer.receive().payload))["rss_bytes"] < libraries + 30_000_000

@@ -1,0 +1,80 @@
+"""Which frame of the notebook is taken, and which of its rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jupyter_deploy.pipeline.resolve import Subject, SubjectKind
+from jupyter_deploy.pipeline.sample import MAX_ROWS, found_sample, rows_to_keep
+
+FRAME = pd.DataFrame({"a": [1, 2, 3], "b": [4, 5, 6]})
+OF_COLUMNS = Subject(SubjectKind.ESTIMATOR, None, "model", names=("a", "b"), width=2)
+OF_ARRAYS = Subject(SubjectKind.ESTIMATOR, None, "model", width=2)
+
+
+def found(subject, **namespace):
+    sample = found_sample(namespace, subject, lambda _: True)
+    return None if sample is None else sample.origin
+
+
+@pytest.mark.parametrize(("namespace", "origin"), [
+    ({"df": FRAME.assign(y=0), "z": FRAME}, "frame z, 3 rows"),
+    ({"df": FRAME.assign(y=0)}, "frame df, 3 rows, 2 of its 3 columns"),
+    ({"big": pd.concat([FRAME] * 9), "X_train": FRAME}, "frame X_train, 3 rows"),
+    ({"one": FRAME, "two": pd.concat([FRAME] * 2)}, "frame two, 6 rows"),
+    ({"swapped": FRAME[["b", "a"]]}, "frame swapped, 3 rows"),
+    ({"_3": FRAME}, None), ({"less": FRAME[["a"]]}, None), ({"empty": FRAME.head(0)}, None),
+    ({"values": FRAME.to_numpy()}, None),
+])  # fmt: skip
+def test_the_frame_found_has_the_columns_the_model_was_fitted_on(namespace, origin):
+    assert found(OF_COLUMNS, **namespace) == origin
+
+
+def test_the_columns_are_put_in_the_models_order():
+    sample = found_sample({"df": FRAME[["b", "a"]].assign(c=0)}, OF_COLUMNS, lambda _: True)
+    assert list(sample.data.columns) == ["a", "b"]
+
+
+@pytest.mark.parametrize(("namespace", "origin"), [
+    ({"w": np.ones((9, 2)), "x": np.ones((3, 2))}, "array x, 3 rows"),
+    ({"w": np.ones((9, 3)), "v": np.ones((3, 2))}, "array v, 3 rows"),
+    ({"w": np.ones(2)}, None), ({"w": np.array([[object(), 1]])[:0]}, None),
+])  # fmt: skip
+def test_the_array_found_is_as_wide_as_the_model(namespace, origin):
+    assert found(OF_ARRAYS, **namespace) == origin
+
+
+def test_a_function_never_gets_a_sample_that_nobody_named():
+    assert found(Subject(SubjectKind.FUNCTION, len, "len"), X_train=FRAME) is None
+
+
+def test_foreign_objects_of_the_notebook_are_not_touched():
+    class Touchy:
+        def __len__(self):
+            raise RuntimeError("touched")
+
+        __repr__ = __len__
+        shape = columns = property(__len__)
+
+    assert found(OF_COLUMNS, thing=Touchy(), X=FRAME) == "frame X, 3 rows"
+    assert found(OF_ARRAYS, X=Touchy()) is None
+
+
+def test_the_rows_kept_show_each_category_missing_value_and_extreme():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"n": rng.random(50_000), "w": "usual"})
+    frame.loc[12_345, "n"] = 99.0
+    frame.loc[23_456, "w"] = "rare"
+    frame.loc[34_567, "w"] = None
+    rows = rows_to_keep(frame)
+    assert len(rows) == len(set(rows)) == MAX_ROWS
+    assert {0, 49_999, 12_345, 23_456, 34_567} <= set(rows)
+
+
+def test_all_rows_of_a_small_sample_are_kept_and_odd_columns_do_no_harm():
+    assert rows_to_keep(FRAME) == [0, 1, 2]
+    lists = pd.DataFrame({"l": [[1]] * 999, "empty": [np.nan] * 999})
+    assert len(rows_to_keep(lists)) == MAX_ROWS
+    assert len(rows_to_keep(np.full((999, 2), np.nan))) == MAX_ROWS
