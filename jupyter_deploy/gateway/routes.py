@@ -69,8 +69,12 @@ class Routes:
         self._log = log
 
     def apply(self, snapshot: Snapshot) -> None:
-        """Serve by `snapshot` from the next request on.  An older one changes nothing."""
-        if snapshot.sequence <= self.snapshot.sequence:
+        """Serve by `snapshot` from the next request on.
+
+        Also by one with a lower sequence: the file is the truth, and a supervisor that has lost it
+        counts from the start again.
+        """
+        if snapshot == self.snapshot:
             return
         gone = {id(service): service for service in self.services()}
         endpoints = {route.name: self._endpoint(route) for route in snapshot.endpoints}

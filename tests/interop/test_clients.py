@@ -109,7 +109,7 @@ def test_mlflows_client_sends_arrays_and_lists(scoring):
 
 
 def test_mlflows_client_shows_our_error(scoring):
-    with pytest.raises(Exception, match="error code 400.*expected integer, got number with"):
+    with pytest.raises(Exception, match=r"error code 400.*expected integer, got number with"):
         scoring("numbers").invoke([{"a": 1, "b": 2.5}])
 
 
@@ -124,7 +124,7 @@ def tritons(stack, key) -> Iterator[triton.InferenceServerClient]:
         yield client
 
 
-class _Bearer(InferenceServerClientPlugin):
+class _Bearer(triton.InferenceServerClientPlugin):
     def __init__(self, key: str) -> None:
         self.key = key
 

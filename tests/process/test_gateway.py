@@ -481,6 +481,17 @@ def test_a_broken_snapshot_changes_nothing(stack, key):
         file.write_bytes(good)
 
 
+def test_a_supervisor_that_counts_from_the_start_again_is_followed(stack, key):
+    before = stack.snapshot
+    try:
+        stack.snapshot = replace(before, sequence=0)
+        stack.publish(keys=())
+        assert stack.predict("total", {"inputs": [[1, 2]]}, key).status_code == 401
+    finally:
+        stack.snapshot = before
+        stack.publish()
+
+
 def test_no_line_of_the_log_holds_a_key_or_what_a_caller_sent(stack, key):
     stack.client.post("/endpoints/total/invocations\r\nINJECTED: x".replace("\r\n", "%0d%0a"),
                       content=b"SECRET-BODY", headers={"X-API-Key": key})  # fmt: skip
