@@ -59,6 +59,8 @@ def build_frame(columns: Sequence[ColumnLike], arrays: Sequence[Array], rows: in
 
 def build_array(tensor: TensorLike, array: Array) -> Any:
     """The array, series or list that the model was fitted on.  It may be written to."""
+    if tensor.shape and array.ndim == 1 and len(array):
+        array = _stacked(array, tensor.shape)
     if tensor.container == "list":
         return array.tolist()
     values = _with_dtype(tensor.dtype, array)
@@ -83,6 +85,14 @@ def build_any(array: Array) -> Any:
         return np.array(rows)
     except ValueError:  # of different lengths
         return array
+
+
+def _stacked(rows: Array, shape: tuple[int, ...]) -> Array:
+    """Rows that came as nested lists, as one array.  Raises ValueError when one does not fit."""
+    stacked = np.empty((len(rows), *shape), dtype=object)
+    for index, row in enumerate(rows.tolist()):
+        stacked[index] = row
+    return stacked
 
 
 def _with_dtype(dtype: str, array: Array) -> Array:

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from jupyter_deploy.replica.answers import answer_of, json_value, wireable
-from jupyter_deploy.replica.inputs import build_any
+from jupyter_deploy.replica.inputs import build_any, build_array
+from jupyter_deploy.replica.spec import TensorSpec
 from jupyter_deploy.wire.arrays import pack_arrays, unpack_arrays
 
 
@@ -98,3 +99,13 @@ def test_records_become_a_frame_and_rows_an_array():
     assert build_any(rows).shape == (2, 2)
     rows[:] = [[1.0], [3.0, 4.0]]
     assert build_any(rows).shape == (2,)
+
+
+def test_rows_of_mixed_values_are_an_array_of_the_shape_the_model_was_fitted_on():
+    rows = np.empty(2, dtype=object)
+    rows[:] = [["a", 1], ["b", None]]
+    array = build_array(TensorSpec("object", "object", (2,)), rows)
+    assert array.shape == (2, 2)
+    assert array.tolist() == [["a", 1], ["b", None]]
+    with pytest.raises(ValueError):
+        build_array(TensorSpec("object", "object", (3,)), rows)
