@@ -3,7 +3,17 @@
 import pytest
 
 #: Folders whose tests take seconds; those not named here come before them, in the order of names.
-_SLOW = ("cli", "server", "process", "notebook", "faults", "interop", "benchmarks")
+_SLOW = (
+    "registry",
+    "pipeline",
+    "server",
+    "process",
+    "interop",
+    "notebook",
+    "cli",
+    "faults",
+    "benchmarks",
+)
 _FIRST = ("core", "wire")
 #: What a person may have set for themselves.
 _CONFIGURED = (

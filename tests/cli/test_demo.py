@@ -129,6 +129,22 @@ def test_nothing_that_was_printed_holds_a_key(shell, demo):
         assert "jd_live_" not in shell.run(*command).stdout
 
 
+def test_no_key_is_in_a_file_beside_its_own_an_argv_or_an_environment(shell, demo):
+    folder = shell.home / "keys"
+    secrets = [file.read_text().strip().rpartition("_")[2].encode() for file in folder.iterdir()]
+    assert len(secrets) >= 2
+    places = {
+        str(file): file.read_bytes()
+        for file in shell.home.rglob("*")
+        if file.is_file() and file.parent != folder
+    }
+    for process in shell.processes():
+        told = [*process.cmdline(), *process.environ().values()]
+        places[str(process)] = "\0".join(told).encode()
+    assert len(places) > 10
+    assert [place for place, held in places.items() if any(s in held for s in secrets)] == []
+
+
 def test_status_has_its_shape(shell, demo):
     status = shell.json("status")
     assert psutil.pid_exists(status["supervisor"]["pid"])
