@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up all that the tests need, and runs them; the exit status is pytest's.
+# Sets up all that the tests need, and runs them; the exit status is pytest's, or 1 when a check
+# of the code (ruff, mypy, import-linter) has found something.
 #
 #   bash tests/run.sh                 everything
 #   bash tests/run.sh tests/core      some of it: the arguments go to pytest
@@ -75,12 +76,14 @@ install
 clean_environment
 
 say "ruff, mypy, import-linter"
-ruff check .
-ruff format --check .
-mypy
-lint-imports
+checks=0
+ruff check . || checks=1
+ruff format --check . || checks=1
+mypy || checks=1
+lint-imports || checks=1
 
 say "pytest"
 status=0
 pytest "$@" </dev/null || status=$?
-exit "$status"
+[ "$checks" = 0 ] || echo "error: ruff, mypy or import-linter found something; see above." >&2
+exit "$((status ? status : checks))"
