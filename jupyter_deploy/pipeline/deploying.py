@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -157,7 +157,7 @@ class _Deploy:
         try:
             with steps.step("package") as say:
                 packaged = self._package(say)
-            with steps.step("register") as say:
+            with steps.step("register") as say, _writable():
                 manifest = self._register(packaged, say)
                 self._client.submit_deploy(self._ticket.deploy_id, SubmitDeploy(manifest))
         except BaseException:
@@ -216,6 +216,21 @@ class _Deploy:
         if self._registered is not None:
             with contextlib.suppress(DeployError):
                 package.discard(self._registered)
+
+
+@contextlib.contextmanager
+def _writable() -> Iterator[None]:
+    """A full disk or a folder without access, in the words of a failed deploy."""
+    try:
+        yield
+    except DeployError:
+        raise
+    except OSError as error:
+        raise DeployFailed(
+            "register",
+            f"The version cannot be written: {error.strerror or error}.",
+            "Free some space under JUPYTER_DEPLOY_HOME, then run the command again.",
+        ) from error
 
 
 def _fill(staging: Path, prepared: Prepared, manifest: Manifest) -> None:

@@ -138,13 +138,21 @@ def discard(registered: RegisteredModel) -> None:
         from mlflow.exceptions import MlflowException
 
         with contextlib.suppress(MlflowException):
-            if registered.version:
-                client.delete_model_version(registered.name, registered.version)
+            for number in _versions(client, registered):
+                client.delete_model_version(registered.name, number)
         with contextlib.suppress(MlflowException):
             if not client.search_model_versions(f"name='{registered.name}'"):
                 client.delete_registered_model(registered.name)
         with contextlib.suppress(MlflowException):
             _discard_run(client, registered)
+
+
+def _versions(client: Any, registered: RegisteredModel) -> list[str]:
+    """Its version; where it was cut before its number was known, that of its run."""
+    if registered.version or not registered.run_id:
+        return [registered.version] if registered.version else []
+    found = client.search_model_versions(f"run_id='{registered.run_id}'")
+    return [str(version.version) for version in found]
 
 
 def _discard_run(client: Any, registered: RegisteredModel) -> None:

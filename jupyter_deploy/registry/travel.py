@@ -26,6 +26,7 @@ _OWN = "jupyter_deploy"
 _NOTEBOOK = ("__main__", "__mp_main__")
 _MODULE_NAME = re.compile(rb"[A-Za-z_][\w.]{1,200}")
 _ALWAYS = ("mlflow", "cloudpickle")
+_MAX_BYTES_SEARCHED = 64 << 20
 _INSTALLED = {"site-packages", "dist-packages"}
 
 
@@ -63,7 +64,8 @@ def modules_in(data: bytes) -> set[str]:
     if zipfile.is_zipfile(io.BytesIO(data)):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             data = archive.read("schema.json")
-    words = {word.partition(b".")[0] for word in _MODULE_NAME.findall(data)}
+    found = _MODULE_NAME.findall(data[:_MAX_BYTES_SEARCHED])
+    words = {word.partition(b".")[0] for word in found}
     return {name for name in sys.modules if "." not in name and name.encode() in words}
 
 

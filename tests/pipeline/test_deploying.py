@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from jupyter_deploy.core.contract import Form
 from jupyter_deploy.core.manifest import LoaderKind
 from jupyter_deploy.errors import (
+    DeployFailed,
     DeployInProgress,
     InvalidName,
     NotAModel,
@@ -127,6 +128,21 @@ def test_a_deploy_cut_at_its_submission_leaves_no_version_in_mlflow(
     assert supervisor.aborted == ["d1"]
     assert registered(home) == before
     assert set((home / "mlflow").rglob("MLmodel")) == folders
+
+
+def test_a_staging_folder_that_cannot_be_written_is_said_and_nothing_is_left(
+    supervisor, fitted, data, home, monkeypatch
+):
+    before = registered(home)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("jupyter_deploy.pipeline.deploying.pack_request", full)
+    with pytest.raises(DeployFailed, match="No space left on device"):
+        run(fitted, "churn", sample=data[0], origin=ORIGIN, client=supervisor)
+    assert supervisor.aborted == ["d1"]
+    assert registered(home) == before
 
 
 def test_what_the_supervisor_found_wrong_is_raised_as_it_says(supervisor, fitted, data):

@@ -87,5 +87,25 @@ def test_a_discarded_version_leaves_nothing(uri, versions, tmp_path):
         assert len(client.search_model_versions("name='churn'")) == len(versions)
 
 
+def test_a_registration_cut_before_its_number_is_known_leaves_nothing(
+    uri, versions, tmp_path, monkeypatch
+):
+    x = np.ones((3, 2))
+    model = LinearRegression().fit(x, x[:, 0])
+    packaged = package.package_estimator(model, array_contract(x), tmp_path / "model")
+    add = package._add_version
+
+    def cut(*args):
+        add(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(package, "_add_version", cut)
+    with pytest.raises(KeyboardInterrupt):
+        package.register(packaged, "churn", "2.0.0", uri)
+    with using(uri) as client:
+        found = client.search_model_versions("name='churn'")
+    assert sorted(str(version.version) for version in found) == sorted(versions)
+
+
 def test_a_password_in_a_uri_is_not_shown():
     assert without_password("https://me:secret@host/x") == "https://host/x"
