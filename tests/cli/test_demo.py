@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 
+from jupyter_deploy.cli.churn import read_customers
 from tests.support import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -210,7 +211,10 @@ def test_what_is_not_there_is_one_line_and_a_way_out(shell, demo, command, statu
 
 
 def test_a_registered_model_is_deployed_from_the_shell(shell, demo):
-    done = shell.json("deploy", "models:/churn/1", "--name", "churn-again", "--stage", seconds=120)
+    sample = shell.folder / "sample.csv"
+    read_customers().x_test.head(50).to_csv(sample, index=False)
+    asked = ("deploy", "models:/churn/1", "--name", "churn-again", "--stage")
+    done = shell.json(*asked, "--sample", str(sample), seconds=120)
     assert (done["name"], done["version"], done["active"]) == ("churn-again", "1.0.0", None)
     assert [step["name"] for step in done["steps"]][:3] == ["contract", "package", "register"]
     assert shell.json("undeploy", "churn-again")["state"] == "stopped"
