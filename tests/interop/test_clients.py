@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import tritonclient.http as triton
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
-from tritonclient._plugin import InferenceServerClientPlugin
 from tritonclient.utils import InferenceServerException
 
 from jupyter_deploy.core.contract import Column, Contract, Form, Output, Tensor, Type

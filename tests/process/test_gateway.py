@@ -333,6 +333,26 @@ def test_an_unread_body_of_a_refused_request_does_not_disturb_the_next_one(stack
             assert good.status_code == 200
 
 
+def test_answers_on_one_connection_come_whole_in_order_and_with_the_right_body(stack, key):
+    """Pipelined, with and without a body, asked for with 100-continue, and closed at the end."""
+    post = (f"POST /endpoints/total/invocations HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 18\r\n")  # fmt: skip
+    with socket.create_connection(("127.0.0.1", stack.port), 10) as connection:
+        connection.sendall(
+            f"HEAD /v2 HTTP/1.1\r\nHost: x\r\n\r\nOPTIONS /v2 HTTP/1.1\r\nHost: x\r\n\r\n{post}\r\n"
+            f'{{"inputs":[[1,2]]}}{post}Expect: 100-continue\r\nConnection: close\r\n\r\n'.encode()
+        )
+        received = b""
+        while b"100 Continue" not in received:
+            received += connection.recv(65536)
+        connection.sendall(b'{"inputs":[[3,4]]}')
+        while data := connection.recv(65536):
+            received += data
+    statuses = re.findall(rb"HTTP/1.1 (\d+) ", received)
+    assert statuses == [b"200", b"204", b"200", b"100", b"200"]
+    assert re.findall(rb'\{"predictions":\[(.*?)\]\}', received) == [b"3.0", b"7.0"]
+
+
 def test_other_methods_are_told_which_one_is_right(stack, key):
     for method in ("GET", "HEAD", "PUT", "OPTIONS", "BREW"):
         answer = stack.client.request(method, "/endpoints/total/invocations",
