@@ -16,7 +16,8 @@ holds a secret, a stack trace or a row of somebody's data.
     |-- RequestError               what a caller of the API can be told
         |-- BadInput 400, Unauthorized 401, Forbidden 403, UnknownRoute 404, MethodNotAllowed 405,
         |-- TooLarge 413, UnsupportedMedia 415, OverLimit 429,
-        |-- ModelFailed 500, Poisonous 500, NoReplica 503, Overloaded 503, DeadlineExceeded 504
+        |-- ModelFailed 500, Poisonous 500, GatewayFailed 500,
+        |-- NoReplica 503, Overloaded 503, DeadlineExceeded 504
 """
 
 from __future__ import annotations
@@ -493,6 +494,17 @@ class Poisonous(RequestError):
         super().__init__(
             "This request has stopped two processes of the model; it is refused from now on.",
             "The owner finds it among the endpoint's errors.",
+        )
+
+
+class GatewayFailed(RequestError):
+    """Something of ours broke; the trace is in the gateway's log under the request's id."""
+
+    code, status, title = "gateway-failed", 500, "The gateway failed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The gateway failed on this request.", "The owner finds the cause under its id."
         )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from jupyter_deploy.core.keys import StoredKey
-from jupyter_deploy.errors import MethodNotAllowed, RequestError, UnsupportedMedia
+from jupyter_deploy.errors import GatewayFailed, MethodNotAllowed, RequestError, UnsupportedMedia
 from jupyter_deploy.gateway import problems, v2
 from jupyter_deploy.gateway.body import Headers, Receipt, Receive, media_type
 from jupyter_deploy.gateway.decode import Input
@@ -67,7 +67,7 @@ class Gateway:
             status, headers, body = call.refusal(error)
         except Exception:  # noqa: BLE001 - the boundary of the process: logged, and told as a 500
             self._log.exception("prediction failed", request_id=call.request_id)
-            status, headers, body = call.refusal(problems.InternalError())
+            status, headers, body = call.refusal(GatewayFailed())
         call.count(status)
         headers += [(b"content-length", b"%d" % len(body)), *call.headers]
         await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -19,7 +19,13 @@ from starlette.routing import Route
 
 from jupyter_deploy import __version__
 from jupyter_deploy.core.keys import StoredKey
-from jupyter_deploy.errors import DeployError, MethodNotAllowed, NoReplica, UnknownRoute
+from jupyter_deploy.errors import (
+    DeployError,
+    GatewayFailed,
+    MethodNotAllowed,
+    NoReplica,
+    UnknownRoute,
+)
 from jupyter_deploy.gateway import docs, metrics, openapi, problems, v2
 from jupyter_deploy.gateway.names import MORE_HEADERS, REQUEST_ID
 from jupyter_deploy.gateway.routes import Endpoint, Routes
@@ -196,4 +202,4 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_internal_error(request: Request, _error: Exception) -> Response:
-    return await _on_error(request, problems.InternalError())
+    return await _on_error(request, GatewayFailed())

@@ -10,17 +10,6 @@ Header = tuple[bytes, bytes]
 CONTENT_TYPE = b"application/problem+json"
 
 
-class InternalError(RequestError):
-    """Something of ours broke; the trace is in the gateway's log under the request's id."""
-
-    code, status, title = "internal-error", 500, "The gateway failed"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The gateway failed on this request.", "The owner finds the cause under its id."
-        )
-
-
 def problem(error: DeployError, request_id: str, *, tensors: bool = False) -> bytes:
     """The body for `error`; with `tensors`, also in the form of the Open Inference Protocol."""
     document = error.problem(request_id)

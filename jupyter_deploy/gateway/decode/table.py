@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import replace
 from typing import Any
 
 from jupyter_deploy.core.contract import Column, Contract, Form, Type
@@ -134,6 +133,6 @@ def _typed(column: Column, field: str) -> object:
 def _array(contract: Contract, table: _Table) -> list[Any]:
     tensor = contract.tensor
     assert tensor is not None, "ARRAY has a tensor"
-    column = replace(element(tensor), nullable=True)
+    column = element(tensor)
     rows = [[_typed(column, field) if field else None for field in row] for row in table.rows]
     return read_columns(tensor, table.header, rows, ())

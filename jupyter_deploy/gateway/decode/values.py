@@ -93,7 +93,8 @@ def integer_dtype(dtype: str) -> str:
 
 def categories(column: Column) -> tuple[str, ...] | None:
     """The only values that a column takes, where it is closed."""
-    return column.categories if column.closed and column.type is Type.STRING else None
+    closed = column.closed and column.type is Type.STRING
+    return column.categories or None if closed else None
 
 
 def _words(column: Column) -> str:
