@@ -17,7 +17,7 @@ import socket
 import struct
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,11 +100,19 @@ class Launchers:
 
     def warm(self, python: str, extra: Mapping[str, str]) -> None:
         """Have a launcher for this environment soon."""
-        self._launcher(python, environment(extra))
+        variables = environment(extra)
+        path = self._path(python, variables)
+        task = self._launchers.get(path)
+        if task is None or _is_over(task):
+            self._keep(path, self._make(path, python, variables))
 
     async def start(self, order: Order) -> Process:
-        """Start the replica of `order`: forked, or plainly.  Raises OSError."""
-        launcher = await asyncio.shield(self._launcher(order.argv[0], order.environment))
+        """Start the replica of `order`: forked, or plainly.  Raises OSError.
+
+        A launcher that is being warmed is waited for; where nobody has asked for one, importing
+        what this model needs is sooner done than importing what any might need.
+        """
+        launcher = await self._ready(self._path(order.argv[0], order.environment))
         if launcher is not None and launcher.process.alive:
             with contextlib.suppress(OSError):
                 said = await launcher.fork(order)
@@ -113,23 +121,35 @@ class Launchers:
                 _log.info("a replica is started plainly: %s", said.get("refused"))
         return Process.start(order)
 
+    async def _ready(self, path: Path) -> _Launcher | None:
+        """The launcher there is, once it is warm; one of an earlier supervisor, too."""
+        task = self._launchers.get(path)
+        if task is not None:
+            return await asyncio.shield(task)
+        found = await _connected(path)
+        if found is not None and path not in self._launchers:
+            self._keep(path, _as_it_is(found))
+        return found
+
     async def close(self) -> None:
         """End every launcher, those of earlier supervisors too; replicas go on."""
         for task in self._launchers.values():
-            await _end(await task)
+            task.cancel()
+        for ended in await asyncio.gather(*self._launchers.values(), return_exceptions=True):
+            if isinstance(ended, _Launcher):
+                await _end(ended)
         for path in self._settings.run.glob("l*.sock"):
             await _end(await _connected(path))
             path.unlink(missing_ok=True)
 
-    def _launcher(
-        self, python: str, variables: Mapping[str, str]
+    def _path(self, python: str, variables: Mapping[str, str]) -> Path:
+        return self._settings.run / f"l{_digest(python, variables)}.sock"
+
+    def _keep(
+        self, path: Path, making: Coroutine[Any, Any, _Launcher | None]
     ) -> asyncio.Task[_Launcher | None]:
-        path = self._settings.run / f"l{_digest(python, variables)}.sock"
-        task = self._launchers.get(path)
-        if task is None or _is_over(task):
-            make = self._make(path, python, variables)
-            task = asyncio.get_running_loop().create_task(make, name=f"warm {python}")
-            self._launchers[path] = task
+        task = asyncio.get_running_loop().create_task(making, name=f"launcher {path.name}")
+        self._launchers[path] = task
         return task
 
     async def _make(
@@ -143,13 +163,10 @@ class Launchers:
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - a local file
         try:
             process = Process.start(self._order(path, python, variables))
-            async with asyncio.timeout(_WARM_SECONDS):
-                while process.alive and not path.exists():  # noqa: ASYNC110, ASYNC240 - a file has no event
-                    await asyncio.sleep(_LOOK_SECONDS)
         except OSError as error:
             _log.warning("no launcher for %s: %s", python, error)
             return None
-        return await _connected(path)
+        return await _warmed(path, process)
 
     def _order(self, path: Path, python: str, variables: Mapping[str, str]) -> Order:
         return Order(
@@ -158,6 +175,26 @@ class Launchers:
             folder=self._settings.processes,
             log=self._settings.logs / "launcher.log",
         )
+
+
+async def _warmed(path: Path, process: Process) -> _Launcher | None:
+    """The launcher that `process` becomes, or None; whatever interrupts this leaves no process."""
+    launcher = None
+    try:
+        async with asyncio.timeout(_WARM_SECONDS):
+            while process.alive and not path.exists():  # noqa: ASYNC110, ASYNC240 - a file has no event
+                await asyncio.sleep(_LOOK_SECONDS)
+        launcher = await _connected(path)
+    except TimeoutError:
+        _log.warning("the launcher %s has not become ready", path.name)
+    finally:
+        if launcher is None:
+            process.kill()
+    return launcher
+
+
+async def _as_it_is(launcher: _Launcher) -> _Launcher:
+    return launcher
 
 
 async def _end(launcher: _Launcher | None) -> None:

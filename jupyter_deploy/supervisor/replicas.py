@@ -320,6 +320,8 @@ class Replicas:
             slot.overdue = True
             self._apply(slot, lifecycle.TookTooLong())
             return
+        manifest = slot.version.manifest
+        self._launchers.warm(manifest.python, manifest.environment)
         if slot.starts > 1:
             self._tell("replica-ready", slot, f"{slot.label} is up again (pid {slot.pulse.pid}).")
         self._apply(slot, lifecycle.BecameReady())

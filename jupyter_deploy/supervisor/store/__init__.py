@@ -96,6 +96,10 @@ class Store:
         with self._engine.begin() as connection:
             migrate(connection)
             self.state = reading.state(connection, self._manifests)
+        # Only now: this writes into the file, which has to be ours.
+        raw = self._engine.raw_connection()
+        raw.cursor().execute("PRAGMA journal_mode = WAL")
+        raw.close()
 
     def _change(self, statements: Callable[[Connection], _T]) -> tuple[_T, State]:
         assert self._engine is not None
@@ -114,7 +118,6 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     # https://docs.sqlalchemy.org/en/20/dialects/sqlite.html: the driver must not begin by itself.
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 
