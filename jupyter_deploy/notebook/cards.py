@@ -61,7 +61,7 @@ def failed(
         return Card(
             f"{name} was not deployed",
             Mark("stopped", Tone.WARN),
-            f"The cell was stopped by {type(error).__name__}. {untouched}",
+            f"It was stopped by {type(error).__name__}. {untouched}",
             steps=tuple(steps),
         )
     at = f" at step {error.step}" if isinstance(error, DeployFailed) and error.step else ""

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 STEPS = ("contract", "package", "register", "prove", "start", "switch")
 
 
+class DeployInterrupted(KeyboardInterrupt):
+    """The person stopped the cell while it deployed."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
 @dataclass(frozen=True)
 class Finished:
     """A deploy that went well."""
@@ -76,10 +83,14 @@ class Watch:
 def run(
     model: Any, name: EndpointName, *, sample: Any, names: dict[str, Any], options: DeployOptions
 ) -> Finished:
-    """Deploy, and show it.  Raises what `pipeline.run` does."""
+    """Deploy, and show it.  Raises what `pipeline.run` does, and DeployInterrupted."""
     watch = Watch(name, progress(name))
     try:
         finished = _finished(_deployed(model, name, sample, names, options, watch), watch)
+    except KeyboardInterrupt as error:
+        watch.fail(error)
+        # A person who stops a cell knows that they did; where our code was then says nothing.
+        raise DeployInterrupted(f"The deploy of {name!r} was stopped.") from None
     except BaseException as error:
         watch.fail(error)
         raise

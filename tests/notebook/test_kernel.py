@@ -24,6 +24,10 @@ class Contrary:
     def predict(self, frame):
         return [os.getpid()] * len(frame)
 
+class Impatient:
+    def predict(self, frame):
+        raise KeyboardInterrupt
+
 def make(frame, depth=1):
     return DecisionTreeClassifier(max_depth=depth).fit(frame, y)
 
@@ -42,6 +46,7 @@ def inside():
     "%deploy clf --name shop --canary 5",
     "%deploy nothing --name shop",
     "%deploy Contrary() --name shop --sample X",
+    "%deploy Impatient() --name shop --sample X",
     "made = deployment.endpoint.version; made",
     "%deploy make(X, depth=3) --name shop",
     "%deploy {'tree  --x': make(X)}['tree  --x'] --name shop --sample X[ :2 ] --stage",
@@ -120,6 +125,13 @@ def test_a_deploy_that_fails_says_which_step_and_what_goes_on_serving(notebook):
     assert "prove" in shown[1].traceback[0]
     assert not any("jupyter_deploy/" in line for line in shown[1].traceback)
     assert text(outputs(notebook, "made = ")[0]) == "'1.0.0'"
+
+
+def test_a_cell_that_is_stopped_says_so_in_one_line_and_leaves_no_card_at_work(notebook):
+    shown = outputs(notebook, "%deploy Impatient()")
+    assert [out.output_type for out in shown] == ["display_data", "error"]
+    assert text(shown[0]).startswith("shop was not deployed: stopped\n")
+    assert shown[1].traceback == ["DeployInterrupted: The deploy of 'shop' was stopped."]
 
 
 def test_any_expression_can_be_deployed(notebook):
