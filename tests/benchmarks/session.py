@@ -210,5 +210,10 @@ def free_port(count: int = 3) -> int:
 
 
 def _is_free(port: int) -> bool:
+    # Without SO_REUSEADDR, as some servers bind: a port that lately served is passed over.
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from jupyter_deploy import deploy
@@ -181,9 +182,19 @@ def _difference(case: Case, answer: Answer) -> str:
 
 
 def _stop() -> None:
+    """Stop the stack, and see all of it end."""
     client = running()
     if client is None:
         return
     with client:
+        supervisor = psutil.Process(client.ping())
+        family = [supervisor, *supervisor.children(recursive=True)]
         client.stop(Origin("tests", "python"))
-    wait_until(lambda: running() is None, 45)
+    wait_until(lambda: not any(map(_lives, family)), 45)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,4 +1,8 @@
-"""Ray Serve with @serve.batch, one replica."""
+"""Ray Serve with @serve.batch, one replica, and HAProxy as its ingress.
+
+Without RAY_SERVE_ENABLE_HA_PROXY (it needs Ray >= 2.56) requests go through a proxy in Python, at an
+eighth of the rate; RAY_SERVE_THROUGHPUT_OPTIMIZED switches on what Ray's documentation advises.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,13 @@ class RayServe(Peer):
     title = "Ray Serve"
     distribution = "ray"
     packages: ClassVar = ("ray[serve]==2.60.0",)
-    settings = "@serve.batch(64, 0.002), one replica, max_ongoing_requests 512, access log off"
+    settings = (
+        "@serve.batch(64, 0.002), one replica, max_ongoing_requests 512, HAProxy ingress, "
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED, access log off"
+    )
     fixed_variables: ClassVar = {
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_DISABLE_IMPORT_WARNING": "1",
         "RAY_DEDUP_LOGS": "0",
