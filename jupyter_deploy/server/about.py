@@ -21,11 +21,12 @@ API = 1
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The server extension: its release, its API's number and the Python it runs in."""
+    """The server extension: its release, its API's number, its Python and the root of its files."""
 
     version: str
     api: int
     python: str
+    root: str
 
 
 class AboutHandler(ExtensionHandlerMixin, APIHandler):
@@ -38,4 +39,5 @@ class AboutHandler(ExtensionHandlerMixin, APIHandler):
     @authorized(action="read")
     def get(self) -> None:
         """Say who answers."""
-        self.finish(json.dumps(asdict(About(__version__, API, sys.executable))))
+        root = str(getattr(self.contents_manager, "root_dir", ""))
+        self.finish(json.dumps(asdict(About(__version__, API, sys.executable, root))))

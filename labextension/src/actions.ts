@@ -22,7 +22,7 @@ import type {
   KeyStatus,
   TrafficChanged
 } from './types';
-import { measured } from './words';
+import { measured, rollbackTarget } from './words';
 
 /** What the views may ask for. */
 export interface IActions {
@@ -40,6 +40,14 @@ export interface IActions {
   copySecret(file: string): Promise<boolean>;
   copy(text: string): void;
   openRegistry(): Promise<void>;
+  /** Open a notebook at a cell. */
+  openCell(path: string, cell: string): Promise<void>;
+}
+
+/** What the actions need of the notebooks. */
+export interface INotebooks {
+  ask(): Promise<void>;
+  openCell(path: string, cell: string): Promise<void>;
 }
 
 export class Actions implements IActions {
@@ -47,11 +55,11 @@ export class Actions implements IActions {
     private readonly _control: IControl,
     private readonly _model: DeployModel,
     private readonly _trans: TranslationBundle,
-    private readonly _deploy: () => Promise<void>
+    private readonly _notebooks: INotebooks
   ) {}
 
   deploy(): Promise<void> {
-    return this._deploy();
+    return this._notebooks.ask();
   }
 
   promote(endpoint: EndpointStatus, version: string): Promise<void> {
@@ -63,8 +71,9 @@ export class Actions implements IActions {
 
   rollback(endpoint: EndpointStatus): Promise<void> {
     const { name, generation } = endpoint;
+    const version = rollbackTarget(endpoint);
     return this._traffic(name, () =>
-      this._control.rollback(name, { generation })
+      this._control.rollback(name, { version, generation })
     );
   }
 
@@ -152,6 +161,10 @@ export class Actions implements IActions {
     } catch (error) {
       this._sayFailed(error);
     }
+  }
+
+  openCell(path: string, cell: string): Promise<void> {
+    return this._notebooks.openCell(path, cell);
   }
 
   private async _traffic(

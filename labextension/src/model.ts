@@ -14,6 +14,7 @@ import { advance, IRates } from './rates';
 import type { IControl } from './request';
 import { RequestFailed, Trouble, troubleOf } from './trouble';
 import type {
+  About,
   AuditEntry,
   EndpointStatus,
   KeyStatus,
@@ -97,6 +98,17 @@ export class DeployModel implements IDisposable {
     return this._view;
   }
 
+  /**
+   * The path of a file below the root of the server's files, as JupyterLab opens it; null when it
+   * lies elsewhere.
+   */
+  below(file: string): string | null {
+    const root = `${this._about?.root ?? ''}/`;
+    return root !== '/' && file.startsWith(root)
+      ? file.slice(root.length)
+      : null;
+  }
+
   /** The endpoints as far as they are known: what is wrong first, then by name. */
   get endpoints(): readonly EndpointStatus[] {
     return inOrder(this._known?.endpoints ?? []);
@@ -128,7 +140,6 @@ export class DeployModel implements IDisposable {
   /** Do `work` on an endpoint, show that it is under way, and look again after it. */
   async change<T>(name: string, work: () => Promise<T>): Promise<T> {
     this._busy.add(name);
-    this._changes.delete(name);
     this._changed.emit();
     try {
       return await work();
@@ -257,13 +268,13 @@ export class DeployModel implements IDisposable {
     } catch (error) {
       const trouble = troubleOf(error);
       // After an upgrade the server that comes back may speak another API.
-      this._compared = false;
+      this._about = null;
       this._show({ kind: 'failed', trouble, last: this._known });
     }
   }
 
   private async _compareVersions(): Promise<void> {
-    if (this._compared) {
+    if (this._about) {
       return;
     }
     const about = await this._control.about();
@@ -274,7 +285,7 @@ export class DeployModel implements IDisposable {
         lab: `API ${API}`
       });
     }
-    this._compared = true;
+    this._about = about;
   }
 
   private async _measure(): Promise<void> {
@@ -360,7 +371,7 @@ export class DeployModel implements IDisposable {
   private _looking: Promise<void> | null = null;
   private _again = false;
   private _stale = false;
-  private _compared = false;
+  private _about: About | null = null;
   private _disposed = false;
 }
 

@@ -12,17 +12,32 @@ import {
 } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import type { INotebooks } from './actions';
 import { deployCell, look, Look } from './kernel';
 import type { DeployModel } from './model';
 import { DeployForm } from './widgets/deployform';
 
-export class Deploying {
+export class Deploying implements INotebooks {
   constructor(
     private readonly _tracker: INotebookTracker | null,
     private readonly _model: DeployModel,
     private readonly _trans: TranslationBundle,
+    private readonly _open: (path: string) => Promise<unknown>,
     private readonly _run: () => boolean
   ) {}
+
+  /** Open a notebook, and go to the cell with this id if it is still there. */
+  async openCell(path: string, cell: string): Promise<void> {
+    await this._open(path);
+    const panel = this._tracker?.find(one => one.context.path === path);
+    await panel?.context.ready;
+    const place =
+      panel?.content.widgets.findIndex(one => one.model.id === cell) ?? -1;
+    if (panel && place >= 0) {
+      panel.content.activeCellIndex = place;
+      await panel.content.scrollToItem(place, 'center');
+    }
+  }
 
   /** Ask for a model of the current notebook, and deploy it in a cell. */
   async ask(): Promise<void> {
@@ -80,7 +95,10 @@ export class Deploying {
   ): Promise<void> {
     const notebook = panel.content;
     await panel.context.ready;
-    NotebookActions.insertBelow(notebook);
+    const active = notebook.activeCell?.model;
+    if (active?.type !== 'code' || active.sharedModel.getSource() !== '') {
+      NotebookActions.insertBelow(notebook);
+    }
     notebook.activeCell?.model.sharedModel.setSource(source);
     panel.content.activate();
     if (run) {

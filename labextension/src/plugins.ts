@@ -93,9 +93,10 @@ const panelPlugin: JupyterFrontEndPlugin<void> = {
       notebooks,
       model,
       trans,
+      path => app.commands.execute('docmanager:open', { path }),
       () => settings.runCell
     );
-    const actions = new Actions(control, model, trans, () => deploying.ask());
+    const actions = new Actions(control, model, trans, deploying);
     const panel = new DeployPanel({ model, actions, trans });
     app.shell.add(panel, 'left', { rank: 600, type: 'Deployed models' });
     restorer?.add(panel, panel.id);

@@ -166,11 +166,12 @@ export interface RegistryUi {
   pid: number;
 }
 
-/** The server extension: its release, its API's number and the Python it runs in. */
+/** The server extension: its release, its API's number, its Python and the root of its files. */
 export interface About {
   version: string;
   api: number;
   python: string;
+  root: string;
 }
 
 /** Body of POST /api/endpoints/{name}/rollback and .../promote. */

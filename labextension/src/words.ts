@@ -3,7 +3,7 @@
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { EndpointStatus, Origin, VersionStatus } from './types';
+import type { EndpointStatus, VersionStatus } from './types';
 
 export type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'calm';
 
@@ -68,10 +68,22 @@ export function wrong(
       );
 }
 
-/** The version that a rollback without a target goes to, as far as it can be seen here. */
+/** The version that was active before the active one, where it can serve again. */
 export function rollbackTarget(endpoint: EndpointStatus): string | null {
-  const active = endpoint.versions.find(v => v.version === endpoint.active);
-  return active?.previous ?? endpoint.standby;
+  const find = (version: string | null | undefined) =>
+    endpoint.versions.find(one => one.version === version);
+  const before = find(find(endpoint.active)?.previous);
+  return before && canServe(before) ? before.version : null;
+}
+
+/** Whether a version can take over the traffic. */
+export function canServe(version: VersionStatus): boolean {
+  return version.state === 'standby' || version.state === 'retired';
+}
+
+/** Who did something; Jupyter names whoever comes with a token by a random number. */
+export function person(trans: TranslationBundle, user: string): string {
+  return /^[0-9a-f]{32}$/.test(user) ? trans.__('JupyterLab') : user;
 }
 
 /** The newest first. */
@@ -123,11 +135,7 @@ export function rate(perSecond: number): string {
     : perSecond.toFixed(1);
 }
 
-/** "anna, quickstart.ipynb, cell 7", as far as it is known. */
-export function whence(trans: TranslationBundle, origin: Origin): string {
-  const notebook = origin.notebook.split('/').pop() ?? '';
-  if (notebook && origin.cell) {
-    return trans.__('%1, %2, cell %3', origin.user, notebook, origin.cell);
-  }
-  return notebook ? trans.__('%1, %2', origin.user, notebook) : origin.user;
+/** The last part of a path. */
+export function fileName(path: string): string {
+  return path.split('/').pop() ?? path;
 }

@@ -114,9 +114,9 @@ function Traffic(props: { endpoint: EndpointStatus }): JSX.Element | null {
       <p className="jp-Deploy-hint" role="status">
         {busy && trans.__('Working…')}
         {!busy &&
-          change &&
+          change?.version === endpoint.active &&
           trans.__(
-            'Serves %1 since the switch, which took %2.',
+            'Now serves %1. The switch took %2.',
             change.version,
             measured(change.seconds)
           )}

@@ -4,8 +4,8 @@
 import * as React from 'react';
 
 import type { AuditEntry, EndpointStatus, RequestFailure } from '../types';
-import { age, newestFirst, whence } from '../words';
-import { Fold, Loaded } from './parts';
+import { age, newestFirst } from '../words';
+import { Fold, Loaded, Whence } from './parts';
 import { now, useUi } from './ui';
 
 export function Errors(): JSX.Element {
@@ -127,10 +127,10 @@ function Change(props: { of: AuditEntry }): JSX.Element {
   return (
     <>
       <div>
-        <strong>{of.action}</strong> {of.detail}
+        <strong>{of.action.replace('-', ' ')}</strong> {of.detail}
       </div>
       <div className="jp-Deploy-small">
-        {whence(trans, of.origin)}
+        <Whence origin={of.origin} />
         {' · '}
         {age(trans, of.at, now())}
       </div>

@@ -77,26 +77,6 @@ function Key(props: {
       <div className="jp-Deploy-versionHead">
         <span className="jp-Deploy-name">{of.consumer}</span>
         <span className="jp-Deploy-age">{validity(trans, of)}</span>
-        {valid && (
-          <>
-            <button
-              type="button"
-              className="jp-Deploy-button jp-mod-small"
-              aria-label={trans.__('Rotate the key of %1', of.consumer)}
-              onClick={() => void rotate()}
-            >
-              {trans.__('Rotate…')}
-            </button>
-            <button
-              type="button"
-              className="jp-Deploy-button jp-mod-small jp-mod-warn"
-              aria-label={trans.__('Revoke the key of %1', of.consumer)}
-              onClick={() => void actions.revokeKey(endpoint, of)}
-            >
-              {trans.__('Revoke…')}
-            </button>
-          </>
-        )}
       </div>
       <div className="jp-Deploy-small">
         {trans.__('key %1', of.key_id)}
@@ -105,6 +85,26 @@ function Key(props: {
         {' · '}
         {age(trans, of.created_at, now())}
       </div>
+      {valid && (
+        <div className="jp-Deploy-keyActions">
+          <button
+            type="button"
+            className="jp-Deploy-button jp-mod-small"
+            aria-label={trans.__('Rotate the key of %1', of.consumer)}
+            onClick={() => void rotate()}
+          >
+            {trans.__('Rotate…')}
+          </button>
+          <button
+            type="button"
+            className="jp-Deploy-button jp-mod-small jp-mod-warn"
+            aria-label={trans.__('Revoke the key of %1', of.consumer)}
+            onClick={() => void actions.revokeKey(endpoint, of)}
+          >
+            {trans.__('Revoke…')}
+          </button>
+        </div>
+      )}
     </>
   );
 }

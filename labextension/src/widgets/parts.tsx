@@ -10,7 +10,8 @@ import {
 import * as React from 'react';
 
 import type { Loadable, Section } from '../model';
-import { stateWord, tone } from '../words';
+import type { Origin } from '../types';
+import { fileName, person, stateWord, tone } from '../words';
 import { TroubleText } from './trouble';
 import { useUi } from './ui';
 
@@ -82,6 +83,31 @@ export function Snippet(props: { text: string; label: string }): JSX.Element {
       </pre>
       <CopyButton text={props.text} label={props.label} />
     </div>
+  );
+}
+
+/** Who did something, and the notebook where, with a way to its cell. */
+export function Whence(props: { origin: Origin }): JSX.Element {
+  const { actions, model, trans } = useUi();
+  const { user, notebook, cell } = props.origin;
+  const path = notebook ? model.below(notebook) : null;
+  return (
+    <>
+      {person(trans, user)}
+      {notebook && ' · '}
+      {path === null ? (
+        <span title={notebook}>{fileName(notebook)}</span>
+      ) : (
+        <button
+          type="button"
+          className="jp-Deploy-link"
+          title={trans.__('Go to the cell in %1', path)}
+          onClick={() => void actions.openCell(path, cell)}
+        >
+          {fileName(notebook)}
+        </button>
+      )}
+    </>
   );
 }
 

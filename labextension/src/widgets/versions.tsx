@@ -4,8 +4,8 @@
 import * as React from 'react';
 
 import type { EndpointStatus, ReplicaStatus, VersionStatus } from '../types';
-import { age, megabytes, newestFirst, whence } from '../words';
-import { Fold, State } from './parts';
+import { age, canServe, megabytes, newestFirst } from '../words';
+import { Fold, State, Whence } from './parts';
 import { now, useUi } from './ui';
 
 export function Versions(props: { endpoint: EndpointStatus }): JSX.Element {
@@ -32,23 +32,22 @@ function Version(props: {
       <div className="jp-Deploy-versionHead">
         <span className="jp-Deploy-version">{version.version}</span>
         <State state={version.state} />
-        <span className="jp-Deploy-age">
-          {age(trans, version.created_at, now())}
-        </span>
         <Promote endpoint={endpoint} version={version} />
       </div>
       <div className="jp-Deploy-small">
-        {whence(trans, version.origin)}
+        <Whence origin={version.origin} />
+        {' · '}
+        {age(trans, version.created_at, now())}
+      </div>
+      <div className="jp-Deploy-small">
+        {version.why}
+        {version.why && version.mlflow_version && ' · '}
         {version.mlflow_version && (
-          <>
-            {' · '}
-            <span title={version.mlflow_uri}>
-              {trans.__('MLflow version %1', version.mlflow_version)}
-            </span>
-          </>
+          <span title={version.mlflow_uri}>
+            {trans.__('MLflow version %1', version.mlflow_version)}
+          </span>
         )}
       </div>
-      {version.why && <div className="jp-Deploy-small">{version.why}</div>}
       {version.reason && <p className="jp-Deploy-wrong">{version.reason}</p>}
       {version.log.length > 0 && (
         <pre
@@ -69,7 +68,7 @@ function Promote(props: {
 }): JSX.Element | null {
   const { actions, model, trans } = useUi();
   const { endpoint, version } = props;
-  if (version.state !== 'standby' && version.state !== 'retired') {
+  if (!canServe(version)) {
     return null;
   }
   return (
@@ -101,7 +100,7 @@ export function Replicas(props: { endpoint: EndpointStatus }): JSX.Element {
           <thead>
             <tr>
               <th scope="col">{trans.__('Version')}</th>
-              <th scope="col">{trans.__('Process')}</th>
+              <th scope="col">{trans.__('PID')}</th>
               <th scope="col">{trans.__('State')}</th>
               <th scope="col">{trans.__('Memory')}</th>
               <th scope="col">{trans.__('Restarts')}</th>
