@@ -204,7 +204,12 @@ def test_a_model_in_mlflow_is_deployed_as_it_is(deploy, fitted, data, home):
     assert aliased.manifest.loader == first.manifest.loader
 
 
-def test_a_run_of_the_persons_own_is_deployed_with_its_signature(deploy, data, home):
+def test_a_run_of_the_persons_own_is_deployed_with_its_signature(
+    deploy, data, home, tmp_path, monkeypatch
+):
+    # MLflow keeps the files of its default experiment in the working directory.
+    monkeypatch.chdir(tmp_path)
+
     class Sum(mlflow.pyfunc.PythonModel):
         def predict(self, context, model_input, params=None):
             return model_input.sum(axis=1)
