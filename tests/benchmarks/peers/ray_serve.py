@@ -1,6 +1,6 @@
 """Ray Serve with @serve.batch, one replica, and HAProxy as its ingress.
 
-Without RAY_SERVE_ENABLE_HA_PROXY (it needs Ray >= 2.56) requests go through a proxy in Python, at an
+Without RAY_SERVE_ENABLE_HA_PROXY (Ray 2.56 has it) requests go through a proxy in Python, at an
 eighth of the rate; RAY_SERVE_THROUGHPUT_OPTIMIZED switches on what Ray's documentation advises.
 """
 
