@@ -364,10 +364,9 @@ def _replicas(version: VersionStatus) -> str:
 
 
 def _place(origin: Origin) -> str:
-    if not origin.notebook:
-        return origin.via
+    place = PurePath(origin.notebook).name or origin.via
     cell = origin.cell if origin.cell.startswith("In [") else f"cell {origin.cell[:8]}"
-    return f"{PurePath(origin.notebook).name}, {cell}" if origin.cell else origin.notebook
+    return f"{place}, {cell}" if origin.cell else place
 
 
 def _clock(at: float) -> str:

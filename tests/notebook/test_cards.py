@@ -2,6 +2,7 @@
 
 import html as html_module
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -218,6 +219,15 @@ def test_the_history_says_who_when_where_and_why_newest_first():
     assert said.index("1.1.0") < said.index("1.0.0")
     assert re.search(r"1\.0\.0 +standby +models:/churn/1 +ada +\d{4}-\d\d-\d\d \d\d:\d\d", said)
     assert re.search(r"quickstart\.ipynb, cell c0ffee12 +first", said)
+
+
+def test_a_version_made_outside_of_a_named_notebook_says_what_is_known():
+    def where(**told):
+        made = replace(version("1.0.0", "active"), origin=Origin("ada", **told))
+        return card.text(cards.versions("churn", [made]))
+
+    assert "notebook, In [4]  same" in where(via="notebook", cell="In [4]")
+    assert "python  same" in where(via="python")
 
 
 def test_a_failed_version_says_why_with_the_end_of_its_log():

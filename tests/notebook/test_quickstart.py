@@ -74,6 +74,11 @@ def test_the_api_answers_as_the_model_does(executed):
     notebook, _ = executed
     assert text(outputs(notebook, "deployment.predict(")[0]).startswith("array(['")
     assert "'predictions': ['" in text(outputs(notebook, "ask(customer).json()")[0])
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="this machine has no curl")
+def test_the_curl_line_works_as_it_is(executed):
+    notebook, _ = executed
     assert '"predictions":["' in text(outputs(notebook, "!{deployment.curl}")[0])
 
 
