@@ -169,6 +169,8 @@ async def _run(settings: Settings) -> None:
     await serving
     settings.socket.unlink(missing_ok=True)
     await supervisor.stop()
+    with contextlib.suppress(OSError):
+        settings.run.rmdir()
 
 
 def _control_socket(settings: Settings) -> socket.socket:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_deploy.replica.launcher import ENVIRONMENT
+from jupyter_deploy.supervisor import processes
 from jupyter_deploy.supervisor.processes import Order, Process, environment, started_at
 from jupyter_deploy.supervisor.settings import Settings
 
@@ -132,14 +133,18 @@ class Launchers:
         return found
 
     async def close(self) -> None:
-        """End every launcher, those of earlier supervisors too; replicas go on."""
+        """End every launcher, those of earlier supervisors too.  Replicas must have ended."""
         for task in self._launchers.values():
             task.cancel()
         for ended in await asyncio.gather(*self._launchers.values(), return_exceptions=True):
             if isinstance(ended, _Launcher):
                 await _end(ended)
+        # Only launchers are left now: one may have been left half-warm by a supervisor that died.
+        for pid, started in await asyncio.to_thread(processes.told, self._settings.run):
+            process = Process.adopt(pid, started)
+            if process is not None:
+                await process.end(2.0)
         for path in self._settings.run.glob("l*.sock"):
-            await _end(await _connected(path))
             path.unlink(missing_ok=True)
 
     def _path(self, python: str, variables: Mapping[str, str]) -> Path:

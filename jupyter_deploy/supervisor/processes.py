@@ -204,6 +204,18 @@ def found(folder: Path) -> dict[str, tuple[int, float]]:
     return ours | _forked(folder)
 
 
+def told(folder: Path) -> list[tuple[int, float]]:
+    """Our living processes, (pid, start), with a path of `folder` anywhere in their argv."""
+    found: list[tuple[int, float]] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            started = started_at(process.pid)
+            mine = started is not None and process.uids().real == os.getuid()
+            if mine and any(Path(word).parent == folder for word in process.cmdline()):
+                found.append((process.pid, started or 0.0))
+    return found
+
+
 def _forked(folder: Path) -> dict[str, tuple[int, float]]:
     """Those that a launcher has forked: their argv is the launcher's, so they left a note."""
     ours: dict[str, tuple[int, float]] = {}

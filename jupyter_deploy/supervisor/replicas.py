@@ -12,8 +12,7 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Mapping
 from typing import assert_never
 
 from jupyter_deploy.client.models import ReplicaStatus
@@ -22,14 +21,14 @@ from jupyter_deploy.core.lifecycle import Phase, Trial
 from jupyter_deploy.core.snapshot import ReplicaRoute
 from jupyter_deploy.supervisor import failures, launch, logs
 from jupyter_deploy.supervisor.bell import Bell
-from jupyter_deploy.supervisor.channel import Channel, Pulse
+from jupyter_deploy.supervisor.channel import Channel
 from jupyter_deploy.supervisor.failures import Failure
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.launch import Place, Report
 from jupyter_deploy.supervisor.launchers import Launchers
 from jupyter_deploy.supervisor.processes import Exit, Process
 from jupyter_deploy.supervisor.settings import Settings
-from jupyter_deploy.supervisor.state import Version
+from jupyter_deploy.supervisor.slots import Slot, Wiring, status_of
 
 _log = logging.getLogger(__name__)
 
@@ -46,44 +45,6 @@ _END_SECONDS = 8.0
 _PULSES_PER_SECOND = 25
 
 
-@dataclass(eq=False, slots=True)
-class _Slot:
-    """The place of one replica, and the process that fills it now."""
-
-    version: Version
-    life: lifecycle.Replica = field(default_factory=lifecycle.Replica)
-    place: Place | None = None
-    process: Process | None = None
-    channel: Channel | None = None
-    pulse: Pulse | None = None
-    starts: int = 0
-    overdue: bool = False
-    timer: asyncio.TimerHandle | None = None
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-
-    @property
-    def number(self) -> int:
-        return self.version.number
-
-    @property
-    def label(self) -> str:
-        return f"{self.version.endpoint} {self.version.version}"
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What replicas tell the rest of the supervisor.
-
-    `version` finds a version by its number; `changed` says that routes have changed; `published`
-    returns once the gateway routes by them; `gave_up` is called when a version failed too often.
-    """
-
-    version: Callable[[int], Version | None]
-    changed: Callable[[], None]
-    published: Callable[[], Awaitable[object]]
-    gave_up: Callable[[Version, Failure], None]
-
-
 class Replicas:
     """All replicas of all versions."""
 
@@ -94,7 +55,7 @@ class Replicas:
         self._launchers = launchers
         self._journal = journal
         self._wiring = wiring
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         self._trials: dict[int, Trial] = {}
         self._failures: dict[int, Failure] = {}
         self._bell = Bell()
@@ -117,7 +78,7 @@ class Replicas:
 
     def statuses(self, number: int) -> tuple[ReplicaStatus, ...]:
         """The replicas of a version, for a person."""
-        return tuple(_status(slot) for slot in self._of(number))
+        return tuple(status_of(slot) for slot in self._of(number))
 
     def channel(self, number: int) -> Channel:
         """A connection to a replica that is ready.  Raises LookupError."""
@@ -131,7 +92,7 @@ class Replicas:
         places = [slot.place for slot in self._of(number) if slot.life.phase is Phase.READY]
         return next((launch.read_report(place) for place in places if place is not None), None)
 
-    def _of(self, number: int) -> list[_Slot]:
+    def _of(self, number: int) -> list[Slot]:
         return [slot for slot in self._slots if slot.number == number]
 
     # --- what ought to be -----------------------------------------------------------------------
@@ -153,7 +114,7 @@ class Replicas:
         version = self._wiring.version(number)
         for _ in range(count - len(staying) if version is not None else 0):
             assert version is not None
-            slot = _Slot(version)
+            slot = Slot(version)
             self._slots.append(slot)
             self._apply(slot, lifecycle.StartDue())
 
@@ -198,7 +159,7 @@ class Replicas:
         self._remove_leftovers()
         return len(adopted)
 
-    def _adopted(self, file: str, pid: int, started: float) -> _Slot | None:
+    def _adopted(self, file: str, pid: int, started: float) -> Slot | None:
         place = launch.place_of(self._settings, file)
         process = None if place is None else Process.adopt(pid, started)
         version = None if place is None else self._wiring.version(place.number)
@@ -207,12 +168,12 @@ class Replicas:
         if version is None:
             process.kill()
             return None
-        slot = _Slot(version, lifecycle.Replica(Phase.STARTING), place, process, starts=1)
+        slot = Slot(version, lifecycle.Replica(Phase.STARTING), place, process, starts=1)
         slot.channel = Channel(str(place.socket))
         self._slots.append(slot)
         return slot
 
-    async def _greet(self, slot: _Slot) -> None:
+    async def _greet(self, slot: Slot) -> None:
         """Route to a replica that listens: it has served until now, even if it is busy."""
         assert slot.place is not None
         assert slot.channel is not None
@@ -236,7 +197,7 @@ class Replicas:
 
     # --- deciding and performing ----------------------------------------------------------------
 
-    def _apply(self, slot: _Slot, event: lifecycle.Event) -> None:
+    def _apply(self, slot: Slot, event: lifecycle.Event) -> None:
         before, number = slot.life.phase, slot.number
         trial = self._trials.get(number, Trial())
         judged = lifecycle.judge(trial, before, event)
@@ -253,7 +214,7 @@ class Replicas:
             self._wiring.gave_up(slot.version, self._failures[number])
         self._bell.ring()
 
-    def _perform(self, slot: _Slot, action: lifecycle.Action) -> None:
+    def _perform(self, slot: Slot, action: lifecycle.Action) -> None:
         match action:
             case lifecycle.Spawn():
                 self._do(slot, self._spawn(slot), "start")
@@ -276,7 +237,7 @@ class Replicas:
             case _:
                 assert_never(action)
 
-    def _do(self, slot: _Slot, work: Awaitable[None], name: str) -> None:
+    def _do(self, slot: Slot, work: Awaitable[None], name: str) -> None:
         async def run() -> None:
             await work
 
@@ -284,7 +245,7 @@ class Replicas:
         slot.tasks.add(task)
         task.add_done_callback(slot.tasks.discard)
 
-    async def _spawn(self, slot: _Slot) -> None:
+    async def _spawn(self, slot: Slot) -> None:
         slot.starts += 1
         slot.overdue = False
         slot.place = Place(self._settings, slot.number, secrets.token_hex(3))
@@ -301,12 +262,12 @@ class Replicas:
             slot.process.kill()
         self._attend(slot)
 
-    def _attend(self, slot: _Slot) -> None:
+    def _attend(self, slot: Slot) -> None:
         self._do(slot, self._until_exit(slot), "watch")
         if slot.life.phase is Phase.STARTING:
             self._do(slot, self._until_ready(slot), "bring up")
 
-    async def _until_ready(self, slot: _Slot) -> None:
+    async def _until_ready(self, slot: Slot) -> None:
         assert slot.place is not None
         assert slot.channel is not None
         try:
@@ -326,7 +287,7 @@ class Replicas:
             self._tell("replica-ready", slot, f"{slot.label} is up again (pid {slot.pulse.pid}).")
         self._apply(slot, lifecycle.BecameReady())
 
-    async def _until_exit(self, slot: _Slot) -> None:
+    async def _until_exit(self, slot: Slot) -> None:
         assert slot.process is not None
         self._note_end(slot, await slot.process.exit())
         if slot.place is not None:
@@ -339,7 +300,7 @@ class Replicas:
         slot.process = slot.channel = slot.pulse = None
         self._apply(slot, lifecycle.Exited())
 
-    def _note_end(self, slot: _Slot, exit_: Exit) -> None:
+    def _note_end(self, slot: Slot, exit_: Exit) -> None:
         assert slot.process is not None
         if slot.life.phase is Phase.STARTING and slot.place is not None and not slot.overdue:
             report, lines = launch.read_report(slot.place), self.last_lines(slot.number)
@@ -349,7 +310,7 @@ class Replicas:
             what = f"A replica of {slot.label} (pid {slot.process.pid}) {exit_}; a new one starts."
             self._tell("replica-ended", slot, what)
 
-    async def _beat(self, slot: _Slot) -> None:
+    async def _beat(self, slot: Slot) -> None:
         """Ask the replica through the queue that serves predictions, until it is silent."""
         silence = slot.version.timeout_seconds + 5.0
         while slot.channel is not None:
@@ -366,7 +327,7 @@ class Replicas:
                 self._apply(slot, lifecycle.WentSilent())
                 return
 
-    async def _drain(self, slot: _Slot) -> None:
+    async def _drain(self, slot: Slot) -> None:
         assert slot.process is not None
         version = self._wiring.version(slot.number)
         if version is None or version.fate == "starting":
@@ -378,7 +339,7 @@ class Replicas:
             await self._until_quiet(slot)
         await slot.process.end(_END_SECONDS)
 
-    async def _until_quiet(self, slot: _Slot) -> None:
+    async def _until_quiet(self, slot: Slot) -> None:
         """Wait until nothing has been served between two heartbeats, so nothing is in flight."""
         assert slot.channel is not None
         seconds = slot.version.timeout_seconds
@@ -391,7 +352,7 @@ class Replicas:
         except OSError as error:
             _log.info("a replica of %s is stopped busy: %s", slot.label, error)
 
-    def _forget(self, slot: _Slot) -> None:
+    def _forget(self, slot: Slot) -> None:
         if slot.timer is not None:
             slot.timer.cancel()
         if slot.place is not None:
@@ -402,16 +363,6 @@ class Replicas:
         """The last lines that replicas of a version have printed."""
         return logs.last_lines(self._settings.log_of(number), failures.LOG_LINES)
 
-    def _tell(self, kind: str, slot: _Slot, message: str) -> None:
+    def _tell(self, kind: str, slot: Slot, message: str) -> None:
         version = slot.version
         self._journal.add(kind, message, endpoint=version.endpoint, version=version.version)
-
-
-def _status(slot: _Slot) -> ReplicaStatus:
-    return ReplicaStatus(
-        replica_id="" if slot.place is None else slot.place.replica_id,
-        pid=None if slot.process is None else slot.process.pid,
-        state=slot.life.phase.value,
-        restarts=max(0, slot.starts - 1),
-        rss_bytes=None if slot.pulse is None else slot.pulse.rss_bytes,
-    )

@@ -28,9 +28,10 @@ from jupyter_deploy.supervisor.launchers import Launchers
 from jupyter_deploy.supervisor.parts import Parts
 from jupyter_deploy.supervisor.registrar import Registrar
 from jupyter_deploy.supervisor.registry_ui import RegistryUiProcess
-from jupyter_deploy.supervisor.replicas import Replicas, Wiring
+from jupyter_deploy.supervisor.replicas import Replicas
 from jupyter_deploy.supervisor.routes import Routes
 from jupyter_deploy.supervisor.settings import Settings
+from jupyter_deploy.supervisor.slots import Wiring
 from jupyter_deploy.supervisor.state import Version
 from jupyter_deploy.supervisor.store import Store, reading, writing
 from jupyter_deploy.supervisor.traffic import TrafficChanges

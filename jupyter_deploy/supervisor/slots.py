@@ -1,0 +1,66 @@
+"""The place of one replica, and what replicas tell the rest of the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from jupyter_deploy.client.models import ReplicaStatus
+from jupyter_deploy.core import lifecycle
+from jupyter_deploy.supervisor.channel import Channel, Pulse
+from jupyter_deploy.supervisor.failures import Failure
+from jupyter_deploy.supervisor.launch import Place
+from jupyter_deploy.supervisor.processes import Process
+from jupyter_deploy.supervisor.state import Version
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """The place of one replica, and the process that fills it now."""
+
+    version: Version
+    life: lifecycle.Replica = field(default_factory=lifecycle.Replica)
+    place: Place | None = None
+    process: Process | None = None
+    channel: Channel | None = None
+    pulse: Pulse | None = None
+    starts: int = 0
+    overdue: bool = False
+    timer: asyncio.TimerHandle | None = None
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def number(self) -> int:
+        """The number of its version."""
+        return self.version.number
+
+    @property
+    def label(self) -> str:
+        """Its version, for a person."""
+        return f"{self.version.endpoint} {self.version.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What replicas tell the rest of the supervisor.
+
+    `version` finds a version by its number; `changed` says that routes have changed; `published`
+    returns once the gateway routes by them; `gave_up` is called when a version failed too often.
+    """
+
+    version: Callable[[int], Version | None]
+    changed: Callable[[], None]
+    published: Callable[[], Awaitable[object]]
+    gave_up: Callable[[Version, Failure], None]
+
+
+def status_of(slot: Slot) -> ReplicaStatus:
+    """One replica, for a person."""
+    return ReplicaStatus(
+        replica_id="" if slot.place is None else slot.place.replica_id,
+        pid=None if slot.process is None else slot.process.pid,
+        state=slot.life.phase.value,
+        restarts=max(0, slot.starts - 1),
+        rss_bytes=None if slot.pulse is None else slot.pulse.rss_bytes,
+    )
