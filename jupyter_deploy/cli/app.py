@@ -67,6 +67,9 @@ def run(arguments: list[str]) -> int:
     """Run `jupyter endpoint ARGUMENTS` and return its exit status; never raises for an error."""
     try:
         result = endpoint.main(arguments, prog_name="jupyter endpoint", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.ClickException as error:
         return _misused(error)
     except click.Abort:

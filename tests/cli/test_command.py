@@ -35,6 +35,12 @@ def test_the_help_of_every_command_names_its_options(name, capsys):
     assert f"Usage: jupyter endpoint {name}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", [[], ["keys"]])
+def test_no_command_shows_the_help(command, capsys):
+    assert run(command) == 2
+    assert capsys.readouterr().err.startswith("Usage: jupyter endpoint")
+
+
 def test_every_command_that_prints_has_json():
     commands = [endpoint.get_command(None, name) for name in COMMANDS if name != "keys"]
     keys = endpoint.get_command(None, "keys")
