@@ -32,10 +32,7 @@ class ArrayBuilder:
 
     def batch(self, inputs: Sequence[Input]) -> list[Array]:
         """The arrays of several requests, one after the other."""
-        if all(item.arrays is None for item in inputs):
-            return self.arrays([row for item in inputs for row in item.rows or ()])
-        parts = [item.arrays or self.arrays(item.rows or ()) for item in inputs]
-        return [np.concatenate(same) for same in zip(*parts, strict=True)]
+        return self.arrays([row for item in inputs for row in item.rows])
 
 
 def _builder(contract: Contract) -> Callable[[Rows], list[Array]]:
@@ -46,8 +43,8 @@ def _builder(contract: Contract) -> Callable[[Rows], list[Array]]:
         return lambda rows: [tensor_array(tensor, rows)]
     dtypes = {float_dtype(column) for column in contract.columns}
     if len(dtypes) == 1 and (dtype := dtypes.pop()) is not None:
-        # One array for all is several times faster than one for each column.
-        return lambda rows: list(np.ascontiguousarray(np.array(rows, dtype=dtype).T))
+        # One matrix for all is several times faster than an array for each column, on both ends.
+        return lambda rows: [np.array(rows, dtype=dtype)]
     columns = contract.columns
     return lambda rows: [
         column_array(column, values)

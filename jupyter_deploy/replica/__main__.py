@@ -18,13 +18,15 @@ import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jupyter_deploy.replica.inputs import input_builder
 from jupyter_deploy.replica.models import as_model, load_model
 from jupyter_deploy.replica.serving import Server
+from jupyter_deploy.replica.shortcuts import Way, quickest
 from jupyter_deploy.replica.spec import EXIT_CANNOT_LOAD, ReplicaSpec
 from jupyter_deploy.replica.work import Worker, describe, imported_packages
-from jupyter_deploy.wire.messages import pack_answer, unpack_request
+from jupyter_deploy.wire.messages import unpack_request
 
 DRAIN_SECONDS = 5.0
 _BACKLOG = 128
@@ -48,36 +50,40 @@ def _ready_worker(spec: ReplicaSpec) -> Worker | None:
     """A worker whose model is loaded and warm, or None; the report says which, and why."""
     stage, started = "load", time.monotonic()
     try:
-        worker = _load(spec, started)
+        subject = load_model(spec.loader, Path(spec.model), spec.file, spec.trusted)
+        way = _plain_way(subject, spec)
+        load_seconds = time.monotonic() - started
         stage = "warm"
-        _warm(worker, spec.warmup)
+        way = _warm(way, subject, spec)
     except BaseException as error:  # noqa: BLE001 - loading a model runs its code: the report says why
         traceback.print_exc()
         _write_report(spec, {"stage": stage} | describe(error))
         return None
-    seconds = time.monotonic() - started
-    _write_report(spec, {"packages": imported_packages(), "load_seconds": seconds})
-    return worker
+    facts = {"load_seconds": time.monotonic() - started, "shortcuts": way.taken}
+    _write_report(spec, {"packages": imported_packages()} | facts)
+    return Worker(way.model, way.build, load_seconds=load_seconds, clock=time.monotonic)
 
 
-def _load(spec: ReplicaSpec, started: float) -> Worker:
-    subject = load_model(spec.loader, Path(spec.model), spec.file, spec.trusted)
+def _plain_way(subject: Any, spec: ReplicaSpec) -> Way:
     model = as_model(
         subject,
         loader=spec.loader,
         function=spec.function,
         probabilities=spec.probabilities,
     )
-    build_input = input_builder(spec)
-    load_seconds = time.monotonic() - started
-    return Worker(model, build_input, load_seconds=load_seconds, clock=time.monotonic)
+    return Way(model, input_builder(spec))
 
 
-def _warm(worker: Worker, warmup: str | None) -> None:
-    """One prediction before anybody waits for one: the first is often a hundred times slower."""
-    if warmup is not None:
-        payload = memoryview(Path(warmup).read_bytes())
-        pack_answer(worker.predict(unpack_request(payload)))
+def _warm(way: Way, subject: Any, spec: ReplicaSpec) -> Way:
+    """One prediction before anybody waits for one: the first is often a hundred times slower.
+
+    What it answers also shows which shortcuts answer the same.
+    """
+    if spec.warmup is None:
+        return way
+    sample = unpack_request(memoryview(Path(spec.warmup).read_bytes()))
+    way.model(way.build(sample.arrays, sample.rows), sample.rows, sample.params)
+    return quickest(way, subject, spec, sample.arrays, time.monotonic)
 
 
 def _write_report(spec: ReplicaSpec, report: Mapping[str, object]) -> None:

@@ -45,9 +45,14 @@ def input_builder(called: Called) -> InputBuilder:
 
 
 def build_frame(columns: Sequence[ColumnLike], arrays: Sequence[Array], rows: int) -> Any:
-    """A DataFrame with `columns`, in their order.  Raises ValueError when `arrays` do not fit."""
+    """A DataFrame with `columns`, in their order.
+
+    `arrays` are one for each column, or one matrix of all.  Raises ValueError when they do not fit.
+    """
     import pandas as pd
 
+    if len(arrays) == 1 and arrays[0].ndim == 2:
+        arrays = list(arrays[0].T)
     if len(arrays) != len(columns):
         raise ValueError(f"{len(columns)} columns are expected, {len(arrays)} came")
     names = [int(column.name) if column.integer_name else column.name for column in columns]

@@ -35,6 +35,8 @@ class ColumnLike(Protocol):
     def missing(self) -> str: ...  # noqa: D102
     @property
     def integer_name(self) -> bool: ...  # noqa: D102
+    @property
+    def nullable(self) -> bool: ...  # noqa: D102
 
 
 class TensorLike(Protocol):
@@ -48,6 +50,8 @@ class TensorLike(Protocol):
     def shape(self) -> tuple[int, ...]: ...  # noqa: D102
     @property
     def container(self) -> str: ...  # noqa: D102
+    @property
+    def nullable(self) -> bool: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class ColumnSpec:
     ordered: bool = False
     missing: str = "nan"
     integer_name: bool = False
+    nullable: bool = True
 
     @classmethod
     def of(cls, column: ColumnLike) -> ColumnSpec:
@@ -73,6 +78,7 @@ class ColumnSpec:
             ordered=column.ordered,
             missing=column.missing,
             integer_name=column.integer_name,
+            nullable=column.nullable,
         )
 
 
@@ -84,11 +90,12 @@ class TensorSpec:
     dtype: str
     shape: tuple[int, ...]
     container: str = "array"
+    nullable: bool = True
 
     @classmethod
     def of(cls, tensor: TensorLike) -> TensorSpec:
         """The part of a contract's tensor that a replica needs."""
-        return cls(str(tensor.type), tensor.dtype, tensor.shape, tensor.container)
+        return cls(str(tensor.type), tensor.dtype, tensor.shape, tensor.container, tensor.nullable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +103,9 @@ class ReplicaSpec:
     """All that a replica needs.
 
     `socket` appears (by rename) once the model is loaded and warm; `report` is written before
-    that: {"packages": {name: version}, "load_seconds": s} when it went well, {"stage": "load" or
-    "warm", "type", "message", "trace"} when not, and then the exit status is EXIT_CANNOT_LOAD.
+    that: {"packages": {name: version}, "load_seconds": s, "shortcuts": [name]} when it went well,
+    {"stage": "load" or "warm", "type", "message", "trace"} when not, and then the exit status is
+    EXIT_CANNOT_LOAD.
     `loader` is one of "skops", "cloudpickle", "pyfunc"; `warmup` a file that holds the payload of a
     PREDICT frame, or None.
     """

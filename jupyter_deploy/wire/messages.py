@@ -1,10 +1,11 @@
 """What PREDICT and PREDICTED frames carry.
 
-A request holds one array for each column of the contract, in its order (FRAME), or one array
-(ARRAY), or one array of JSON values, one for each row (ANY).  An answer holds one array for each
-name in `names`, with as many rows as the request: "predictions", and for a classifier
-"probabilities" (rows x classes).  A model that answers with something else than one value for each
-row gives `rowwise=False` and one array of one JSON value.
+A request holds one array for each column of the contract, in its order, or one matrix of all of
+them where they share a dtype (FRAME), or one array (ARRAY), or one array of JSON values, one for
+each row (ANY).  An answer holds one array for each name in `names`, with as many rows as the
+request: "predictions", and for a classifier "probabilities" (rows x classes).  A model that answers
+with something else than one value for each row gives `rowwise=False` and one array of one JSON
+value.
 """
 
 from __future__ import annotations

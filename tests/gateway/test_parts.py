@@ -233,15 +233,16 @@ def test_rows_become_one_array_for_each_column_with_its_own_kind_of_missing_valu
     assert arrays[6].shape == (2,)
 
 
-def test_a_frame_of_floats_is_the_same_by_the_short_way():
+def test_a_frame_of_floats_travels_as_one_matrix():
     columns = tuple(Column(name, Type.FLOAT, "float64", nullable=True) for name in "abc")
-    arrays = ArrayBuilder(Contract(Form.FRAME, columns)).arrays([(1.0, None, 3.0), (4.0, 5.0, 6.0)])
-    assert [array.tolist() for array in arrays][::2] == [[1.0, 4.0], [3.0, 6.0]]
-    assert all(array.flags.c_contiguous for array in arrays)
+    rows = [(1.0, None, 3.0), (4.0, 5.0, 6.0)]
+    (matrix,) = ArrayBuilder(Contract(Form.FRAME, columns)).arrays(rows)
+    assert matrix[:, ::2].tolist() == [[1.0, 3.0], [4.0, 6.0]]
+    assert np.isnan(matrix[0, 1])
 
 
-def test_rows_and_arrays_may_share_a_batch():
-    inputs = [Input(1, [1.0]), Input(2, arrays=[np.array([2.0, 3.0])])]
+def test_the_rows_of_a_batch_follow_each_other():
+    inputs = [Input(1, [1.0]), Input(2, [2.0, 3.0])]
     (array,) = ArrayBuilder(NUMBER).batch(inputs)
     assert array.tolist() == [1.0, 2.0, 3.0]
 

@@ -1,0 +1,214 @@
+"""Cheaper ways to call an estimator, each used only where it gives the very same bits.
+
+    config   checks that the gateway has made already are not made again, and one call is one thread
+    array    an array in place of a frame whose columns share one dtype of floats
+    labels   the labels are those of the highest probabilities, without a second call
+
+Rule 1: each is tried when the replica starts, on the sample and on rows crossed from it, together
+and one by one; one difference, or an error, and it is not used.  Rule 2: without a sample nothing
+is known, and nothing is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from jupyter_deploy.replica.answers import PREDICTIONS, PROBABILITIES, Answer, wireable
+from jupyter_deploy.replica.inputs import InputBuilder
+from jupyter_deploy.replica.models import Model
+from jupyter_deploy.replica.spec import ReplicaSpec
+from jupyter_deploy.wire.arrays import Array
+
+#: A model that takes longer than this for the sample gains nothing that would be noticed.
+_SLOW_SECONDS = 0.5
+_CROSSED_ROWS = 256
+_ALONE = 5
+#: Their labels come from the margin, their probabilities from a model of their own: near the
+#: boundary the two differ, and a sample need not show it.
+_OF_TWO_MINDS = ("SVC", "NuSVC")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the model is called: `build` makes its input, `taken` names the shortcuts."""
+
+    model: Model
+    build: InputBuilder
+    taken: tuple[str, ...] = ()
+
+
+def quickest(
+    way: Way,
+    estimator: Any,
+    spec: ReplicaSpec,
+    sample: Sequence[Array],
+    clock: Callable[[], float],
+) -> Way:
+    """`way` with every shortcut that answers as it does.  `sample` is as it travels."""
+    if spec.function or spec.loader == "pyfunc" or not sample or not len(sample[0]):
+        return way
+    started = clock()
+    with contextlib.suppress(Exception):
+        proof = _Proof(way, sample)
+        if clock() - started < _SLOW_SECONDS:
+            for shortcut in (_config, _array, _labels):
+                way = _if_proven(shortcut, way, estimator, spec, proof)
+    return way
+
+
+def _if_proven(
+    shortcut: Callable[[Way, Any, ReplicaSpec], contextlib.AbstractContextManager[Way | None]],
+    way: Way,
+    estimator: Any,
+    spec: ReplicaSpec,
+    proof: _Proof,
+) -> Way:
+    try:
+        with shortcut(way, estimator, spec) as quicker:
+            if quicker is None:
+                return way
+            if not proof.holds(quicker):
+                raise _Differs
+            return quicker
+    except Exception:  # noqa: BLE001 - the rule: an error is a no, whatever the model raises
+        return way
+
+
+class _Differs(Exception):
+    """The shortcut gives another answer; it is undone."""
+
+
+class _Proof:
+    """What the plain way answers to the sample and to rows crossed from it."""
+
+    def __init__(self, way: Way, sample: Sequence[Array]) -> None:
+        self._parts = [list(sample), *_alone(sample), _crossed(sample)]
+        self._plain = [_answer(way, part) for part in self._parts]
+
+    def holds(self, way: Way) -> bool:
+        """Whether `way` gives the same bits."""
+        pairs = zip(self._plain, self._parts, strict=True)
+        return all(plain is None or _same(plain, _answer(way, part)) for plain, part in pairs)
+
+
+@contextlib.contextmanager
+def _config(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
+    """For the process, not for each call: it serves this model and nothing else."""
+    import sklearn
+
+    finite = not any(column.nullable for column in spec.columns)
+    finite = finite and not (spec.tensor is not None and spec.tensor.nullable)
+    before, jobs = sklearn.get_config(), _jobs(estimator)
+    try:
+        sklearn.set_config(assume_finite=finite, skip_parameter_validation=True)
+        _set(estimator, dict.fromkeys(jobs, 1))
+        yield replace(way, taken=(*way.taken, "config"))
+    except BaseException:
+        sklearn.set_config(
+            assume_finite=before["assume_finite"],
+            skip_parameter_validation=before["skip_parameter_validation"],
+        )
+        _set(estimator, jobs)
+        raise
+
+
+@contextlib.contextmanager
+def _array(way: Way, _estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
+    dtypes = {column.dtype for column in spec.columns}
+    if spec.form != "frame" or dtypes not in ({"float64"}, {"float32"}):
+        yield None
+        return
+    # sklearn warns of an array in place of the frame that it was fitted on: here it is meant.
+    warnings.filterwarnings("ignore", message="X does not have valid feature names")
+    dtype = dtypes.pop()
+    yield replace(way, build=lambda arrays, _: _matrix(arrays, dtype), taken=(*way.taken, "array"))
+
+
+@contextlib.contextmanager
+def _labels(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
+    if not spec.probabilities or type(_final(estimator)).__name__ in _OF_TWO_MINDS:
+        yield None
+        return
+    classes = np.asarray(estimator.classes_)
+
+    def model(data: Any, _rows: int, _params: dict[str, Any] | None) -> Answer:
+        probabilities = np.asarray(estimator.predict_proba(data))
+        labels = classes.take(probabilities.argmax(axis=1))
+        return Answer((PREDICTIONS, PROBABILITIES), (wireable(labels), wireable(probabilities)))
+
+    yield replace(way, model=model, taken=(*way.taken, "labels"))
+
+
+def _matrix(arrays: Sequence[Array], dtype: str) -> Array:
+    """Column after column in memory, as in a frame: sums in another order have other last bits."""
+    if len(arrays) == 1 and arrays[0].ndim == 2:
+        return np.array(arrays[0], dtype=dtype, order="F")
+    return np.array(arrays, dtype=dtype).T
+
+
+def _final(estimator: Any) -> Any:
+    """The estimator that predicts, inside of pipelines and searches."""
+    for inner in ("best_estimator_", "estimator_"):
+        if hasattr(estimator, inner):
+            return _final(getattr(estimator, inner))
+    steps = getattr(estimator, "steps", None)
+    return _final(steps[-1][1]) if steps else estimator
+
+
+def _jobs(estimator: Any) -> dict[str, Any]:
+    found = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    return {name: value for name, value in found.items() if name.split("__")[-1] == "n_jobs"}
+
+
+def _set(estimator: Any, jobs: dict[str, Any]) -> None:
+    if jobs:
+        estimator.set_params(**jobs)
+
+
+def _alone(sample: Sequence[Array]) -> list[list[Array]]:
+    rows = len(sample[0])
+    chosen = dict.fromkeys(int(row) for row in np.linspace(0, rows - 1, _ALONE))
+    return [[array[row : row + 1] for array in sample] for row in chosen]
+
+
+def _crossed(sample: Sequence[Array]) -> list[Array]:
+    """Rows whose values each come from another row: nearer to the model's boundaries."""
+    draw = np.random.default_rng(0)
+    rows = len(sample[0])
+    count = min(_CROSSED_ROWS, 4 * rows)
+    if len(sample) > 1:
+        return [array[draw.integers(0, rows, count)] for array in sample]
+    picked = sample[0][draw.integers(0, rows, count)]
+    if picked.ndim < 2:
+        return [picked]
+    other = sample[0][draw.integers(0, rows, count)]
+    return [np.where(draw.integers(0, 2, picked.shape, dtype=bool), picked, other)]
+
+
+def _answer(way: Way, arrays: Sequence[Array]) -> Answer | None:
+    """The answer, or None when the model refuses these rows."""
+    rows = len(arrays[0])
+    try:
+        return way.model(way.build(arrays, rows), rows, None)
+    except Exception:  # noqa: BLE001 - crossed rows need not make sense to a model
+        return None
+
+
+def _same(one: Answer, other: Answer | None) -> bool:
+    if other is None or (one.names, one.rowwise) != (other.names, other.rowwise):
+        return False
+    return all(map(_same_bits, one.arrays, other.arrays))
+
+
+def _same_bits(one: Array, other: Array) -> bool:
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return False
+    if one.dtype.kind == "O":
+        return bool(one.tolist() == other.tolist())
+    return one.tobytes() == other.tobytes()

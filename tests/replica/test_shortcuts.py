@@ -1,0 +1,174 @@
+"""Shortcuts are taken where they give the same bits, and nowhere else."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from jupyter_deploy.replica.inputs import input_builder
+from jupyter_deploy.replica.models import as_model
+from jupyter_deploy.replica.shortcuts import Way, quickest
+from jupyter_deploy.replica.spec import ColumnSpec, ReplicaSpec
+
+RANDOM = np.random.default_rng(7)
+X = pd.DataFrame(RANDOM.normal(size=(80, 4)), columns=list("abcd"))
+Y = np.where(X.a + X.b * X.c + RANDOM.normal(size=80) > 0, "yes", "no")
+
+
+@pytest.fixture(autouse=True)
+def sklearn_as_it_was():
+    with sklearn.config_context():
+        yield
+
+
+def spec_of(frame, **fields):
+    spec = ReplicaSpec(
+        socket="",
+        report="",
+        model="",
+        loader="cloudpickle",
+        file="",
+        trusted=(),
+        function=False,
+        form="frame",
+        columns=tuple(
+            ColumnSpec(name, "float", str(dtype), nullable=False)
+            for name, dtype in frame.dtypes.items()
+        ),
+        tensor=None,
+        probabilities=True,
+        warmup=None,
+    )
+    return replace(spec, **fields)
+
+
+def way_of(estimator, frame=X, **fields):
+    spec = spec_of(frame, **fields)
+    model = as_model(
+        estimator, loader=spec.loader, function=spec.function, probabilities=spec.probabilities
+    )
+    plain = Way(model, input_builder(spec))
+    sample = [frame[name].to_numpy() for name in frame]
+    return plain, quickest(plain, estimator, spec, sample, time.monotonic)
+
+
+def assert_same_bits(plain, quick, frame=X):
+    for start, stop in ((0, len(frame)), (3, 4), (10, 17)):
+        arrays = [frame[name].to_numpy()[start:stop] for name in frame]
+        answers = [way.model(way.build(arrays, stop - start), stop - start, None)
+                   for way in (plain, quick)]  # fmt: skip
+        for one, other in zip(answers[0].arrays, answers[1].arrays, strict=True):
+            assert one.dtype == other.dtype
+            assert one.tobytes() == other.tobytes()
+
+
+def test_a_linear_classifier_takes_every_shortcut():
+    plain, quick = way_of(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y))
+    assert quick.taken == ("config", "array", "labels")
+    assert_same_bits(plain, quick)
+
+
+def test_a_regressor_has_no_labels_to_shorten():
+    plain, quick = way_of(LinearRegression().fit(X, X.a), probabilities=False)
+    assert quick.taken == ("config", "array")
+    assert_same_bits(plain, quick)
+
+
+def test_one_call_of_a_forest_is_one_thread():
+    forest = RandomForestClassifier(5, n_jobs=2, random_state=0).fit(X, Y)
+    plain, quick = way_of(forest)
+    assert "config" in quick.taken
+    assert forest.n_jobs == 1
+    assert_same_bits(plain, quick)
+
+
+def test_a_model_that_asks_for_columns_by_name_keeps_its_frame():
+    by_name = make_column_transformer((StandardScaler(), ["a", "b"]))
+    _, quick = way_of(make_pipeline(by_name, LogisticRegression()).fit(X, Y))
+    assert quick.taken == ("config", "labels")
+
+
+def test_mixed_columns_stay_a_frame():
+    mixed = X.assign(n=np.arange(80))
+    plain, quick = way_of(LogisticRegression().fit(mixed, Y), mixed)
+    assert quick.taken == ("config", "labels")
+    assert_same_bits(plain, quick, mixed)
+
+
+def test_labels_that_are_not_those_of_the_highest_probability_are_asked_for():
+    class Contrary(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            self.classes_ = np.unique(y)
+            return self
+
+        def predict_proba(self, X):
+            return np.tile([0.4, 0.6], (len(X), 1))
+
+        def predict(self, X):
+            return np.full(len(X), "no")
+
+    _, quick = way_of(Contrary().fit(X, Y))
+    assert "labels" not in quick.taken
+
+
+def test_a_support_vector_machine_keeps_both_its_minds():
+    _, quick = way_of(SVC(probability=True).fit(X, Y))
+    assert "labels" not in quick.taken
+
+
+def test_what_looks_at_the_frame_is_not_given_an_array():
+    class Looks(TransformerMixin, BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        def transform(self, X):
+            return np.asarray(X) * (2.0 if isinstance(X, pd.DataFrame) else 1.0)
+
+    plain, quick = way_of(make_pipeline(Looks(), LogisticRegression()).fit(X, Y))
+    assert "array" not in quick.taken
+    assert_same_bits(plain, quick)
+
+
+def test_a_shortcut_that_is_not_taken_leaves_sklearn_as_it_was():
+    class Strict(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            self.classes_ = np.unique(y)
+            return self
+
+        def predict_proba(self, X):
+            first = 0.9 if sklearn.get_config()["assume_finite"] else 0.1
+            return np.tile([first, 1 - first], (len(X), 1))
+
+        def predict(self, X):
+            return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    _, quick = way_of(Strict().fit(X, Y))
+    assert "config" not in quick.taken
+    assert not sklearn.get_config()["assume_finite"]
+
+
+def test_values_that_may_be_missing_are_still_looked_at():
+    columns = tuple(ColumnSpec(name, "float", "float64", nullable=True) for name in X)
+    way_of(LogisticRegression().fit(X, Y), columns=columns)
+    assert not sklearn.get_config()["assume_finite"]
+
+
+def test_functions_are_called_as_they_are():
+    plain, quick = way_of(lambda frame: frame.a, function=True)
+    assert quick is plain
+
+
+def test_without_a_sample_nothing_is_taken():
+    estimator = LogisticRegression().fit(X, Y)
+    plain = Way(as_model(estimator, loader="skops", function=False, probabilities=True), None)
+    assert quickest(plain, estimator, spec_of(X), [], time.monotonic) is plain
