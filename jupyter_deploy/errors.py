@@ -373,6 +373,7 @@ class Unauthorized(RequestError, PermissionError):
     """No credentials, or bad ones."""
 
     code, status, title = "unauthorized", 401, "A valid key is needed"
+    sent = False
 
     def __init__(self, *, sent: bool) -> None:
         # One sentence for unknown, wrong, expired and revoked: a caller must not learn which.
@@ -411,6 +412,7 @@ class MethodNotAllowed(RequestError):
     """The path is served, but not for this method."""
 
     code, status, title = "method-not-allowed", 405, "The method is not allowed"
+    allowed = ""
 
     def __init__(self, method: str, allowed: str) -> None:
         super().__init__(f"{method[:16]} is not allowed here.", f"Use {allowed}.")
@@ -464,14 +466,15 @@ class OverLimit(RequestError):
     """The key has used up its rate."""
 
     code, status, title = "over-limit", 429, "The rate limit of this key is reached"
+    _headers: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, limit: str, retry_after: int, headers: list[tuple[str, str]]) -> None:
         super().__init__(f"This key may send {limit}.", f"Try again in {retry_after} s.")
-        self._headers = [("retry-after", str(retry_after)), *headers]
+        self._headers = (("retry-after", str(retry_after)), *headers)
 
     def headers(self) -> list[tuple[str, str]]:
         """`Retry-After`, `RateLimit` and `RateLimit-Policy`."""
-        return self._headers
+        return list(self._headers)
 
 
 class ModelFailed(RequestError):

@@ -52,6 +52,12 @@ def test_an_error_crosses_a_socket_whole(error):
     assert copy.extras() == error.extras()
 
 
+@pytest.mark.parametrize("kind", [e for e in every_error() if issubclass(e, errors.RequestError)])
+def test_every_error_of_a_request_that_crossed_a_socket_still_has_its_headers(kind):
+    copy = DeployError.from_problem({"type": errors.PROBLEM_TYPE + kind.code, "detail": "x"})
+    assert isinstance(copy.headers(), list)
+
+
 def test_an_unknown_problem_is_still_an_error_with_its_words():
     error = DeployError.from_problem({"type": "about:blank", "detail": "teapot"})
     assert type(error) is DeployError
