@@ -33,11 +33,14 @@ class Failure:
 
 def not_started(error: OSError, python: str) -> Failure:
     """The process could not be started at all."""
-    return Failure(
-        f"The interpreter {python} cannot be started: {error.strerror or error}.",
-        "Deploy again from a kernel whose environment is there.",
-        (),
-    )
+    said = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return Failure(
+            f"The interpreter {python} cannot be started: {said}.",
+            "Deploy again from a kernel whose environment is there.",
+            (),
+        )
+    return Failure(f"No process can be started now: {said}.", "Make room, then try again.", ())
 
 
 def ended(

@@ -13,11 +13,12 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from sqlalchemy import Connection
 
+from jupyter_deploy.errors import StateUnavailable
 from jupyter_deploy.supervisor import logs, processes
 from jupyter_deploy.supervisor.deploys import Deploys
 from jupyter_deploy.supervisor.failures import Failure
@@ -92,10 +93,12 @@ class Supervisor:
         adopted = await self.replicas.adopt(living)
         if adopted:
             self.journal.add("adopted", f"{adopted} replicas go on.")
-        self.routes.write()
+        with _noted():
+            self.routes.write()
         self.gateway.keep()
         self.parts.reconcile()
-        await self.deploys.recover()
+        with _noted():
+            await self.deploys.recover()
         self.routes.changed()
         parts = (self.routes.run, self.journal.run, self.registrar.run, self.deploys.sweep)
         for part in (*parts, self._cap_logs):
@@ -112,7 +115,8 @@ class Supervisor:
             if self.settings.port:
                 self.journal.add("port-in-use", what)
         settings = {"port asked for": self.settings.port, "port": port}
-        await self.store.change(lambda connection: _keep(connection, settings))
+        if (asked, kept) != (str(self.settings.port), str(port)):
+            await self.store.change(lambda connection: _keep(connection, settings))
 
     async def stop(self) -> None:
         """Stop everything; what ought to run stays written."""
@@ -160,6 +164,15 @@ async def _for_ever(part: Callable[[], Coroutine[Any, Any, None]]) -> None:
         except Exception:  # noqa: BLE001 - logged with its trace, and the part goes on
             _log.exception("%s failed, and starts again", part.__qualname__)
             await asyncio.sleep(1.0)
+
+
+@contextlib.contextmanager
+def _noted() -> Iterator[None]:
+    """What cannot be written now is written later; what runs is taken over all the same."""
+    try:
+        yield
+    except StateUnavailable as error:
+        _log.warning("%s", error)
 
 
 def _ports(connection: Connection) -> tuple[str | None, str | None]:

@@ -1,4 +1,4 @@
-"""A whole stack in a fresh home, and versions made without MLflow: what the supervisor's tests use."""
+"""A whole stack in a fresh home, and versions made without MLflow."""
 
 from __future__ import annotations
 

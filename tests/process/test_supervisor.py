@@ -1,4 +1,4 @@
-"""One supervisor, from outside: deploys, rollbacks, what dies and comes back, the end and the start."""
+"""One supervisor, from outside: deploys, rollbacks, deaths, the end and the start."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_metrics_and_logs_of_an_endpoint_can_be_read(one: Stack) -> None:
 def test_what_is_not_there_is_named_with_what_is(one: Stack) -> None:
     with pytest.raises(NotFound, match=r"no endpoint 'chrun'\. Known: churn"):
         one.client.endpoint("chrun")
-    with pytest.raises(NotFound, match="9.9.9"):
+    with pytest.raises(NotFound, match=r"9\.9\.9"):
         one.client.rollback("churn", ChangeTraffic(me(), version="9.9.9"))
     with pytest.raises(InvalidName):
         one.client.endpoint("../etc")

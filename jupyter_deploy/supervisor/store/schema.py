@@ -118,6 +118,9 @@ def migrate(connection: Connection) -> None:
             "The state was written by a newer release of jupyter_deploy.",
             "Install that release again, or set JUPYTER_DEPLOY_HOME to another folder.",
         )
+    if version == len(MIGRATIONS):
+        # Nothing is written: a supervisor can start, and take over what runs, on a full disk.
+        return
     for migration in MIGRATIONS[version:]:
         for statement in migration:
             connection.exec_driver_sql(statement)
