@@ -50,3 +50,8 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     from jupyter_deploy.server.app import DeployExtension
 
     return [{"module": "jupyter_deploy", "app": DeployExtension}]
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    # For `jupyter-builder develop`: what is built is installed as a link.
+    return [{"src": "labextension", "dest": "jupyterlab-deploy"}]
