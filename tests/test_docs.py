@@ -12,6 +12,7 @@ from traitlets import HasTraits
 
 from jupyter_deploy.cli.app import COMMANDS, endpoint
 from jupyter_deploy.errors import DeployError
+from jupyter_deploy.gateway import app as _gateway  # noqa: F401 - has errors of its own
 from jupyter_deploy.server.app import DeployExtension
 from jupyter_deploy.supervisor.app import SupervisorApp
 

@@ -204,17 +204,15 @@ def test_a_model_in_mlflow_is_deployed_as_it_is(deploy, fitted, data, home):
     assert aliased.manifest.loader == first.manifest.loader
 
 
-def test_a_run_of_the_persons_own_is_deployed_with_its_signature(
-    deploy, data, home, tmp_path, monkeypatch
-):
-    # MLflow keeps the files of its default experiment in the working directory.
-    monkeypatch.chdir(tmp_path)
-
+def test_a_run_of_the_persons_own_is_deployed_with_its_signature(deploy, data, home, tmp_path):
     class Sum(mlflow.pyfunc.PythonModel):
         def predict(self, context, model_input, params=None):
             return model_input.sum(axis=1)
 
-    with using(default_uri(home)), mlflow.start_run() as active:
+    # MLflow keeps the files of its default experiment in the working directory.
+    with using(default_uri(home)):
+        own = mlflow.create_experiment("own", artifact_location=(tmp_path / "own").as_uri())
+    with using(default_uri(home)), mlflow.start_run(experiment_id=own) as active:
         signature = mlflow.models.infer_signature(data[0], data[0].sum(axis=1))
         mlflow.pyfunc.log_model(
             name="sum", python_model=Sum(), signature=signature, pip_requirements=["mlflow"]
