@@ -1,0 +1,202 @@
+import { deployCell, read, suggestedName } from '../kernel';
+import { news } from '../news';
+import { advance, KEPT } from '../rates';
+import { curl, python, quoted } from '../snippets';
+import { troubleOfAnswer } from '../trouble';
+import type { EndpointMetrics } from '../types';
+import { age, measured, rollbackTarget, wrong } from '../words';
+import { endpoint, status, trans, version } from './fixtures';
+
+function metrics(requests: number, errors = 0): EndpointMetrics {
+  return {
+    name: 'churn',
+    requests,
+    errors_4xx: errors,
+    errors_5xx: 0,
+    rows: requests,
+    waiting: 0,
+    p50_ms: 1,
+    p95_ms: 2,
+    p99_ms: 3
+  };
+}
+
+describe('words', () => {
+  it('say what to do about an endpoint that does not answer', () => {
+    const degraded = endpoint({
+      state: 'degraded',
+      active: '1.1.0',
+      versions: [
+        version({ state: 'standby' }),
+        version({ version: '1.1.0', previous: '1.0.0' })
+      ]
+    });
+    expect(wrong(trans, degraded)).toContain('roll back to 1.0.0');
+    expect(wrong(trans, endpoint())).toBe('');
+  });
+
+  it('offer no rollback to a version that failed', () => {
+    const one = endpoint({
+      active: '1.1.0',
+      versions: [
+        version({ state: 'failed' }),
+        version({ version: '1.1.0', previous: '1.0.0' })
+      ]
+    });
+    expect(rollbackTarget(one)).toBeNull();
+  });
+
+  it.each([
+    [10, 'just now'],
+    [60, '1 min ago'],
+    [7200, '2 h ago'],
+    [2 * 86400, '2 days ago']
+  ])('tell an age of %d s as %s', (seconds, words) => {
+    expect(age(trans, 0, seconds)).toBe(words);
+  });
+
+  it('give a measured time with its unit', () => {
+    expect(measured(0.0421)).toBe('42 ms');
+    expect(measured(1.26)).toBe('1.3 s');
+  });
+});
+
+describe('snippets', () => {
+  const call = {
+    url: 'http://127.0.0.1:8900/endpoints/churn/invocations',
+    keyFile: "/home/ada's/churn.key",
+    example: '{"inputs": ["it\'s"]}'
+  };
+
+  it('name the key by its file, quoted for the shell', () => {
+    expect(curl(call)).toContain("$(cat '/home/ada'\\''s/churn.key')");
+    expect(curl(call)).toContain("-d '{\"inputs\": [\"it'\\''s\"]}'");
+  });
+
+  it('are Python where Python is asked for', () => {
+    expect(python(call)).toContain('Path("/home/ada\'s/churn.key")');
+  });
+
+  it('leave a plain word as it is', () => {
+    expect(quoted('http://a/b-c_d.e')).toBe('http://a/b-c_d.e');
+    expect(quoted('a b')).toBe("'a b'");
+  });
+});
+
+describe('rates', () => {
+  it('are differences of counts over time', () => {
+    const first = advance(undefined, metrics(100), 10);
+    expect(first.perSecond).toEqual([]);
+    const second = advance(first, metrics(140, 10), 12);
+    expect(second.perSecond).toEqual([20]);
+    expect(second.errorShare).toBe(0.25);
+  });
+
+  it('begin anew when the gateway has', () => {
+    const before = advance(
+      advance(undefined, metrics(100), 10),
+      metrics(140),
+      12
+    );
+    expect(advance(before, metrics(3), 14).perSecond).toEqual([]);
+  });
+
+  it('are bounded', () => {
+    let rates = advance(undefined, metrics(0), 0);
+    for (let at = 1; at < 3 * KEPT; at++) {
+      rates = advance(rates, metrics(at), at);
+    }
+    expect(rates.perSecond).toHaveLength(KEPT);
+  });
+});
+
+describe('news', () => {
+  it('tell of a failed version once, with its reason', () => {
+    const starting = status(
+      endpoint({ versions: [version({ state: 'starting' })] })
+    );
+    const failed = status(
+      endpoint({ versions: [version({ state: 'failed', reason: 'no disk' })] })
+    );
+    expect(news(starting, failed)).toMatchObject([
+      { kind: 'failed', reason: 'no disk' }
+    ]);
+    expect(news(failed, failed)).toEqual([]);
+  });
+
+  it('do not call a promotion a deploy', () => {
+    const before = status(
+      endpoint({ versions: [version({ state: 'standby' })] })
+    );
+    expect(news(before, status(endpoint()))).toEqual([]);
+  });
+
+  it('tell when an endpoint stops answering and when it is back', () => {
+    const good = status(endpoint());
+    const bad = status(endpoint({ state: 'degraded' }));
+    expect(news(good, bad)).toMatchObject([{ kind: 'degraded' }]);
+    expect(news(bad, good)).toMatchObject([{ kind: 'recovered' }]);
+  });
+});
+
+describe('troubles', () => {
+  const problem = (code: string) => ({
+    type: `https://example.org/errors#${code}`,
+    detail: 'No supervisor runs.',
+    fix: 'Run `jupyter endpoint start`.'
+  });
+
+  it.each([
+    [404, { message: 'Not Found' }, 'disabled'],
+    [404, null, 'disabled'],
+    [403, { message: 'Forbidden' }, 'forbidden'],
+    [502, null, 'offline'],
+    [500, null, 'failed'],
+    [503, problem('supervisor-unavailable'), 'no-supervisor'],
+    [404, problem('not-found'), 'failed']
+  ])('%d with %j is %s', (code, body, kind) => {
+    expect(troubleOfAnswer(code, body).kind).toBe(kind);
+  });
+});
+
+describe('what a kernel says', () => {
+  it('is a list of candidates', () => {
+    const data = {
+      'application/vnd.jupyter-deploy.models+json': {
+        loaded: true,
+        candidates: [{ name: 'clf' }]
+      }
+    };
+    expect(read({ status: 'ok', data })).toMatchObject({
+      kind: 'ready',
+      loaded: true,
+      candidates: [{ name: 'clf' }]
+    });
+  });
+
+  it('is that the package is missing, when it is', () => {
+    const answer = { status: 'error', evalue: 'No module named …' };
+    expect(read(answer)).toEqual({
+      kind: 'not-installed',
+      reason: 'No module named …'
+    });
+  });
+
+  it.each([
+    ['clf', 'clf'],
+    ['Churn_Model2', 'churn-model2'],
+    ['_3d__', 'd'],
+    ['__', 'model']
+  ])('%s is served as %s', (variable, name) => {
+    expect(suggestedName(variable)).toBe(name);
+  });
+
+  it('becomes a cell that loads the magic only where it is missing', () => {
+    expect(deployCell('clf', 'churn', { loaded: true, stage: true })).toBe(
+      '%deploy clf --name churn --stage'
+    );
+    expect(deployCell('clf', 'churn', { loaded: false, stage: false })).toBe(
+      '%load_ext jupyter_deploy\n%deploy clf --name churn'
+    );
+  });
+});
