@@ -8,6 +8,7 @@ first right answer of a single-row request.
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -141,7 +142,10 @@ class Session:
             raise Failed(f"{' '.join(command)[:200]} failed: {self._log()}")
 
     def _variables(self) -> dict[str, str]:
-        return {**THREADS, "PYTHONPATH": str(TESTS), **self.peer.variables(self.place)}
+        # Servers start others by name (`uvicorn`): those of their own environment come first.
+        path = f"{self.place.python.parent}{os.pathsep}{os.environ['PATH']}"
+        own = self.peer.variables(self.place)
+        return {**THREADS, "PATH": path, "PYTHONPATH": str(TESTS), **own}
 
     def _log(self) -> str:
         lines = self.processes.log.read_text(errors="replace").splitlines()

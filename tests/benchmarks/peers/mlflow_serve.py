@@ -66,7 +66,8 @@ def main(folder: Path, to: str) -> None:
         return
 
     class Network(mlflow.pyfunc.PythonModel):
-        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        # MLflow takes annotations here for a schema.
+        def predict(self, context, model_input, params=None):
             return model.predict(model_input)
 
     mlflow.pyfunc.save_model(to, python_model=Network(), pip_requirements=requirements)

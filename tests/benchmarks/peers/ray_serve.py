@@ -30,9 +30,12 @@ class RayServe(Peer):
     fixed_variables: ClassVar = {
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        # By default HAProxy has 5 s to be ready, which a busy machine exceeds.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_DISABLE_IMPORT_WARNING": "1",
-        "RAY_DEDUP_LOGS": "0",
+        # One machine, on loopback: else Ray listens on all addresses.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     }
 
     def command(self, place: Place) -> list[str]:
@@ -46,6 +49,16 @@ class RayServe(Peer):
     def labels(self, answer: bytes) -> list[Any]:
         """{"label": ...}."""
         return [json.loads(answer)["label"]]
+
+
+def loopback_only() -> None:
+    """Make HAProxy's pages of figures listen on loopback: Ray has no setting for their address."""
+    from ray.serve._private import haproxy_templates
+
+    for name, text in list(vars(haproxy_templates).items()):
+        if isinstance(text, str) and not name.startswith("__"):
+            local = text.replace("bind :", "bind 127.0.0.1:").replace("bind *:", "bind 127.0.0.1:")
+            setattr(haproxy_templates, name, local)
 
 
 def main(folder: Path, port: int, scratch: Path) -> None:
@@ -71,9 +84,10 @@ def main(folder: Path, port: int, scratch: Path) -> None:
         address="local",
         num_cpus=2,
         include_dashboard=False,
-        _node_ip_address="127.0.0.1",
         log_to_driver=False,
+        runtime_env={"worker_process_setup_hook": loopback_only},
         object_store_memory=200_000_000,
+        _temp_dir=str(scratch / "ray"),
     )
     serve.start(http_options={"host": "127.0.0.1", "port": port})
     serve.run(Served.bind(), logging_config={"enable_access_log": False, "log_level": "WARNING"})
