@@ -31,13 +31,10 @@ def to_change() -> ControlClient:
 
 def origin() -> Origin:
     """Who asks: the person who is logged in, from a shell, in this process."""
-    import psutil
-
+    from jupyter_deploy.client.process_start import own_start
     from jupyter_deploy.core.manifest import Origin
 
-    pid = os.getpid()
-    started = psutil.Process(pid).create_time()
-    return Origin(user=_user(), via="cli", pid=pid, pid_started=started)
+    return Origin(user=_user(), via="cli", pid=os.getpid(), pid_started=own_start())
 
 
 def _user() -> str:

@@ -18,11 +18,10 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import psutil
-
 from jupyter_deploy import __file__ as package_file
 from jupyter_deploy.client import paths
 from jupyter_deploy.client.control import ControlClient
+from jupyter_deploy.client.process_start import lives
 from jupyter_deploy.errors import SupervisorUnavailable, UnsupportedPlatform
 
 START_SECONDS = 20.0
@@ -43,12 +42,7 @@ class Supervisor:
 
     def alive(self) -> bool:
         """Whether the process that wrote this still runs (and is no other with its pid)."""
-        try:
-            process = psutil.Process(self.pid)
-            started, status = process.create_time(), process.status()
-        except psutil.Error:
-            return False
-        return bool(abs(started - self.pid_started) < 1.0 and status != psutil.STATUS_ZOMBIE)
+        return lives(self.pid, self.pid_started)
 
     def write(self, file: Path) -> None:
         """Write this (0600), whole or not at all."""

@@ -68,7 +68,7 @@ class Origin:
     notebook: str = ""
     cell: str = ""
     pid: int = 0
-    #: psutil's create_time of `pid`: a pid alone may have been given to another process.
+    #: When `pid` started (client.process_start): a pid alone may be given to another process.
     pid_started: float = 0.0
 
 

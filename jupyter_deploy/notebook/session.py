@@ -11,8 +11,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-import psutil
-
+from jupyter_deploy.client.process_start import own_start
 from jupyter_deploy.core.manifest import Origin
 
 
@@ -51,14 +50,13 @@ def moment() -> str:
 def origin() -> Origin:
     """Who is at work here, and in which notebook and cell."""
     ipython = shell()
-    pid = os.getpid()
     return Origin(
         user=_user(),
         via="notebook" if in_notebook() else "python",
         notebook=_notebook(ipython),
         cell=_cell(ipython),
-        pid=pid,
-        pid_started=psutil.Process(pid).create_time(),
+        pid=os.getpid(),
+        pid_started=own_start(),
     )
 
 

@@ -19,7 +19,6 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import uvicorn
 from fastapi import FastAPI
 from jupyter_core.application import JupyterApp
@@ -28,6 +27,7 @@ from traitlets import Bool, Float, Int, TraitError, Unicode, validate
 from jupyter_deploy import __version__
 from jupyter_deploy.client import paths
 from jupyter_deploy.client.discovery import Supervisor as Identity
+from jupyter_deploy.client.process_start import own_start
 from jupyter_deploy.errors import DeployError, StateUnavailable
 from jupyter_deploy.supervisor import logs
 from jupyter_deploy.supervisor.api import build
@@ -160,8 +160,7 @@ async def _run(settings: Settings) -> None:
     identity = settings.home / "supervisor.json"
     server = _Server(build(supervisor))
     serving = asyncio.create_task(server.serve(sockets=[_control_socket(settings)]))
-    process = psutil.Process()
-    Identity(process.pid, process.create_time(), str(settings.socket), __version__).write(identity)
+    Identity(os.getpid(), own_start(), str(settings.socket), __version__).write(identity)
     _log.info("serving %s, state in %s", supervisor.gateway.url, settings.home)
     await supervisor.stopping.wait()
     identity.unlink(missing_ok=True)

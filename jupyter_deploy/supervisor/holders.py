@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-import psutil
-
+from jupyter_deploy.client.process_start import lives, started_at
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.errors import DeployInProgress
 from jupyter_deploy.supervisor.state import Deploy
@@ -18,14 +17,9 @@ def alive(deploy: Deploy, now: float) -> bool:
     """Whether whoever began this deploy can still submit it."""
     if deploy.origin.pid <= 0:
         return now - deploy.since < _UNKNOWN_SECONDS
-    try:
-        process = psutil.Process(deploy.origin.pid)
-        started, status = process.create_time(), process.status()
-    except psutil.Error:
-        return False
-    if status == psutil.STATUS_ZOMBIE:
-        return False
-    return deploy.origin.pid_started <= 0 or abs(started - deploy.origin.pid_started) < 1.0
+    if deploy.origin.pid_started <= 0:
+        return started_at(deploy.origin.pid) is not None
+    return lives(deploy.origin.pid, deploy.origin.pid_started)
 
 
 def in_progress(deploy: Deploy) -> DeployInProgress:

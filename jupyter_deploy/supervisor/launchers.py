@@ -22,9 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jupyter_deploy.client.process_start import started_at
 from jupyter_deploy.replica.launcher import ENVIRONMENT
 from jupyter_deploy.supervisor import processes
-from jupyter_deploy.supervisor.processes import Order, Process, environment, started_at
+from jupyter_deploy.supervisor.processes import Order, Process, environment
 from jupyter_deploy.supervisor.settings import Settings
 
 _log = logging.getLogger(__name__)

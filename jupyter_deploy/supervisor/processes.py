@@ -14,13 +14,14 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import psutil
+
+from jupyter_deploy.client.process_start import started_at
 
 #: Where there is no pidfd, processes are looked at this often.
 _POLL_SECONDS = 0.2
@@ -166,25 +167,6 @@ class Process:
         killed = status in (None, -signal.SIGKILL)
         memory = killed and _out_of_memory_kills() > self._kills_before
         return Exit(status, memory)
-
-
-def started_at(pid: int) -> float | None:
-    """When the process started, or None when there is none (or only a zombie).
-
-    Linux: seconds since boot, which no change of the clock moves; elsewhere: since the epoch.
-    """
-    if sys.platform != "linux":
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(pid)
-            zombie = process.status() == psutil.STATUS_ZOMBIE
-            return None if zombie else float(process.create_time())
-        return None
-    try:
-        # Fields 3 and 22 of proc_pid_stat(5); the name before may hold anything, and ends at ')'.
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def found(folder: Path) -> dict[str, tuple[int, float]]:
