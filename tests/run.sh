@@ -51,7 +51,10 @@ install() {
     fi
 }
 
+# With uv where it can be had: it takes seconds where pip takes minutes.
 pip_install() {
+    "$bin/python" -c 'import uv' 2>/dev/null \
+        || "$bin/python" -m pip install --quiet --disable-pip-version-check uv 2>/dev/null || true
     if "$bin/python" -c 'import uv' 2>/dev/null; then
         "$bin/python" -m uv pip install --quiet --python "$bin/python" "$@"
     else
