@@ -33,5 +33,9 @@ export default tseslint.config(
       'prefer-arrow-callback': 'error'
     }
   },
+  {
+    files: ['src/__tests__/**'],
+    rules: { 'jupyter/require-disposable-ownership': 'off' }
+  },
   prettier
 );

@@ -10,6 +10,7 @@ _SLOW = (
     "process",
     "interop",
     "notebook",
+    "browser",
     "cli",
     "faults",
     "benchmarks",

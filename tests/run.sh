@@ -62,6 +62,13 @@ pip_install() {
     fi
 }
 
+# The sidebar's tests drive Debian's Chromium; without it they are skipped, and say so.
+install_browser() {
+    [ ! -x /usr/bin/chromium ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
+    say "installing Chromium for the sidebar's tests"
+    apt-get update -qq && apt-get install -y -qq chromium >/dev/null || say "there is no Chromium"
+}
+
 # What a person has configured for themselves must not reach a test.
 clean_environment() {
     unset JUPYTER_DEPLOY_HOME JUPYTER_DEPLOY_PORT MLFLOW_TRACKING_URI MLFLOW_REGISTRY_URI PYTHONPATH
@@ -76,6 +83,7 @@ clean_environment() {
 
 [ -x "$bin/python" ] || { say "making $venv"; make_venv; }
 install
+install_browser
 clean_environment
 
 say "ruff, mypy, import-linter"

@@ -33,7 +33,9 @@ def read_key(told: str, keys: Path) -> str:
     if file.parent != keys or file.name in ("", ".", ".."):
         raise NotFound("key file", file.name)
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # Without O_NONBLOCK a pipe of that name would hold the thread for ever.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(file, flags)
     except OSError as error:
         raise NotFound("key file", file.name) from error
     with os.fdopen(descriptor, "rb") as opened:

@@ -1,0 +1,93 @@
+"""A real JupyterLab with the extension, and a page of it in Debian's Chromium."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.server.jupyter import API, TOKEN, JupyterServer
+
+ROOT = Path(__file__).parents[2]
+BUILT = ROOT / "jupyter_deploy" / "labextension"
+CHROMIUM = Path("/usr/bin/chromium")
+NAME = "jupyterlab-deploy"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass
+class Lab(JupyterServer):
+    """JupyterLab under a base URL with an odd character, with authentication on."""
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "root"
+
+    def address(self, path: str) -> str:
+        """Where to find a page of Lab, for somebody with the token."""
+        return f"{self.url.removesuffix(API)}{path}?token={TOKEN}&reset"
+
+    def _arguments(self) -> list[str]:
+        extensions = "{'jupyter_deploy': True, 'jupyterlab': True}"
+        return [
+            *(one for one in super()._arguments() if "jpserver_extensions" not in one),
+            f"--ServerApp.jpserver_extensions={extensions}",
+            "--LabApp.expose_app_in_browser=True",
+            "--LabApp.news_url=None",
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        installed = self.folder / "share" / "labextensions"
+        installed.mkdir(parents=True, exist_ok=True)
+        if BUILT.is_dir() and not (installed / NAME).exists():
+            (installed / NAME).symlink_to(BUILT)
+        return super()._environment() | {
+            "JUPYTER_PATH": str(installed.parent),
+            "JUPYTERLAB_WORKSPACES_DIR": str(self.folder / "workspaces"),
+            "JUPYTERLAB_SETTINGS_DIR": str(self.folder / "settings"),
+        }
+
+
+def missing() -> str:
+    """Why the browser's tests cannot run here; empty when they can."""
+    with contextlib.suppress(ImportError):
+        import playwright.sync_api  # noqa: F401
+
+        if not CHROMIUM.exists():
+            return f"there is no {CHROMIUM}: install Debian's chromium"
+        return "" if (BUILT / "package.json").exists() else "the lab extension is not built"
+    return "playwright is not installed"
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[object]:
+    """A browser context that may use the clipboard, and a list of what went wrong in its pages."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 800},
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        context.set_default_timeout(30_000)
+        try:
+            yield context
+        finally:
+            browser.close()
+
+
+def skip_unless_possible() -> None:
+    if reason := missing():
+        pytest.skip(reason)

@@ -1,0 +1,191 @@
+"""The life of a model in the sidebar, as a person lives it, in a real browser.
+
+The tests of this module go on from one another: each is a step of one journey.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from jupyter_deploy.client.control import ControlClient
+from jupyter_deploy.client.discovery import running
+from jupyter_deploy.core.manifest import Origin
+from tests.browser.lab import ROOT, Lab, chromium, skip_unless_possible
+from tests.notebook.conftest import home  # noqa: F401 - a fixture
+from tests.support import wait_until
+
+WHO = Origin("tests", "python")
+AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+DEPLOY_MILLISECONDS = 120_000
+MODEL = """\
+from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
+
+X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+X_train = X.iloc[:, :4]
+clf = LogisticRegression(max_iter=1000).fit(X_train, y)
+draft = LogisticRegression()
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:  # noqa: F811
+    skip_unless_possible()
+    lab = Lab(tmp_path_factory.mktemp("jupyter") / "lab")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(MODEL)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, lab.root / "model.ipynb")
+    wait_until(running, 60.0).close()
+    yield lab
+    if lab.process.poll() is None:
+        lab.stop()
+
+
+@pytest.fixture(scope="module")
+def page(lab: Lab):
+    with chromium() as context:
+        page = context.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(lab.address("lab/tree/model.ipynb"))
+        page.wait_for_function("window.jupyterapp?.restored", timeout=60_000)
+        page.evaluate("window.jupyterapp.restored")
+        yield page
+        assert not errors
+
+
+@pytest.fixture
+def control() -> Iterator[ControlClient]:
+    with wait_until(running, 20.0) as client:
+        yield client
+
+
+def panel(page):
+    return page.locator(".jp-DeployPanel")
+
+
+def execute(page, command: str) -> None:
+    # Without `void` the call would wait for the end of a dialog.
+    page.evaluate(f"void window.jupyterapp.commands.execute({json.dumps(command)})")
+
+
+def section(page, title: str):
+    return panel(page).locator("details.jp-Deploy-fold", has_text=title).first
+
+
+def test_the_panel_says_what_to_do_when_nothing_is_deployed(page):
+    execute(page, "jupyter-deploy:show-panel")
+    panel(page).get_by_text("Nothing is deployed yet").wait_for()
+    assert panel(page).get_by_role("button", name="Deploy…").is_visible()
+    assert not page.locator(".jp-DeployStatus").is_visible()
+
+
+def test_a_model_of_the_notebook_is_deployed_by_a_cell_that_stays(page):
+    page.locator(".jp-Notebook .jp-Cell").first.click()
+    execute(page, "notebook:run-cell")
+    page.locator(".jp-InputArea-prompt", has_text="[1]:").first.wait_for(timeout=60_000)
+    panel(page).get_by_role("button", name="Deploy…").click()
+    form = page.locator(".jp-DeployForm")
+    form.get_by_text("contract from X_train, 569 rows").wait_for()
+    assert form.get_by_role("radio", name="draft").is_disabled()
+    form.get_by_label("Endpoint").fill("churn")
+    page.get_by_role("button", name="Add a cell and run it").click()
+    entry = panel(page).get_by_role("button", name="churn")
+    entry.get_by_text("serving").wait_for(timeout=DEPLOY_MILLISECONDS)
+    cells = page.locator(".jp-Notebook .jp-CodeCell .cm-content").all_inner_texts()
+    assert "%load_ext jupyter_deploy\n%deploy clf --name churn" in cells
+    page.locator(".jp-DeployStatus", has_text="1 serving").wait_for()
+
+
+def test_an_endpoint_opens_by_keyboard_and_its_page_has_a_line_that_calls_it(page):
+    panel(page).get_by_role("button", name="churn").focus()
+    page.keyboard.press("Enter")
+    heading = panel(page).get_by_role("heading", name="churn")
+    heading.wait_for()
+    assert heading.evaluate("node => node === document.activeElement")
+    line = panel(page).locator(".jp-Deploy-snippet pre").first.inner_text()
+    assert line.startswith("curl -s http://127.0.0.1:")
+    assert "$(cat " in line
+    assert "mean radius" in line
+
+
+def test_a_second_version_can_be_rolled_back_and_the_time_is_shown(page):
+    execute(page, "jupyter-deploy:deploy-model")
+    form = page.locator(".jp-DeployForm")
+    form.get_by_label("Endpoint").fill("churn")
+    page.get_by_role("button", name="Add a cell and run it").click()
+    rollback = panel(page).get_by_role("button", name="Roll back to 1.0.0")
+    rollback.wait_for(timeout=DEPLOY_MILLISECONDS)
+    rollback.click()
+    panel(page).get_by_text("Now serves 1.0.0. The switch took").wait_for()
+    panel(page).get_by_role("button", name="Promote 1.1.0").click()
+    panel(page).get_by_text("Now serves 1.1.0. The switch took").wait_for()
+
+
+def test_a_key_is_created_copied_once_and_revoked_and_is_seen_nowhere(page, lab):
+    section(page, "Consumers and keys").locator("summary").click()
+    panel(page).get_by_label("Consumer", exact=True).fill("billing")
+    panel(page).get_by_label("Rate").fill("100/minute")
+    panel(page).get_by_role("button", name="Create a key").click()
+    panel(page).get_by_role("button", name="Copy the key").click()
+    copied = panel(page).get_by_role("button", name="Copied")
+    copied.wait_for()
+    assert copied.is_disabled()
+    secret = page.evaluate("navigator.clipboard.readText()")
+    assert secret.startswith("jd_live_")
+    assert secret not in page.content()
+    assert secret not in lab.log.read_text()
+    panel(page).get_by_role("button", name="Revoke the key of billing").click()
+    dialog = page.locator(".jp-Dialog")
+    assert "churn" in dialog.inner_text()
+    dialog.get_by_role("button", name="Revoke the key").click()
+    section(page, "Consumers and keys").get_by_text("revoked").wait_for()
+
+
+def test_stop_asks_with_the_name_and_no_is_an_answer(page, control):
+    panel(page).get_by_role("button", name="Stop…").click()
+    dialog = page.locator(".jp-Dialog")
+    assert "Stop churn?" in dialog.inner_text()
+    dialog.get_by_role("button", name="Cancel").click()
+    assert control.endpoint("churn").state == "serving"
+
+
+def test_a_change_made_elsewhere_is_shown_within_a_second(page, control):
+    stopped = panel(page).locator(".jp-Deploy-titleRow", has_text="stopped")
+    control.undeploy("churn", WHO)
+    done = time.monotonic()
+    stopped.wait_for()
+    seconds = time.monotonic() - done
+    panel(page).get_by_role("button", name="Promote 1.0.0").click()
+    panel(page).locator(".jp-Deploy-titleRow", has_text="serving").wait_for()
+    assert seconds < 1.0
+
+
+def test_there_is_no_serious_finding_about_accessibility(page):
+    if not AXE.exists():
+        pytest.skip("axe-core is not there: run `jlpm install` in labextension/")
+    opening = "folds => folds.forEach(fold => { fold.open = true; })"
+    panel(page).locator("details").evaluate_all(opening)
+    section(page, "Who changed what").get_by_text("deployed").first.wait_for()
+    page.add_script_tag(path=str(AXE))
+    found = page.evaluate("axe.run('.jp-DeployPanel').then(result => result.violations)")
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    said = [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]
+    assert not said
+
+
+def test_a_supervisor_that_was_stopped_is_said_with_the_command_that_starts_it(page, control):
+    control.stop(WHO)
+    panel(page).get_by_text("The supervisor is not running").wait_for(timeout=60_000)
+    assert panel(page).get_by_text("jupyter endpoint start", exact=True).is_visible()
+
+
+def test_a_lost_connection_is_said(page, lab):
+    lab.stop()
+    panel(page).get_by_text("The Jupyter server does not answer").wait_for(timeout=60_000)
