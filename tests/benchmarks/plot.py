@@ -28,13 +28,13 @@ def main(results_file: Path, picture: Path) -> None:
     if not models:
         return
     figure, panels = pyplot.subplots(
-        1, len(models), figsize=(4.4 * len(models), 4.6), squeeze=False, sharey=True
+        1, len(models), figsize=(max(9.0, 4.4 * len(models)), 4.8), squeeze=False, sharey=True
     )
     for panel, model in zip(panels[0], models, strict=True):
         _draw(panel, results, model)
     panels[0][0].set_ylabel("requests per second")
     handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncol=len(labels), frameon=False)
+    figure.legend(handles, labels, loc="lower center", ncol=len(labels), frameon=False, fontsize=8)
     machine = results["machine"]
     figure.suptitle(
         f"One-row predictions, {results['date']}, {machine['processor']}, {machine['cores']} cores"

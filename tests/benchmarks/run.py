@@ -238,7 +238,8 @@ def _arguments() -> argparse.Namespace:
     add("--seconds", type=int, default=10, help="of load for each cell (default %(default)s)")
     add("--warm-up", type=int, default=2, help="seconds before each cell (default %(default)s)")
     add("--connections", type=int, nargs="+", default=[1, 16, 64, 256])
-    add("--out", type=Path, default=Path("benchmark-results"), help="folder of the results")
+    results = environments.default_folder() / "results"
+    add("--out", type=Path, default=results, help="folder of the results")
     add("--envs", type=Path, default=environments.default_folder(), help="folder of environments")
     add("--table", action="store_true", help="only write the table of --out again")
     return parser.parse_args()
