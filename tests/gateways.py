@@ -76,9 +76,10 @@ class Replica:
 
 
 class Stack:
-    """One gateway with the endpoints that a test gives it."""
+    """One gateway with the endpoints that a test gives it; `config` is added to its file."""
 
-    def __init__(self) -> None:
+    def __init__(self, **config: Any) -> None:
+        self.config = config
         self.folder = Path(tempfile.mkdtemp(prefix="jdg-"))
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -100,6 +101,7 @@ class Stack:
         config.write_text(json.dumps({
             "fd": fd, "snapshot": str(self.folder / "snapshot.json"),
             "admin": str(self.folder / "admin"), "errors": str(self.folder / "errors"),
+            **self.config,
         }))  # fmt: skip
         with (self.folder / "gateway.log").open("ab") as log:
             self.gateway = subprocess.Popen(

@@ -110,8 +110,8 @@ class RequestTimeout(RequestError):
 
     code, status, title = "request-timeout", 408, "The request took too long to arrive"
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"The body did not arrive within {seconds:g} s.")
+    def __init__(self, seconds: float, part: str = "body") -> None:
+        super().__init__(f"The {part} did not arrive within {seconds:g} s.")
 
     def headers(self) -> list[tuple[str, str]]:
         """A half-read connection cannot be used again."""

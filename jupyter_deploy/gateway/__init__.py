@@ -1,6 +1,7 @@
 """The data plane: the process that owns the public port.
 
     process, config, admin         the process, and what the supervisor may ask of it
+    protocol                       connections: deadlines for heads, and how many may be open
     app, pages                     requests: predictions on a short path, everything else
     routes, service                what is served now, compiled from the route snapshot
     auth, admission, body, decode  what a request must be before it reaches a model

@@ -8,7 +8,11 @@ import msgspec
 
 
 class GatewayConfig(msgspec.Struct, frozen=True):
-    """`fd` is an inherited listening socket; `admin` the path of the admin socket."""
+    """`fd` is an inherited listening socket; `admin` the path of the admin socket.
+
+    `head_seconds` is the time that the head of a request may take; `most_connections` is None for
+    half of the files that the process may open.
+    """
 
     fd: int
     snapshot: str
@@ -16,6 +20,8 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     errors: str
     level: str = "INFO"
     drain_seconds: float = 30.0
+    head_seconds: float = 10.0
+    most_connections: int | None = None
 
     @classmethod
     def read(cls, path: Path) -> GatewayConfig:

@@ -13,8 +13,9 @@ import gc
 import signal
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
@@ -24,6 +25,7 @@ from jupyter_deploy.gateway.config import GatewayConfig
 from jupyter_deploy.gateway.errorlog import ErrorLog
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.gateway.pages import Pages
+from jupyter_deploy.gateway.protocol import Guard, GuardedProtocol, most_connections
 from jupyter_deploy.gateway.routes import Routes
 
 _BACKLOG = 2048
@@ -45,8 +47,9 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     routes = Routes(errors.write, log)
     admin = Admin(routes, Path(config.snapshot), log)
     admin.reload()
-    public_server = _server(Gateway(routes, Pages(routes).app, log), config)
-    admin_server = _server(admin.app, config)
+    guard = Guard(config.head_seconds, config.most_connections or most_connections())
+    public_server = _server(Gateway(routes, Pages(routes).app, log), config, guard)
+    admin_server = _server(admin.app, config, Guard(config.head_seconds, most_connections()))
     admin_socket, lending = (private_socket(Path(p)) for p in (config.admin, f"{config.admin}.fd"))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -68,12 +71,14 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     log.info("gateway stopped")
 
 
-def _server(app: Any, config: GatewayConfig) -> _Server:
+def _server(app: Any, config: GatewayConfig, guard: Guard) -> _Server:
+    # uvicorn only calls it.
+    protocol = cast("type[asyncio.Protocol]", partial(GuardedProtocol, guard=guard))
     return _Server(
         uvicorn.Config(
             app,
             loop="none",  # the loop runs already
-            http="httptools",
+            http=protocol,
             ws="none",
             lifespan="off",
             access_log=False,

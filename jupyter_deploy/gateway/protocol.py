@@ -1,0 +1,187 @@
+"""Connections: how long the head of a request may take, and how many may be open.
+
+Rule 1: a head is complete so many seconds after its first byte, the first one so many seconds after
+the accept; else the connection gets a 408 and is closed.  An idle connection that has been used is
+uvicorn's to end.  Rule 2: a connection beyond the bound gets a 503 and is closed; those that are
+open are not touched.  Rule 3: whoever computes for a connection is told when it is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from jupyter_deploy.errors import Overloaded, RequestError, RequestTimeout
+from jupyter_deploy.gateway import problems
+
+#: How long a refused connection has to read why, before it is cut.
+_LINGER_SECONDS = 0.5
+_REASONS = {408: b"Request Timeout", 503: b"Service Unavailable"}
+
+
+class Leaver(Protocol):
+    """Work that is done for a caller."""
+
+    def leave(self) -> None:
+        """The caller has gone."""
+
+
+#: The key in a request's scope under which its `Leaver` is found.
+LEAVER = "jupyter_deploy.leaver"
+
+
+class Deadlines:
+    """Calls `end` on what has not been taken off in time.
+
+    One timer for all: a timer for each request would cost more than reading it.
+    Invariant: `_until` holds what is watched, the oldest first.
+    """
+
+    def __init__(self, seconds: float, end: Callable[[GuardedProtocol], None]) -> None:
+        self.seconds = seconds
+        self._end = end
+        self._until: dict[GuardedProtocol, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def begin(self, one: GuardedProtocol) -> None:
+        """Watch `one` from now on; one that is watched keeps its deadline."""
+        if one in self._until:
+            return
+        loop = asyncio.get_running_loop()
+        self._until[one] = loop.time() + self.seconds
+        if self._timer is None:
+            self._timer = loop.call_later(self.seconds, self._end_late)
+
+    def over(self, one: GuardedProtocol) -> None:
+        """Watch `one` no longer."""
+        self._until.pop(one, None)
+
+    def _end_late(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        for one, until in list(self._until.items()):
+            if until > loop.time():
+                self._timer = loop.call_at(until, self._end_late)
+                return
+            del self._until[one]
+            self._end(one)
+
+
+class Guard:
+    """What all connections of a server share; `most` is the number that may be open."""
+
+    def __init__(self, head_seconds: float, most: int) -> None:
+        self.most = most
+        self.heads = Deadlines(head_seconds, GuardedProtocol.cut_late_head)
+        self.refused = Deadlines(_LINGER_SECONDS, GuardedProtocol.cut)
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, guard: Guard, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._guard = guard
+        self._in_head = False
+        self._refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A caller has connected."""
+        if len(self.connections) >= self._guard.most:
+            self._refuse(transport)
+            return
+        super().connection_made(transport)
+        self._guard.heads.begin(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the caller."""
+        if self._refused:
+            return
+        super().data_received(data)
+        cycle = self.cycle
+        # Bytes that belong to no request count as the first of the next one: uvicorn has stopped
+        # its own timer for them.
+        if self._in_head or cycle is None or cycle.response_complete:
+            self._guard.heads.begin(self)
+        else:
+            self._guard.heads.over(self)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The whole request is there."""
+        super().on_message_complete()
+        # uvicorn stops reading behind a large body, and would not see that the caller goes.
+        self.flow.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The caller has gone, or we have closed."""
+        if self._refused:
+            self._guard.refused.over(self)
+            return
+        self._guard.heads.over(self)
+        super().connection_lost(exc)
+        if self.cycle is not None and not self.cycle.response_complete:
+            leaver: Leaver | None = self.cycle.scope.get(LEAVER)  # type: ignore[assignment]
+            if leaver is not None:
+                leaver.leave()
+
+    def cut_late_head(self) -> None:
+        """The deadline for a head has passed."""
+        if self.transport.is_closing():
+            return
+        # Where no head was begun, or another answer is being written, a 408 would be misread.
+        if self._in_head and (self.cycle is None or self.cycle.response_complete):
+            late = RequestTimeout(self._guard.heads.seconds, "head of the request")
+            self.transport.write(last_answer(late))
+        self.transport.close()
+
+    def cut(self) -> None:
+        """End the connection at once."""
+        self.transport.abort()
+
+    def _refuse(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self._refused = True
+        transport.write(last_answer(Overloaded()))
+        if len(self._guard.refused) >= self._guard.most // 2:
+            transport.close()
+            return
+        # Closed while the request is on its way, it would never see the answer.
+        transport.write_eof()
+        self._guard.refused.begin(self)
+
+
+def most_connections() -> int:
+    """Half of the files that this process may open; the rest is for replicas, logs and the like."""
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft // 2
+
+
+def last_answer(error: RequestError) -> bytes:
+    """A whole HTTP answer for `error`, the last on its connection."""
+    body = problems.problem(error, "")
+    own = [header for header in problems.headers(error) if header[0] != b"connection"]
+    lines = [
+        b"HTTP/1.1 %d %b" % (error.status, _REASONS[error.status]),
+        b"content-type: " + problems.CONTENT_TYPE,
+        b"content-length: %d" % len(body),
+        b"connection: close",
+        *(name + b": " + value for name, value in own),
+    ]
+    return b"\r\n".join([*lines, b"", body])
