@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jupyter_deploy.errors import Overloaded, RequestError, RequestTimeout
 from jupyter_deploy.gateway import problems
+from jupyter_deploy.gateway.joined import JoinedTransport
 
 #: How long a refused connection has to read why, before it is cut.
 _LINGER_SECONDS = 0.5
@@ -97,7 +98,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.connections) >= self._guard.most:
             self._refuse(transport)
             return
-        super().connection_made(transport)
+        joined = JoinedTransport(transport, self.loop)
+        super().connection_made(joined)  # type: ignore[arg-type]  # it stands for a transport
         self._guard.heads.begin(self)
 
     def data_received(self, data: bytes) -> None:
