@@ -20,7 +20,7 @@ from benchmarks import load
 from benchmarks.peer import THREADS, NotYet, Peer, Place, Target
 from benchmarks.processes import Processes
 
-START_SECONDS = 120.0
+START_SECONDS = 180.0
 PREPARE_SECONDS = 300.0
 ANSWER_SECONDS = 60.0
 #: A server is at rest when it uses less of one core than this; LitServe and Ray always use a tenth.
