@@ -5,6 +5,7 @@
     app, pages                     requests: predictions on a short path, everything else
     routes, service                what is served now, compiled from the route snapshot
     auth, admission, body, decode  what a request must be before it reaches a model
+    memory, heavy                  what large requests may take, and where their work is done
     dispatch, columns              to the replicas and back, in batches
     answers, problems, v2          what goes back to the caller
     metrics, errorlog, log         what is kept of it

@@ -16,11 +16,14 @@ from typing import Any
 from jupyter_deploy.core.keys import StoredKey
 from jupyter_deploy.errors import GatewayFailed, MethodNotAllowed, RequestError, UnsupportedMedia
 from jupyter_deploy.gateway import problems, v2
-from jupyter_deploy.gateway.body import Headers, Receipt, Receive, media_type
+from jupyter_deploy.gateway.body import Disconnected, Headers, Receipt, Receive, media_type
 from jupyter_deploy.gateway.decode import Input
 from jupyter_deploy.gateway.dispatch import Reply, Work
+from jupyter_deploy.gateway.heavy import LARGE_ANSWER_ROWS, LARGE_BODY_BYTES, Heavy
 from jupyter_deploy.gateway.log import Log
+from jupyter_deploy.gateway.memory import OpenBytes
 from jupyter_deploy.gateway.names import MORE_HEADERS, REQUEST_ID
+from jupyter_deploy.gateway.protocol import LEAVER
 from jupyter_deploy.gateway.routes import Routes, Target
 
 Scope = MutableMapping[str, Any]
@@ -38,11 +41,14 @@ _PROBLEM: Header = (b"content-type", problems.CONTENT_TYPE)
 class Gateway:
     """Serves what `routes` says."""
 
-    def __init__(self, routes: Routes, pages: App, log: Log) -> None:
-        self._routes = routes
+    def __init__(
+        self, routes: Routes, pages: App, log: Log, open_bytes: OpenBytes | None = None
+    ) -> None:
+        self.routes = routes
         self._pages = pages
         self._log = log
-        self._receipt = Receipt()
+        self.receipt = Receipt(open_bytes=open_bytes)
+        self.heavy = Heavy()
         self._prefix = os.urandom(6).hex()
         self._numbers = itertools.count()
 
@@ -52,11 +58,12 @@ class Gateway:
             return
         headers: Headers = dict(scope["headers"])
         request_id = self._request_id(headers)
-        target = self._routes.predictions.get(scope["path"])
+        target = self.routes.predictions.get(scope["path"])
         if target is None:
             await self._page(scope, receive, send, request_id)
         else:
-            call = _Call(self._routes, self._receipt, target, headers, request_id)
+            call = _Call(self, target, headers, request_id)
+            scope[LEAVER] = call
             await self._predict(call, scope["method"], receive, send)
 
     async def _predict(self, call: _Call, method: str, receive: Receive, send: Send) -> None:
@@ -97,15 +104,14 @@ class Gateway:
 class _Call:
     """One prediction, step by step."""
 
-    __slots__ = ("_consumer", "_headers", "_parsed", "_receipt", "_reply", "_routes", "_started",
-                 "_target", "headers", "request_id")  # fmt: skip
+    __slots__ = ("_consumer", "_gateway", "_gone", "_headers", "_parsed", "_reply", "_started",
+                 "_target", "_work", "headers", "request_id")  # fmt: skip
 
-    def __init__(
-        self, routes: Routes, receipt: Receipt, target: Target, headers: Headers, request_id: str
-    ) -> None:
+    def __init__(self, gateway: Gateway, target: Target, headers: Headers, request_id: str) -> None:
         self._started = self._parsed = time.perf_counter()
-        self._routes = routes
-        self._receipt = receipt
+        self._gateway = gateway
+        self._gone = False
+        self._work: Work | None = None
         self._target = target
         self._headers = headers
         self._consumer = ""
@@ -124,13 +130,29 @@ class _Call:
             raise MethodNotAllowed(method, "POST")
         media = v2.media(self._headers) if self._target.tensors else media_type(self._headers)
         limit = service.route.max_body_bytes
-        body = await self._receipt.body(receive, self._headers, limit)
+        receipt = self._gateway.receipt
+        body = await receipt.body(receive, self._headers, limit)
+        try:
+            return await self._answer(media, body, key.consumer)
+        finally:
+            receipt.open_bytes.give(len(body))
+
+    async def _answer(self, media: str, body: bytes, consumer: str) -> bytes:
         begun = time.perf_counter()
-        decoded, encode = self._decode(media, body)
+        decoded, encode = await self._decoded(media, body)
         self._parsed = time.perf_counter() - begun
-        work = Work(decoded, body, request_id=self.request_id, consumer=key.consumer)
-        self._reply = await service.queue.run(work)
-        return encode(self._reply)
+        work = Work(decoded, body, request_id=self.request_id, consumer=consumer)
+        self._work = work
+        reply = self._reply = await self._target.service.queue.run(work)
+        if reply.stop - reply.start < LARGE_ANSWER_ROWS:
+            return encode(reply)
+        return await self._gateway.heavy.run(lambda: encode(reply))
+
+    def leave(self) -> None:
+        """The caller has gone: no replica gets what none has yet."""
+        self._gone = True
+        if self._work is not None:
+            self._target.service.queue.drop(self._work, Disconnected())
 
     def refusal(self, error: RequestError) -> tuple[int, list[Header], bytes]:
         """Status, headers and body for `error`."""
@@ -153,7 +175,7 @@ class _Call:
         return b"server-timing", value
 
     def _admitted(self) -> StoredKey:
-        routes = self._routes
+        routes = self._gateway.routes
         key = routes.keyring.caller(self._headers, time.time())
         self._consumer = key.consumer
         limits, over = routes.admission.admit(key, time.monotonic())
@@ -162,6 +184,14 @@ class _Call:
             raise over
         routes.keyring.check_scope(key, self._target.service.endpoint)
         return key
+
+    async def _decoded(self, media: str, body: bytes) -> tuple[Input, Encode]:
+        if len(body) < LARGE_BODY_BYTES:
+            return self._decode(media, body)
+        decoded = await self._gateway.heavy.run(lambda: self._decode(media, body))
+        if self._gone:
+            raise Disconnected
+        return decoded
 
     def _decode(self, media: str, body: bytes) -> tuple[Input, Encode]:
         service = self._target.service

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Literal
 
 from jupyter_deploy.errors import RequestError, RequestTimeout, TooLarge, UnsupportedMedia
+from jupyter_deploy.gateway.memory import OpenBytes
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Headers = Mapping[bytes, bytes]
@@ -24,12 +25,12 @@ _CHARSETS = {"utf-8", "utf8", "us-ascii"}
 
 
 class Disconnected(RequestError):
-    """The caller has gone before the body was complete; nobody reads the answer."""
+    """The caller has gone; nobody reads the answer."""
 
     code, status, title = "client-closed-request", 499, "The caller has gone"
 
     def __init__(self) -> None:
-        super().__init__("The connection was closed before the body was complete.")
+        super().__init__("The connection was closed before the answer.")
 
 
 def media_type(headers: Headers) -> Media:
@@ -56,14 +57,20 @@ class Receipt:
     Invariant: `_reading` holds the tasks that wait for a body, the oldest first.
     """
 
-    def __init__(self, seconds: float = RECEIPT_SECONDS) -> None:
+    def __init__(
+        self, seconds: float = RECEIPT_SECONDS, open_bytes: OpenBytes | None = None
+    ) -> None:
         self._seconds = seconds
+        self.open_bytes = open_bytes or OpenBytes()
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._late: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     async def body(self, receive: Receive, headers: Headers, limit: int) -> bytes:
-        """The whole body.  Raises TooLarge, RequestTimeout or Disconnected."""
+        """The whole body; the caller gives its length back to `open_bytes` when it is done.
+
+        Raises TooLarge, Overloaded, RequestTimeout or Disconnected.
+        """
         announced = headers.get(b"content-length", b"0")
         if len(announced) > len(str(limit)) or int(announced) > limit:
             raise TooLarge(limit)
@@ -73,7 +80,7 @@ class Receipt:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._seconds, self._end_late)
         try:
-            return await _read(receive, limit)
+            return await _read(receive, limit, self.open_bytes)
         except asyncio.CancelledError:
             if task not in self._late:
                 raise
@@ -96,21 +103,33 @@ class Receipt:
                 task.cancel()
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
+async def _read(receive: Receive, limit: int, open_bytes: OpenBytes) -> bytes:
     message = await receive()
     if message["type"] == "http.request" and not message["more_body"]:
-        return _within(message["body"], limit)
-    return await _rest(receive, message, limit)
+        body = _within(message["body"], limit)
+        open_bytes.take(len(body))
+        return body
+    taken = bytearray()
+    try:
+        await _rest(receive, message, limit, taken, open_bytes)
+        return bytes(taken)
+    except BaseException:
+        open_bytes.give(len(taken))
+        raise
 
 
-async def _rest(receive: Receive, message: MutableMapping[str, Any], limit: int) -> bytes:
-    body = bytearray()
+async def _rest(
+    receive: Receive, message: MutableMapping[str, Any], limit: int, body: bytearray,
+    open_bytes: OpenBytes,
+) -> None:  # fmt: skip
     while message["type"] == "http.request":
-        body += message.get("body", b"")
-        if len(body) > limit:
+        piece = message.get("body", b"")
+        if len(body) + len(piece) > limit:
             raise TooLarge(limit)
+        open_bytes.take(len(piece))
+        body += piece
         if not message.get("more_body"):
-            return bytes(body)
+            return
         message = await receive()
     raise Disconnected
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import msgspec
 
+from jupyter_deploy.gateway.memory import MOST_OPEN_BYTES
+
 
 class GatewayConfig(msgspec.Struct, frozen=True):
     """`fd` is an inherited listening socket; `admin` the path of the admin socket.
 
     `head_seconds` is the time that the head of a request may take; `most_connections` is None for
-    half of the files that the process may open.
+    half of the files that the process may open.  All bodies together may hold `open_bytes` bytes.
     """
 
     fd: int
@@ -22,6 +24,7 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     drain_seconds: float = 30.0
     head_seconds: float = 10.0
     most_connections: int | None = None
+    open_bytes: int = MOST_OPEN_BYTES
 
     @classmethod
     def read(cls, path: Path) -> GatewayConfig:

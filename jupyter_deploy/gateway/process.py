@@ -12,6 +12,7 @@ import contextlib
 import gc
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -24,12 +25,14 @@ from jupyter_deploy.gateway.app import Gateway
 from jupyter_deploy.gateway.config import GatewayConfig
 from jupyter_deploy.gateway.errorlog import ErrorLog
 from jupyter_deploy.gateway.log import Log
+from jupyter_deploy.gateway.memory import OpenBytes
 from jupyter_deploy.gateway.pages import Pages
 from jupyter_deploy.gateway.protocol import Guard, GuardedProtocol, most_connections
 from jupyter_deploy.gateway.routes import Routes
 
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75
+_SWITCH_SECONDS = 0.001
 
 
 class _Server(uvicorn.Server):
@@ -48,7 +51,8 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     admin = Admin(routes, Path(config.snapshot), log)
     admin.reload()
     guard = Guard(config.head_seconds, config.most_connections or most_connections())
-    public_server = _server(Gateway(routes, Pages(routes).app, log), config, guard)
+    gateway = Gateway(routes, Pages(routes).app, log, OpenBytes(config.open_bytes))
+    public_server = _server(gateway, config, guard)
     admin_server = _server(admin.app, config, Guard(config.head_seconds, most_connections()))
     admin_socket, lending = (private_socket(Path(p)) for p in (config.admin, f"{config.admin}.fd"))
     loop = asyncio.get_running_loop()
@@ -58,6 +62,8 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     # What is loaded now stays, and requests make no cycles: the collector has little to find.
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
+    # The loop gets its turn soon while a large body is decoded in a thread.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     log.info("gateway serves", port=listener.getsockname()[1])
     try:
         # uvicorn closes its sockets when it stops; the lender's own stays open until the end.

@@ -7,11 +7,15 @@ Life of a request: waiting -> in flight -> answered, with these ways back and ou
     a frame of one fails        -> ModelFailed
     the deadline passes         -> DeadlineExceeded, or NoReplica where none was there
     the queue is full           -> Overloaded, at once
+    the caller goes             -> out of the queue; what a replica has already is computed
+
+A request of more than MAX_BATCH_ROWS rows goes in pieces where the version may be batched.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -30,8 +34,16 @@ from jupyter_deploy.errors import (
 )
 from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.dispatch.link import ReplicaLink
+from jupyter_deploy.gateway.dispatch.pieces import Pieces
 from jupyter_deploy.gateway.dispatch.poison import PoisonLedger
-from jupyter_deploy.gateway.dispatch.work import BatchAnswer, Reply, Work, shares, take_batch
+from jupyter_deploy.gateway.dispatch.work import (
+    MAX_BATCH_ROWS,
+    BatchAnswer,
+    Reply,
+    Work,
+    shares,
+    take_batch,
+)
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.wire.frames import Frame, Kind
 from jupyter_deploy.wire.messages import PredictRequest, pack_request, unpack_answer
@@ -66,7 +78,8 @@ class VersionQueue:
     """Takes requests of one version to its replicas.
 
     Invariants: a link is in `_idle` or in `_flights` or not connected; a request is in `_waiting`,
-    in one flight, or has ended; `_open` holds those that have not ended, oldest deadline first.
+    in one flight, in pieces, or has ended; `_open` holds those that have not ended, oldest deadline
+    first, and no pieces.
     """
 
     def __init__(
@@ -94,7 +107,7 @@ class VersionQueue:
     @property
     def waiting(self) -> int:
         """Requests that no replica has yet."""
-        return len(self._waiting)
+        return sum(not work.ended for work in self._waiting)
 
     @property
     def connected(self) -> int:
@@ -128,7 +141,11 @@ class VersionQueue:
         work.queued_at = now
         work.deadline = now + self._timeout
         work.alone = work.alone or not self._batchable
-        self._waiting.append(work)
+        if work.input.count > MAX_BATCH_ROWS and not work.alone:
+            # One more than there are replicas, so that none waits for the next piece.
+            Pieces(work, MAX_BATCH_ROWS, self._enqueue).start(self.connected + 1)
+        else:
+            self._waiting.append(work)
         self._open[work] = None
         self._open_bytes += len(work.body)
         self._watch_deadlines()
@@ -140,6 +157,12 @@ class VersionQueue:
             self._open_bytes -= len(work.body)
             if self._retiring:
                 self._close_if_done()
+
+    def drop(self, work: Work, error: RequestError) -> None:
+        """End `work` with `error`, and do not send it to a replica any more."""
+        work.fail(error)
+        with contextlib.suppress(ValueError):  # it is with a replica, or in pieces
+            self._waiting.remove(work)
 
     def link_up(self, link: ReplicaLink) -> None:
         """A replica can be given work."""
@@ -174,6 +197,11 @@ class VersionQueue:
         # The next frame leaves before this one is taken apart, so that the replica need not wait.
         self._pump()
         self._answered(flight.batch, frame)
+
+    def _enqueue(self, work: Work) -> None:
+        work.queued_at = time.monotonic()
+        self._waiting.append(work)
+        self._pump_soon()
 
     def _pump_soon(self) -> None:
         # Once for all that this turn of the loop has read, so that they go as one frame.
@@ -242,6 +270,8 @@ class VersionQueue:
         if len(batch) > 1:
             self._again(batch)
             return
+        if batch[0].whole is not None and batch[0].ended:  # another piece has failed already
+            return
         self._on_failure(batch[0], error, trace)
         batch[0].fail(error)
 
@@ -276,7 +306,7 @@ class VersionQueue:
             waited_only = work.sent_at == 0.0 and not self.connected
             work.fail(NoReplica() if waited_only else DeadlineExceeded(self._timeout))
             del self._open[work]
-        self._waiting = deque(work for work in self._waiting if not work.future.done())
+        self._waiting = deque(work for work in self._waiting if not work.ended)
         self._watch_deadlines()
 
     def _drain(self, link: ReplicaLink) -> None:

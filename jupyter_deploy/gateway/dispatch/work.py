@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from jupyter_deploy.errors import RequestError
 from jupyter_deploy.gateway.decode import Input
 from jupyter_deploy.wire.arrays import Array
 from jupyter_deploy.wire.messages import PredictAnswer
@@ -57,11 +58,12 @@ class Work:
     """One request.  `queued_at` and `deadline` are monotonic; the queue sets them.
 
     `alone` says that it shares no frame: because the model says so, or because a frame that it was
-    in has failed.  `lone_deaths` counts the replicas that died with this request alone in flight.
+    in has failed.  `whole` is the request that this is a piece of.
+    `lone_deaths` counts the replicas that died with this request alone in flight.
     """
 
     __slots__ = ("alone", "body", "consumer", "deadline", "future", "input", "lone_deaths",
-                 "queued_at", "request_id", "sent_at")  # fmt: skip
+                 "queued_at", "request_id", "sent_at", "whole")  # fmt: skip
 
     def __init__(self, request: Input, body: bytes, *, request_id: str, consumer: str) -> None:
         self.input = request
@@ -74,10 +76,18 @@ class Work:
         self.lone_deaths = 0
         self.queued_at = 0.0
         self.sent_at = 0.0
+        self.whole: Work | None = None
 
-    def fail(self, error: Exception) -> None:
-        """The request ends with `error`, unless it has ended."""
-        if not self.future.done():
+    @property
+    def ended(self) -> bool:
+        """Whether nobody waits for this any more."""
+        return self.future.done() or (self.whole is not None and self.whole.future.done())
+
+    def fail(self, error: RequestError) -> None:
+        """The request ends with `error`, unless it has ended; with a piece ends the whole."""
+        if self.whole is not None:
+            self.whole.fail(error)
+        elif not self.future.done():
             self.future.set_exception(error)
 
     def digest(self) -> bytes:
@@ -94,7 +104,7 @@ def take_batch(queue: deque[Work], most: int) -> list[Work]:
     rows = size = 0
     while queue and len(batch) < most:
         work = queue[0]
-        if work.future.done():
+        if work.ended:
             queue.popleft()
             continue
         rows += work.input.count

@@ -1,0 +1,107 @@
+"""A large request as pieces that travel as frames of their own.
+
+Rule 1: only so many pieces wait at a time, and the next one goes behind all that waits by then, so
+that a small request waits for a few pieces of each large one and not for all.  Rule 2: the answer
+is put together in the order of the rows.  Rule 3: when the pieces' answers cannot be put together
+(the model does not answer row by row), the request goes again, whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from jupyter_deploy.gateway.decode import Input
+from jupyter_deploy.gateway.dispatch.work import BatchAnswer, Reply, Work
+from jupyter_deploy.wire.messages import PredictAnswer
+
+#: Told of a request that is to wait for a replica.
+Enqueue = Callable[[Work], None]
+
+
+class Pieces:
+    """The pieces of `whole`; what its future gets is theirs put together."""
+
+    def __init__(self, whole: Work, rows: int, enqueue: Enqueue) -> None:
+        self._whole = whole
+        self._enqueue = enqueue
+        self._left = _cut(whole, rows)
+        self._all: list[Work] = []
+        self._unanswered = 0
+        whole.future.add_done_callback(self._end)
+
+    def start(self, most: int) -> None:
+        """Have up to `most` pieces wait at a time."""
+        for _ in range(most):
+            self._next()
+
+    def _next(self) -> None:
+        piece = next(self._left, None)
+        if piece is not None:
+            self._all.append(piece)
+            self._unanswered += 1
+            piece.future.add_done_callback(self._answered)
+            self._enqueue(piece)
+
+    def _answered(self, answered: asyncio.Future[Reply]) -> None:
+        whole = self._whole
+        if answered.cancelled() or whole.future.done():
+            return
+        whole.sent_at = self._all[0].sent_at
+        self._unanswered -= 1
+        self._next()
+        if not self._unanswered:
+            self._finish()
+
+    def _finish(self) -> None:
+        whole = self._whole
+        answer = joined([piece.future.result() for piece in self._all])
+        if answer is None:
+            whole.alone = True
+            self._enqueue(whole)
+            return
+        waited = self._all[0].future.result().queue_seconds
+        reply = Reply(BatchAnswer(answer), 0, whole.input.count, waited, answer.model_seconds)
+        whole.future.set_result(reply)
+
+    def _end(self, _whole: asyncio.Future[Reply]) -> None:
+        # Also when the deadline has passed or the caller has gone: nobody waits for the others.
+        for piece in self._all:
+            piece.future.cancel()
+
+
+def joined(replies: list[Reply]) -> PredictAnswer | None:
+    """One answer from several, one after the other.
+
+    None when they are not all answers row by row, of the same names and shapes.
+    """
+    answers = [reply.batch.answer for reply in replies]
+    first = answers[0]
+    kinds = {(answer.names, answer.columns, _shapes(answer)) for answer in answers}
+    if len(kinds) > 1 or not all(reply.batch.fits(reply.stop) for reply in replies):
+        return None
+    arrays = [
+        np.concatenate([reply.batch.answer.arrays[index][: reply.stop] for reply in replies])
+        for index in range(len(first.names))
+    ]
+    seconds = sum(answer.model_seconds for answer in answers)
+    return PredictAnswer(first.names, arrays, seconds, columns=first.columns)
+
+
+def _shapes(answer: PredictAnswer) -> tuple[tuple[int, ...], ...]:
+    return tuple(array.shape[1:] for array in answer.arrays)
+
+
+def _cut(whole: Work, rows: int) -> Iterator[Work]:
+    for start in range(0, whole.input.count, rows):
+        part = whole.input.rows[start : start + rows]
+        piece = Work(
+            Input(len(part), part), whole.body,
+            request_id=whole.request_id, consumer=whole.consumer,
+        )  # fmt: skip
+        piece.deadline = whole.deadline
+        piece.alone = True
+        piece.whole = whole
+        yield piece
