@@ -68,6 +68,7 @@ def _text(found: Status) -> str:
     pids = ", ".join(str(pid) for pid in gateway.pids) or "not running"
     rows = [
         ("supervisor", f"pid {supervisor.pid}, since {local_time(supervisor.started_at)}"),
+        *([("", supervisor.note)] if supervisor.note else []),
         ("home", supervisor.home),
         ("gateway", f"{gateway.url} (pid {pids})"),
     ]

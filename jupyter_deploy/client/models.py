@@ -67,12 +67,13 @@ class EndpointStatus:
 
 @dataclass(frozen=True)
 class SupervisorStatus:
-    """The supervisor's own process."""
+    """The supervisor's own process; `note` says what it had to mend when it started."""
 
     pid: int
     version: str
     started_at: float
     home: str
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@
     HOME/logs/             supervisor.log, gateway.log, replica logs, errors of requests
     HOME/versions/         one folder for each version
     HOME/state.db          the supervisor's state; nobody else opens it
+    HOME/backups/          the state after each of its last five changes                  (0600)
+    HOME/damaged/          what could not be used any more; nothing here is read again
     HOME/mlflow/           the default registry: SQLite and artefacts
 
 Sockets live in a short folder of their own (0700): a Unix socket's path may have 104 bytes.

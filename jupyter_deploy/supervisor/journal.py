@@ -1,7 +1,7 @@
 """Events: what happened, in one sentence, for whoever looks at the endpoints.
 
 Rule 1: an event is never lost to a full disk: it is kept in memory, and written as soon as that
-works.  Rule 2: numbers grow by one, over restarts too.
+works.  Rule 2: numbers grow, over restarts too, so that whoever has seen one never misses the next.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from jupyter_deploy.supervisor.bell import Bell
 from jupyter_deploy.supervisor.store import Store, reading, writing
 
 _KEPT = 1000
+#: After a recovery nobody knows how many events were lost: numbers go on this much later.
+_LOST_AT_MOST = 1_000_000
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +40,9 @@ class Journal:
         found = await self._store.read(lambda connection: reading.events(connection, _KEPT))
         self._events.extend(found)
         self._number = found[-1].number if found else 0
+        if self._store.recovery is not None:
+            self._number += _LOST_AT_MOST
+            self.add("state-recovered", self._store.recovery.sentence)
 
     def add(self, kind: str, message: str, *, endpoint: str = "", version: str = "") -> None:
         """Something has happened."""

@@ -166,6 +166,8 @@ class Replicas:
         if place is None or process is None:
             return None
         if version is None:
+            what = f"A replica (pid {pid}) of a version that the state does not know is ended."
+            self._journal.add("replica-unknown", what)
             process.kill()
             return None
         slot = Slot(version, lifecycle.Replica(Phase.STARTING), place, process, starts=1)

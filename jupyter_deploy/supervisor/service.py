@@ -85,6 +85,8 @@ class Supervisor:
         """Take over what runs, start what ought to.  Raises StateUnavailable."""
         await self.store.open()
         await self.journal.load()
+        with _noted():
+            await self._use_no_number_twice()
         living = await asyncio.to_thread(processes.found, self.settings.processes)
         if await self.gateway.adopt(living):
             self.journal.add("adopted", f"The gateway (pid {self.gateway.pids[0]}) goes on.")
@@ -101,8 +103,16 @@ class Supervisor:
             await self.deploys.recover()
         self.routes.changed()
         parts = (self.routes.run, self.journal.run, self.registrar.run, self.deploys.sweep)
-        for part in (*parts, self._cap_logs):
+        for part in (*parts, self.store.run, self._cap_logs):
             self._spawn(_for_ever(part))
+
+    async def _use_no_number_twice(self) -> None:
+        """Versions that the state has lost keep their folders, so their numbers are taken."""
+        taken = [int(one.name) for one in self.settings.versions.iterdir() if one.name.isdecimal()]
+        highest = max(taken, default=0)
+        known = (one.number for every in self.store.state.versions.values() for one in every)
+        if highest > max(known, default=0):
+            await self.store.change(lambda c: writing.numbers_after(c, highest))
 
     async def _bind(self) -> None:
         """Listen where this endpoint has always been, if that is what is still asked for."""

@@ -70,8 +70,10 @@ def version(parts: Parts, one: Version) -> VersionStatus:
 
 
 def supervisor(parts: Parts, *, pid: int, release: str, started_at: float) -> SupervisorStatus:
-    """The supervisor's own process."""
-    return SupervisorStatus(pid, release, started_at, str(parts.settings.home))
+    """The supervisor's own process; the note says so when the state had to be recovered."""
+    recovery = parts.store.recovery
+    note = "" if recovery is None else recovery.sentence
+    return SupervisorStatus(pid, release, started_at, str(parts.settings.home), note)
 
 
 def gateway(parts: Parts) -> GatewayStatus:

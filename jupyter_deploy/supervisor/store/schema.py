@@ -8,6 +8,7 @@ know is refused, never touched.
 from __future__ import annotations
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from jupyter_deploy.errors import StateUnavailable
 
@@ -107,7 +108,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
 def migrate(connection: Connection) -> None:
     """Bring the file to the present schema, in the caller's transaction.
 
-    Raises StateUnavailable: the file is of a newer release, or is not ours.
+    Raises StateUnavailable: the file is of a newer release, or is not ours, or a migration fails.
     """
     owner = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
@@ -121,8 +122,19 @@ def migrate(connection: Connection) -> None:
     if version == len(MIGRATIONS):
         # Nothing is written: a supervisor can start, and take over what runs, on a full disk.
         return
-    for migration in MIGRATIONS[version:]:
-        for statement in migration:
-            connection.exec_driver_sql(statement)
+    for number, migration in enumerate(MIGRATIONS[version:], version + 1):
+        _walk(connection, number, migration)
     connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.exec_driver_sql(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _walk(connection: Connection, number: int, migration: tuple[str, ...]) -> None:
+    try:
+        for statement in migration:
+            connection.exec_driver_sql(statement)
+    except DBAPIError as error:
+        # The file was whole until here: that is our fault or the disk's, and nothing was changed.
+        raise StateUnavailable(
+            f"The state cannot be brought to schema {number}: {error.orig}.",
+            "Install the release that wrote it again; nothing in the file was changed.",
+        ) from error

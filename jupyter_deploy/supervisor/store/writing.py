@@ -82,6 +82,13 @@ def version(connection: Connection, new: Version) -> int:
     return int(result.scalar_one())
 
 
+def numbers_after(connection: Connection, number: int) -> None:
+    """Versions that come now get numbers above `number`."""
+    connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'versions'"))
+    statement = text("INSERT INTO sqlite_sequence (name, seq) VALUES ('versions', :number)")
+    connection.execute(statement, {"number": number})
+
+
 def fate(
     connection: Connection, number: int, fate: str, reason: str = "", log: tuple[str, ...] = ()
 ) -> None:
@@ -206,8 +213,15 @@ def event(connection: Connection, new: Event) -> None:
             "message": new.message,
         },
     )
-    statement = text("DELETE FROM events WHERE number <= :last")
-    connection.execute(statement, {"last": new.number - EVENTS_KEPT})
+    connection.execute(
+        text(
+            """
+            DELETE FROM events WHERE number <=
+                (SELECT number FROM events ORDER BY number DESC LIMIT 1 OFFSET :kept)
+            """
+        ),
+        {"kept": EVENTS_KEPT},
+    )
 
 
 def setting(connection: Connection, name: str, value: str) -> None:

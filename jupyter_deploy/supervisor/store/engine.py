@@ -1,0 +1,42 @@
+"""The connection to the state file: one, prepared so that what is committed is on the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
+
+from jupyter_deploy.supervisor.store.filesystem import journal_mode_here
+
+#: How long a statement waits for a lock that another process holds.
+_BUSY_MILLISECONDS = 5000
+
+
+def engine_of(path: Path) -> Engine:
+    """The one connection to `path`; a transaction takes the write lock when it begins."""
+    engine = create_engine(f"sqlite:///{path}", poolclass=StaticPool)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def start_journal(engine: Engine, folder: Path) -> None:
+    """Write ahead where that works, with a rollback journal on a network file system."""
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute(f"PRAGMA journal_mode = {journal_mode_here(folder)}")
+    finally:
+        raw.close()
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    # https://docs.sqlalchemy.org/en/20/dialects/sqlite.html: the driver must not begin by itself.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

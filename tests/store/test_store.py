@@ -1,0 +1,225 @@
+"""The state file: its journal, its backups, its schemas, and what counts as damage."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+import pytest
+
+from jupyter_deploy.client.models import Event
+from jupyter_deploy.errors import StateUnavailable
+from jupyter_deploy.supervisor.store import Store, backups, schema, writing
+from jupyter_deploy.supervisor.store.filesystem import journal_mode
+
+T = TypeVar("T")
+FIRST_RELEASE = Path(__file__).with_name("schema-1.sql")
+
+
+@pytest.mark.parametrize(
+    ("folder", "mode"),
+    [
+        ("/home/ada/jupyter-deploy", "WAL"),
+        ("/mnt/team/home", "DELETE"),
+        ("/mnt/team/scratch/home", "WAL"),
+        ("/mnt/teammate/home", "WAL"),
+        ("/mnt/windows/home", "DELETE"),
+        ("/mnt/ssh/home", "DELETE"),
+        ("/mnt/twice/home", "DELETE"),
+    ],
+)
+def test_the_log_is_written_ahead_but_on_a_network_file_system(folder: str, mode: str) -> None:
+    mounts = [
+        ("/", "ext4"),
+        ("/mnt/team", "nfs4"),
+        ("/mnt/team/scratch", "xfs"),
+        ("/mnt/windows", "cifs"),
+        ("/mnt/ssh", "fuse.sshfs"),
+        ("/mnt/twice", "ext4"),
+        ("/mnt/twice", "nfs"),
+    ]
+    assert journal_mode(PurePosixPath(folder), mounts) == mode
+
+
+def test_where_nothing_is_known_of_mounts_the_log_is_written_ahead() -> None:
+    assert journal_mode(PurePosixPath("/home/ada"), []) == "WAL"
+
+
+def with_store(home: Path, use: Callable[[Store], Awaitable[T]]) -> T:
+    """What `use` returns, of a store that is open for it; it closes like a process that dies."""
+
+    async def run() -> T:
+        store = Store(home / "state.db")
+        await store.open()
+        try:
+            return await use(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+async def endpoints(store: Store) -> list[str]:
+    return sorted(store.state.endpoints)
+
+
+def adding(*names: str) -> Callable[[Store], Coroutine[None, None, None]]:
+    async def add(store: Store) -> None:
+        for name in names:
+            await store.change(lambda connection, name=name: writing.endpoint(connection, name))
+            assert await store.back_up()
+
+    return add
+
+
+def changes_in_backups(home: Path) -> list[int]:
+    return [backup.change for backup in backups.known(home / "backups")]
+
+
+def test_each_change_has_a_backup_and_the_last_five_stay(tmp_path: Path) -> None:
+    with_store(tmp_path, adding(*"abcdefg"))
+    assert changes_in_backups(tmp_path) == [7, 6, 5, 4, 3]
+
+
+def test_an_event_is_no_reason_for_a_backup(tmp_path: Path) -> None:
+    async def tell(store: Store) -> None:
+        event = Event(1, 0.0, "", "", "adopted", "Something goes on.")
+        await store.change(lambda connection: writing.event(connection, event))
+
+    with_store(tmp_path, tell)
+    assert changes_in_backups(tmp_path) == []
+
+
+def test_a_backup_that_fails_spoils_no_change_and_is_taken_later(tmp_path: Path) -> None:
+    (tmp_path / "backups").touch()
+
+    async def use(store: Store) -> None:
+        await store.change(lambda connection: writing.endpoint(connection, "churn"))
+        assert not await store.back_up()
+        (tmp_path / "backups").unlink()
+        assert await store.back_up()
+
+    with_store(tmp_path, use)
+    assert changes_in_backups(tmp_path) == [1]
+
+
+def test_a_supervisor_that_died_before_the_backup_takes_it_when_it_starts(tmp_path: Path) -> None:
+    with_store(tmp_path, adding("churn"))
+    backups.known(tmp_path / "backups")[0].path.unlink()
+    with_store(tmp_path, endpoints)
+    assert changes_in_backups(tmp_path) == [1]
+
+
+def test_a_row_that_nobody_can_have_written_is_damage(tmp_path: Path) -> None:
+    with_store(tmp_path, adding("churn"))
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as other:
+        other.execute("UPDATE endpoints SET history = '[1'")
+        other.commit()
+
+    async def use(store: Store) -> tuple[list[str], str]:
+        assert store.recovery is not None
+        return sorted(store.state.endpoints), store.recovery.why
+
+    names, why = with_store(tmp_path, use)
+    assert names == ["churn"]
+    assert why.startswith("a row cannot be read")
+
+
+def test_the_newest_backup_that_is_good_is_taken(tmp_path: Path) -> None:
+    with_store(tmp_path, adding("first", "second", "third"))
+    backups.known(tmp_path / "backups")[0].path.write_bytes(b"nothing that SQLite knows" * 400)
+    (tmp_path / "state.db").write_bytes(b"")
+    assert with_store(tmp_path, endpoints) == ["first", "second"]
+
+
+def test_a_bad_backup_is_no_reason_to_leave_a_good_state(tmp_path: Path) -> None:
+    with_store(tmp_path, adding("churn"))
+    (tmp_path / "backups" / "state-00000009.db").write_bytes(b"nothing that SQLite knows" * 400)
+    assert with_store(tmp_path, endpoints) == ["churn"]
+    assert not (tmp_path / "damaged").exists()
+
+
+def test_a_locked_state_is_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_deploy.supervisor.store.engine._BUSY_MILLISECONDS", 50)
+    with_store(tmp_path, adding("churn"))
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StateUnavailable, match="locked"):
+            with_store(tmp_path, endpoints)
+    assert not (tmp_path / "damaged").exists()
+
+
+# --- schemas --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def first_release(tmp_path: Path) -> Path:
+    """A home whose state the first release has written."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as old:
+        old.executescript(FIRST_RELEASE.read_text())
+    return tmp_path
+
+
+def test_a_state_of_the_first_release_is_read(first_release: Path) -> None:
+    assert with_store(first_release, endpoints) == ["churn"]
+
+
+def test_a_state_walks_through_each_schema_after_its_own(
+    first_release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = ("ALTER TABLE endpoints ADD COLUMN note TEXT NOT NULL DEFAULT 'new'",)
+    third = ("UPDATE endpoints SET note = note || 'er'",)
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, second, third))
+
+    async def use(store: Store) -> tuple[str, int]:
+        return await store.read(
+            lambda c: (
+                c.exec_driver_sql("SELECT note FROM endpoints").scalar_one(),
+                c.exec_driver_sql("PRAGMA user_version").scalar_one(),
+            )
+        )
+
+    assert with_store(first_release, use) == ("newer", 3)
+
+
+def test_a_migration_that_fails_leaves_the_state_as_it_was(
+    first_release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = ("ALTER TABLE endpoints ADD COLUMN note TEXT", "INSERT INTO nowhere VALUES (1)")
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, half))
+        with pytest.raises(StateUnavailable, match="nowhere"):
+            with_store(first_release, endpoints)
+    assert with_store(first_release, endpoints) == ["churn"]
+    assert not (first_release / "damaged").exists()
+
+
+def test_a_newer_state_is_left_alone_even_where_there_are_backups(tmp_path: Path) -> None:
+    with_store(tmp_path, adding("churn"))
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as newer:
+        newer.execute("PRAGMA journal_mode = DELETE")
+        newer.execute("PRAGMA user_version = 99")
+    before = (tmp_path / "state.db").read_bytes()
+    with pytest.raises(StateUnavailable, match="newer release"):
+        with_store(tmp_path, endpoints)
+    assert (tmp_path / "state.db").read_bytes() == before
+    assert not (tmp_path / "damaged").exists()
+
+
+def test_the_stored_state_is_of_the_schema_as_it_was_released(
+    first_release: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A migration that has been released never changes."""
+    fresh = tmp_path_factory.mktemp("fresh")
+    with_store(fresh, adding("churn"))
+    assert tables(fresh / "state.db") == tables(first_release / "state.db")
+
+
+def tables(file: Path) -> dict[str, str]:
+    with contextlib.closing(sqlite3.connect(file)) as opened:
+        rows = opened.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        return {name: " ".join(sql.split()) for name, sql in rows}
