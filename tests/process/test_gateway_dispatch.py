@@ -66,7 +66,7 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def key(stack) -> str:
-    return stack.key("slow", "two", "single", "switch", "poison", "absent", "flaky")
+    return stack.key("slow", "two", "single", "switch", "poison", "absent", "flaky", "crowded")
 
 
 def together(stack: Stack, name: str, key: str, values: list[float]) -> list[httpx.Response]:
@@ -281,6 +281,24 @@ def test_without_a_replica_a_request_waits_until_its_deadline_and_gets_503(stack
     assert problem(answer) == (503, "no-replica")
     assert answer.headers["retry-after"] == "2"
     assert 0.35 < time.monotonic() - began < 1.2
+
+
+def test_what_cannot_be_served_in_time_is_refused_at_once_and_the_rest_is_served(stack, key):
+    timeout = 3.0
+    stack.deploy("crowded", VECTOR, Marked(stack.folder / "crowded.calls", seconds=0.15),
+                 batchable=False, timeout_seconds=timeout)  # fmt: skip
+    for _ in range(4):
+        assert stack.predict("crowded", {"inputs": [[1, 0]]}, key).status_code == 200
+    answers = together(stack, "crowded", key, [float(number) for number in range(1, 61)])
+    by_status = Counter(answer.status_code for answer in answers)
+    assert by_status.keys() == {200, 503}
+    assert by_status[200] >= 8
+    for answer in answers:
+        if answer.status_code == 503:
+            assert answer.headers["retry-after"] == "1"
+            assert problem(answer) == (503, "overloaded")
+            assert answer.elapsed.total_seconds() < timeout / 2
+    assert stack.predict("crowded", {"inputs": [[1, 0]]}, key).status_code == 200
 
 
 # --- versions that come and go --------------------------------------------------------------------

@@ -6,7 +6,7 @@ Life of a request: waiting -> in flight -> answered, with these ways back and ou
     a frame of several fails    -> waiting, alone, so that one bad row fails nobody else
     a frame of one fails        -> ModelFailed
     the deadline passes         -> DeadlineExceeded, or NoReplica where none was there
-    the queue is full           -> Overloaded, at once
+    the queue is full, or so long that the deadline would pass -> Overloaded, at once
     the caller goes             -> out of the queue; what a replica has already is computed
 
 A request of more than MAX_BATCH_ROWS rows goes in pieces where the version may be batched.
@@ -34,6 +34,7 @@ from jupyter_deploy.errors import (
 )
 from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.dispatch.link import ReplicaLink
+from jupyter_deploy.gateway.dispatch.load import Pace, too_late
 from jupyter_deploy.gateway.dispatch.pieces import Pieces
 from jupyter_deploy.gateway.dispatch.poison import PoisonLedger
 from jupyter_deploy.gateway.dispatch.work import (
@@ -72,6 +73,7 @@ class _Flight:
 
     frame_id: int
     batch: list[Work]
+    rows: int
 
 
 class VersionQueue:
@@ -94,12 +96,14 @@ class VersionQueue:
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Work] = deque()
+        self._rows_waiting = 0
         self._open: dict[Work, None] = {}
         self._open_bytes = 0
         self._links: dict[str, ReplicaLink] = {}
         self._idle: deque[ReplicaLink] = deque()
         self._flights: dict[ReplicaLink, _Flight] = {}
         self._poison = PoisonLedger()
+        self._pace = Pace()
         self._pumping = False
         self._retiring = False
         self._timer: asyncio.TimerHandle | None = None
@@ -138,6 +142,8 @@ class VersionQueue:
             raise Overloaded
         if self._poison and self._poison.holds(work.digest(), now):
             raise Poisonous
+        if self._too_late(work, now):
+            raise Overloaded
         work.queued_at = now
         work.deadline = now + self._timeout
         work.alone = work.alone or not self._batchable
@@ -145,7 +151,7 @@ class VersionQueue:
             # One more than there are replicas, so that none waits for the next piece.
             Pieces(work, MAX_BATCH_ROWS, self._enqueue).start(self.connected + 1)
         else:
-            self._waiting.append(work)
+            self._wait(work)
         self._open[work] = None
         self._open_bytes += len(work.body)
         self._watch_deadlines()
@@ -163,6 +169,7 @@ class VersionQueue:
         work.fail(error)
         with contextlib.suppress(ValueError):  # it is with a replica, or in pieces
             self._waiting.remove(work)
+            self._rows_waiting -= work.input.count
 
     def link_up(self, link: ReplicaLink) -> None:
         """A replica can be given work."""
@@ -200,8 +207,24 @@ class VersionQueue:
 
     def _enqueue(self, work: Work) -> None:
         work.queued_at = time.monotonic()
-        self._waiting.append(work)
+        self._wait(work)
         self._pump_soon()
+
+    def _wait(self, work: Work) -> None:
+        self._waiting.append(work)
+        self._rows_waiting += work.input.count
+
+    def _too_late(self, work: Work, now: float) -> bool:
+        if self._idle or not self._flights:
+            return False
+        rows = self._rows_waiting
+        frames = -(-rows // MAX_BATCH_ROWS) if self._batchable else len(self._waiting)
+        ahead = self._pace.seconds(frames, rows) + sum(
+            max(0.0, self._pace.seconds(1, flight.rows) - (now - flight.batch[0].sent_at))
+            for flight in self._flights.values()
+        )
+        own = self._pace.seconds(-(-work.input.count // MAX_BATCH_ROWS), work.input.count)
+        return too_late(ahead, own, len(self._flights), self._timeout)
 
     def _pump_soon(self) -> None:
         # Once for all that this turn of the loop has read, so that they go as one frame.
@@ -216,6 +239,7 @@ class VersionQueue:
             batch = take_batch(self._waiting, share)
             if batch:
                 self._send(self._idle.popleft(), batch)
+        self._rows_waiting = sum(work.input.count for work in self._waiting)
 
     def _send(self, link: ReplicaLink, batch: list[Work]) -> None:
         now = time.monotonic()
@@ -229,7 +253,8 @@ class VersionQueue:
             return
         for work in batch:
             work.sent_at = now
-        self._flights[link] = _Flight(link.send(payload), batch)
+        rows = sum(work.input.count for work in batch)
+        self._flights[link] = _Flight(link.send(payload), batch, rows)
 
     def _payload(self, batch: list[Work], now: float) -> bytes:
         arrays = self._arrays.batch([work.input for work in batch])
@@ -255,6 +280,7 @@ class VersionQueue:
             self._retry_singly(batch, ModelFailed(), trace)
             return
         rows = sum(work.input.count for work in batch)
+        self._pace.add(rows, time.monotonic() - batch[0].sent_at)
         whole = answer.fits(rows)
         self._on_batch(len(batch), rows, answer.answer.model_seconds)
         if not whole and len(batch) > 1:

@@ -1,0 +1,55 @@
+"""How long a request would wait, so that one that cannot be served in time is refused at once.
+
+The estimate: a frame takes a fixed time and a time for each row, both fitted to the frames that
+were answered lately.  What is in flight and what waits is added up and shared among the replicas.
+Before the first answers the estimate is nothing, so that nobody is refused on a guess; while a
+replica is idle nobody is refused at all, so that a wrong estimate corrects itself.
+"""
+
+from __future__ import annotations
+
+#: How much of its weight an observed frame keeps when the next one comes.
+_KEPT = 0.95
+#: Fewer frames (weighted) than these say nothing.
+_LEAST = 3.0
+#: An estimate over this share of the time to live is "too late": estimates err.
+_SHARE = 0.8
+
+
+class Pace:
+    """Seconds of a frame as `fixed + rows * per_row`: least squares, older frames count less."""
+
+    def __init__(self) -> None:
+        self._n = self._x = self._y = self._xx = self._xy = 0.0
+
+    def add(self, rows: int, seconds: float) -> None:
+        """A frame of `rows` rows took `seconds`."""
+        self._n = self._n * _KEPT + 1
+        self._x = self._x * _KEPT + rows
+        self._y = self._y * _KEPT + seconds
+        self._xx = self._xx * _KEPT + rows * rows
+        self._xy = self._xy * _KEPT + rows * seconds
+
+    def seconds(self, frames: float, rows: float) -> float:
+        """How long one replica needs for `rows` rows in `frames` frames; 0 when not yet known."""
+        if self._n < _LEAST:
+            return 0.0
+        per_row = self._per_row()
+        fixed = max(0.0, (self._y - per_row * self._x) / self._n)
+        return frames * fixed + rows * per_row
+
+    def _per_row(self) -> float:
+        spread = self._n * self._xx - self._x * self._x
+        # Frames of one size tell nothing about rows: their time is then taken as fixed, which is
+        # the estimate that refuses least.
+        if spread <= 1e-6 * self._n * self._xx:
+            return 0.0
+        return max(0.0, (self._n * self._xy - self._x * self._y) / spread)
+
+
+def too_late(ahead: float, own: float, replicas: int, timeout: float) -> bool:
+    """Whether a request would end too late: `ahead` is the work before it, `own` its own.
+
+    Seconds of one replica; `timeout` is the request's time to live.
+    """
+    return ahead / max(1, replicas) + own > timeout * _SHARE
