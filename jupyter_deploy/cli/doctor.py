@@ -35,6 +35,9 @@ LEAST_FREE_BYTES = 1_000_000_000
 #: The longest path of a Unix socket (sun_path of macOS, without its final zero).
 LONGEST_SOCKET_PATH = 103
 _ANSWER_SECONDS = 5.0
+#: The longest name of a socket in its folder.
+_SOCKET_NAME_BYTES = 40
+_ANOTHER_HOME = "Make it writable, or set JUPYTER_DEPLOY_HOME to a folder of yours."
 
 
 @dataclass(frozen=True)
@@ -108,20 +111,28 @@ def _misfit(name: str, fits: Callable[[str], bool]) -> str:
 
 
 def home() -> Check:
-    """JUPYTER_DEPLOY_HOME is ours, and can be written."""
+    """JUPYTER_DEPLOY_HOME is ours and can be written, or can be made."""
     from jupyter_deploy.client import paths
     from jupyter_deploy.errors import StateUnavailable
 
     folder = paths.home()
+    if not folder.exists():
+        return _to_be_made(folder)
     try:
         with tempfile.TemporaryFile(dir=paths.private_folder(folder)) as file:
             file.write(b"jupyter_deploy")
     except StateUnavailable as error:
         return Check("home", "problem", error.detail, error.fix)
     except OSError as error:
-        fix = "Make it writable, or set JUPYTER_DEPLOY_HOME to a folder of yours."
-        return Check("home", "problem", f"{folder}: {error.strerror}.", fix)
+        return Check("home", "problem", f"{folder}: {error.strerror}.", _ANOTHER_HOME)
     return Check("home", "ok", str(folder))
+
+
+def _to_be_made(folder: Path) -> Check:
+    parent = _existing(folder)
+    if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
+        return Check("home", "ok", f"{folder} (made when first needed)")
+    return Check("home", "problem", f"{folder} cannot be made in {parent}.", _ANOTHER_HOME)
 
 
 def disk() -> Check:
@@ -141,12 +152,14 @@ def sockets() -> Check:
     from jupyter_deploy.client import paths
     from jupyter_deploy.errors import StateUnavailable
 
+    folder = paths.run_folder(paths.home())
+    if len(str(folder)) + _SOCKET_NAME_BYTES > LONGEST_SOCKET_PATH:
+        return Check("sockets", "problem", f"{folder} is too long.", "Set TMPDIR to a short path.")
     try:
-        folder = paths.private_folder(paths.run_folder(paths.home()))
+        if folder.exists():
+            paths.private_folder(folder)
     except StateUnavailable as error:
         return Check("sockets", "problem", error.detail, error.fix)
-    if len(str(folder)) + 40 > LONGEST_SOCKET_PATH:
-        return Check("sockets", "problem", f"{folder} is too long.", "Set TMPDIR to a short path.")
     return Check("sockets", "ok", str(folder))
 
 

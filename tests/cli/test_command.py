@@ -150,13 +150,14 @@ def test_a_reader_that_has_gone_away_is_no_error_to_tell():
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-def test_the_doctor_finds_nothing_wrong_with_a_fresh_home(capsys):
+def test_the_doctor_finds_nothing_wrong_with_a_fresh_home_and_makes_nothing(home, capsys):
     assert run(["doctor", "--json"]) in (0, 1)
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
     assert checks["home"]["state"] == "ok"
     assert checks["Python"]["state"] == "ok"
     assert checks["supervisor"]["state"] == "note"
     assert "jupyter endpoint start" in checks["supervisor"]["fix"]
+    assert not home.exists()
 
 
 def test_the_doctor_says_what_to_do_about_a_home_that_is_a_file(home, capsys):

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import psutil
 import pytest
 
 from jupyter_deploy.cli.churn import read_customers
+from jupyter_deploy.client.paths import run_folder
 from tests.support import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +91,7 @@ def shell(tmp_path_factory) -> Iterator[Shell]:
     left = shell.processes()
     for process in left:
         process.kill()
+    shutil.rmtree(run_folder(shell.home), ignore_errors=True)
     assert left == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from jupyter_deploy.client.discovery import Supervisor, connect, running
+from jupyter_deploy.client.paths import run_folder
 from jupyter_deploy.server.app import DeployExtension
 from jupyter_deploy.server.routes import ROUTES
 from tests.server.jupyter import API, TOKEN, JupyterServer
@@ -48,6 +50,7 @@ def home(tmp_path_factory) -> Iterator[Path]:
         patch.setenv("JUPYTER_DEPLOY_PORT", str(free_port()))
         yield folder
         stop_everything(folder)
+        shutil.rmtree(run_folder(folder), ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
