@@ -1,11 +1,12 @@
 /* Made by generate_types.py from jupyter_deploy/client/models.py: do not edit. */
 
-/** The supervisor's own process. */
+/** The supervisor's own process; `note` says what it had to mend when it started. */
 export interface SupervisorStatus {
   pid: number;
   version: string;
   started_at: number;
   home: string;
+  note: string;
 }
 
 /** The gateway's processes; `note` says so when the port is not the one that was asked for. */

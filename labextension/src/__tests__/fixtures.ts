@@ -63,7 +63,13 @@ export function endpoint(of: Partial<EndpointStatus> = {}): EndpointStatus {
 
 export function status(...endpoints: EndpointStatus[]): Status {
   return {
-    supervisor: { pid: 1, version: '0.1.0', started_at: 1, home: '/home' },
+    supervisor: {
+      pid: 1,
+      version: '0.1.0',
+      started_at: 1,
+      home: '/home',
+      note: ''
+    },
     gateway: { pids: [2], url: 'http://127.0.0.1:8900', note: '' },
     registry: {
       tracking_uri: 'sqlite:///x',

@@ -136,6 +136,28 @@ function Endpoints(): JSX.Element {
   return opened ? (
     <EndpointPage key={opened.name} endpoint={opened} />
   ) : (
-    <EndpointList />
+    <>
+      <Notes />
+      <EndpointList />
+    </>
+  );
+}
+
+/** What the supervisor and the gateway have to say of themselves, if anything. */
+function Notes(): JSX.Element | null {
+  const { model } = useUi();
+  const { view } = model;
+  if (view.kind !== 'ready') {
+    return null;
+  }
+  const { supervisor, gateway } = view.status;
+  return (
+    <>
+      {[supervisor.note, gateway.note].filter(Boolean).map(note => (
+        <p key={note} className="jp-Deploy-strip jp-mod-note" role="status">
+          {note}
+        </p>
+      ))}
+    </>
   );
 }
