@@ -9,6 +9,7 @@ afterwards as they were, and MLflow has printed nothing into the cell.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import warnings
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_deploy.errors import RegistryUnavailable
+from jupyter_deploy.registry import database
 
 _QUIET = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -34,9 +36,9 @@ def default_uri(home: Path) -> str:
 
 def artifact_location(uri: str) -> str | None:
     """Where our own experiment keeps its artefacts in a registry of ours; else MLflow decides."""
-    database = Path(uri.removeprefix("sqlite:///"))
-    ours = uri.startswith("sqlite:///") and database.parts[-2:] == ("mlflow", "mlflow.db")
-    return (database.parent / "artifacts").as_uri() if ours and database.is_absolute() else None
+    file = Path(uri.removeprefix("sqlite:///"))
+    ours = uri.startswith("sqlite:///") and file.parts[-2:] == ("mlflow", "mlflow.db")
+    return (file.parent / "artifacts").as_uri() if ours and file.is_absolute() else None
 
 
 def resolve(named: str, home: Path) -> str:
@@ -58,7 +60,7 @@ def using(uri: str) -> Iterator[Any]:
     with quiet(), _unchanged_environment(), _errors(uri):
         import mlflow
 
-        _make_folder(uri)
+        _make_database(uri)
         before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
         if before == uri:
             yield mlflow.MlflowClient()
@@ -122,10 +124,18 @@ def _errors(uri: str) -> Iterator[None]:
         if isinstance(error, RegistryUnavailable):
             raise
         raise RegistryUnavailable(
-            f"MLflow at {without_password(uri)} says: {_first_line(error)}",
-            "Check the tracking URI (mlflow.get_tracking_uri()) and that it can be written, "
-            "then run the command again.",
+            f"MLflow at {without_password(uri)} says: {_first_line(error)}.", _way_out(error)
         ) from error
+
+
+def _way_out(error: BaseException) -> str:
+    full = "disk is full" in str(error) or getattr(error, "errno", None) == errno.ENOSPC
+    if full:
+        return "Make room there, then run the command again."
+    return (
+        "Check the tracking URI (mlflow.get_tracking_uri()) and that it can be written, "
+        "then run the command again."
+    )
 
 
 def without_password(uri: str) -> str:
@@ -137,9 +147,10 @@ def without_password(uri: str) -> str:
 
 def _first_line(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]
+    return text.splitlines()[0][:300].rstrip(".")
 
 
-def _make_folder(uri: str) -> None:
-    if artifact_location(uri) is not None:
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _make_database(uri: str) -> None:
+    artifacts = artifact_location(uri)
+    if artifacts is not None:
+        database.make(Path(uri.removeprefix("sqlite:///")), artifacts)

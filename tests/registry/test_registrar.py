@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression
 
 from jupyter_deploy.registry import fetch, package
 from jupyter_deploy.registry.columns import array_contract
-from jupyter_deploy.registry.location import default_uri, using, without_password
+from jupyter_deploy.registry.location import default_uri, using
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,3 @@ def test_a_registration_cut_before_its_number_is_known_leaves_nothing(
     with using(uri) as client:
         found = client.search_model_versions("name='churn'")
     assert sorted(str(version.version) for version in found) == sorted(versions)
-
-
-def test_a_password_in_a_uri_is_not_shown():
-    assert without_password("https://me:secret@host/x") == "https://host/x"
