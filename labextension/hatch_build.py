@@ -2,7 +2,8 @@
 
 Rule 1: what is built for these very sources is used as it is, so that an sdist or a second build
 needs no Node.  Rule 2: SKIP_JUPYTER_BUILDER=1 builds nothing: the sidebar is then missing, and a
-warning says so.  Rule 3: where it cannot be built, one sentence says what to do.
+warning says so.  Rule 3: where it cannot be built (no Node, no way to the npm registry) all else is
+installed, one sentence says why and what to do, and `jupyter endpoint doctor` says it again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ INSTALLED = "share/jupyter/labextensions/jupyterlab-deploy"
 #: In OUTPUT: the digest of the sources that it was built from.
 DIGEST = "sources.sha256"
 SKIP = "SKIP_JUPYTER_BUILDER"
-WAY_OUT = f"Or set {SKIP}=1 to install without the sidebar; everything else works."
+WITHOUT = "Installed without JupyterLab's sidebar; everything else works."
+
+
+class CannotBuild(Exception):
+    """Why, and what to do."""
 
 
 class LabExtensionHook(BuildHookInterface):
@@ -38,13 +43,12 @@ class LabExtensionHook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         """Build if need be, and name the files that are installed."""
         if self._is_to_build():
-            self._build()
-        if self.target_name != "wheel":
-            return
-        if not (self._output / "package.json").is_file():
-            self.app.display_warning(
-                f"{SKIP} is set: JupyterLab's sidebar is not built, and not installed."
-            )
+            try:
+                self._build()
+            except CannotBuild as reason:
+                shutil.rmtree(self._output, ignore_errors=True)
+                self.app.display_warning(f"{WITHOUT} {reason}")
+        if self.target_name != "wheel" or not (self._output / "package.json").is_file():
             return
         build_data["shared_data"] |= {
             str(self._output): INSTALLED,
@@ -67,19 +71,11 @@ class LabExtensionHook(BuildHookInterface):
 
     def _build(self) -> None:
         if not (shutil.which("node") or shutil.which("nodejs")):
-            self.app.abort(
-                "JupyterLab's sidebar is built with Node.js 20.19 or later, which is not on PATH:"
-                f" install it. {WAY_OUT}"
-            )
+            raise CannotBuild("It is built with Node.js 20.19 or later: install it, try again.")
         self._run(
-            "install",
-            "--immutable",
-            failed="The packages of labextension/yarn.lock could not be fetched: see above, and"
-            f" check the way to the npm registry. {WAY_OUT}",
+            "install", "--immutable", failed="The npm registry could not be reached: see above."
         )
-        self._run(
-            "build:prod", failed=f"JupyterLab's sidebar could not be built: see above. {WAY_OUT}"
-        )
+        self._run("build:prod", failed="The build failed: see above.")
         (self._output / DIGEST).write_text(digest(self._folder))
 
     def _run(self, *arguments: str, failed: str) -> None:
@@ -92,7 +88,7 @@ class LabExtensionHook(BuildHookInterface):
             [*command, *arguments], cwd=self._folder, env=environment, check=False
         )
         if done.returncode:
-            self.app.abort(failed)
+            raise CannotBuild(failed)
 
 
 def digest(folder: Path) -> str:

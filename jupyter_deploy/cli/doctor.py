@@ -175,7 +175,18 @@ def extension() -> Check:
     return Check("extension", "note", "The Jupyter server does not load jupyter_deploy.", fix)
 
 
-_LOCAL = (interpreter, platform, packages, home, disk, sockets, extension)
+def sidebar() -> Check:
+    """JupyterLab finds our sidebar."""
+    from jupyter_core.paths import jupyter_path
+
+    for folder in map(Path, jupyter_path("labextensions")):
+        if (folder / "jupyterlab-deploy" / "package.json").is_file():
+            return Check("sidebar", "ok", f"installed in {folder}")
+    fix = "Install Node.js 20.19 or later and run `pip install .` again; all else works without."
+    return Check("sidebar", "note", "JupyterLab's sidebar is not installed.", fix)
+
+
+_LOCAL = (interpreter, platform, packages, home, disk, sockets, extension, sidebar)
 
 
 def _processes() -> Iterator[Check]:

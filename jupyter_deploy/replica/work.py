@@ -107,5 +107,5 @@ def imported_packages() -> dict[str, str]:
         if "." in name or name.startswith("_") or name in sys.stdlib_module_names:
             continue
         if isinstance(version, str):
-            found[name] = version
+            found[name] = str(version)  # torch has a class of its own for it
     return found
