@@ -53,8 +53,8 @@ def undeploy(name: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    click.echo(f"{found.name} serves no more. Its {len(found.versions)} versions are kept;")
-    click.echo(f"`jupyter endpoint promote {found.name} --version VERSION` brings one back.")
+    click.echo(f"{found.name} serves no more. Its versions are kept;")
+    click.echo(f"`jupyter endpoint promote {found.name} --to VERSION` brings one back.")
 
 
 def endpoint_table(endpoints: list[EndpointStatus] | tuple[EndpointStatus, ...]) -> str:

@@ -68,6 +68,13 @@ def rotate(key_id: str, overlap: str, *, as_json: bool) -> None:
     with control.to_change() as client:
         issued = client.rotate_key(key_id, RotateKey(control.origin(), seconds))
     _show_issued(issued, as_json=as_json)
+    if not as_json:
+        until = issued.key.previous_until
+        click.echo(
+            f"The old secret is valid until {local_time(until)}."
+            if until is not None
+            else "The old secret is valid no more."
+        )
 
 
 @keys.command("revoke")

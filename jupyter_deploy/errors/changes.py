@@ -11,7 +11,8 @@ class NotFound(DeployError, LookupError):
     code, status, title = "not-found", 404, "Not found"
 
     def __init__(self, kind: str, name: str, known: list[str] | None = None) -> None:
-        hint = f"Known: {', '.join(known[:8])}." if known else ""
+        none = "" if known is None else "There are none yet."
+        hint = f"Known: {', '.join(known[:8])}." if known else none
         super().__init__(f"There is no {kind} {name[:80]!r}.", hint)
 
 

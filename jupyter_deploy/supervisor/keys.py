@@ -18,7 +18,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from jupyter_deploy.client.models import CreateKey, IssuedKey, KeyStatus, RevokeKey, RotateKey
+from jupyter_deploy.client.models import (
+    AuditEntry,
+    CreateKey,
+    IssuedKey,
+    KeyStatus,
+    RevokeKey,
+    RotateKey,
+)
 from jupyter_deploy.core.keys import MintedKey, Secret, StoredKey, mint_key
 from jupyter_deploy.core.limits import parse_rate
 from jupyter_deploy.core.manifest import Origin
@@ -95,13 +102,7 @@ class Keys:
     async def _commit(self, key: Key, action: str, origin: Origin) -> None:
         endpoints = self._parts.state.endpoints
         entries = [
-            audit_entry(
-                name,
-                endpoints[name].generation,
-                action,
-                f"{key.stored.key_id} of {key.stored.consumer}",
-                origin,
-            )
+            entry(key, action, name, endpoints[name].generation, origin)
             for name in key.stored.endpoints
         ]
 
@@ -111,6 +112,12 @@ class Keys:
                 writing.audit(connection, entry)
 
         await self._parts.store.change(statements)
+
+
+def entry(key: Key, action: str, endpoint: str, generation: int, origin: Origin) -> AuditEntry:
+    """What the audit says of a change of a key."""
+    detail = f"{key.stored.key_id} of {key.stored.consumer}"
+    return audit_entry(endpoint, generation, action, detail, origin)
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from jupyter_deploy.core.traffic import (
 )
 from jupyter_deploy.errors import Conflict, NotFound, ReplicaFailed, StaleGeneration
 from jupyter_deploy.supervisor.failures import Failure
-from jupyter_deploy.supervisor.keys import notebook_key
+from jupyter_deploy.supervisor.keys import entry, notebook_key
 from jupyter_deploy.supervisor.parts import Parts, audit_entry, ourselves
 from jupyter_deploy.supervisor.state import Endpoint, State, Version
 from jupyter_deploy.supervisor.store import writing
@@ -137,8 +137,8 @@ class TrafficChanges:
         """All traffic to a version that a deploy has brought up; with `staged`, none."""
         name = version.endpoint
         async with self._parts.lock(name):
-            before = self._parts.state.endpoint(name).traffic
-            step = stage if staged else activate
+            endpoint = self._parts.state.endpoint(name)
+            before, step = endpoint.traffic, stage if staged else activate
             detail = (
                 f"{version.version} is warm and has no traffic"
                 if staged
@@ -149,7 +149,9 @@ class TrafficChanges:
                 def also(connection: Connection) -> None:
                     writing.fate(connection, version.number, "good")
                     if key is not None:
+                        made = entry(key, "key-created", name, endpoint.generation + 1, origin)
                         writing.key(connection, key)
+                        writing.audit(connection, made)
 
                 action = "staged" if staged else "deployed"
                 traffic = step(before, version.version)

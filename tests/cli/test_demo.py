@@ -190,6 +190,7 @@ def test_a_key_is_made_used_and_revoked(shell, curl, demo):
     assert "predictions" in shell.bash(line)
     (listed,) = [key for key in shell.json("keys", "list") if key["key_id"] == made["key_id"]]
     assert (listed["consumer"], listed["rate"]) == ("billing", "100/minute")
+    assert "The old secret is valid until" in shell.run("keys", "rotate", made["key_id"]).stdout
     assert shell.json("keys", "revoke", made["key_id"])["revoked_at"]
     wait_until(lambda: '"status":401' in shell.bash(line).replace(" ", ""), 5.0)
 

@@ -79,3 +79,9 @@ def test_a_person_reads_what_happened_and_what_to_do_not_our_frames():
     lines = DeployFailed("prove", "row 3 differs.", "Look at it.", ["a log line"])
     text = lines._render_traceback_()
     assert text == ["DeployFailed at step 'prove': row 3 differs.", "  | a log line", "Look at it."]
+
+
+def test_who_names_what_is_not_there_hears_what_there_is():
+    assert NotFound("endpoint", "x", ["churn"]).fix == "Known: churn."
+    assert NotFound("endpoint", "x", []).fix == "There are none yet."
+    assert NotFound("route", "x").fix == ""

@@ -136,6 +136,8 @@ def test_a_killed_supervisor_is_replaced_and_nothing_is_restarted(one: Stack) ->
 
 def test_who_did_what_and_when_is_kept(one: Stack) -> None:
     entries = one.client.audit("churn")
+    (made,) = [entry for entry in entries if entry.action == "key-created"]
+    assert (made.generation, made.detail.rpartition(" ")[2]) == (1, "notebook")
     assert entries[0].action == "deployed"
     assert entries[0].detail == "all traffic from 1.2.0 to 1.3.0"
     assert [entry.generation for entry in entries] == sorted(
