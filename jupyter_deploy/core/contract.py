@@ -117,10 +117,11 @@ def incompatibilities(old: Contract, new: Contract) -> list[str]:
     A change is incompatible when a request that `old` accepts could be refused by `new`, or when
     the answer has another form.
     """
-    if Form.ANY not in (old.form, new.form) and old.form is not new.form:
-        return [f"the input has the form {new.form}, it had {old.form}"]
+    if new.form not in (old.form, Form.ANY):
+        was = "was not checked" if old.form is Form.ANY else f"had {old.form}"
+        return [f"the input has the form {new.form}, it {was}"]
     reasons = _column_reasons(old, new) + _tensor_reasons(old.tensor, new.tensor)
-    if old.form is not Form.ANY and new.form is not Form.ANY and new.strict and not old.strict:
+    if new.form is not Form.ANY and new.strict and not old.strict:
         reasons.append("unknown columns are refused, they were ignored")
     return reasons + _output_reasons(old.output, new.output)
 
@@ -132,7 +133,7 @@ def _column_reasons(old: Contract, new: Contract) -> list[str]:
     for column in new.columns:
         if column.name in before:
             reasons += _one_column_reasons(before[column.name], column)
-        elif old.form is Form.FRAME and not column.nullable:
+        elif not column.nullable:
             reasons.append(f"column {column.name!r} is new and required")
     if new.strict:
         reasons += [f"column {name!r} is refused" for name in before if name not in after]

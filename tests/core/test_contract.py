@@ -74,9 +74,11 @@ def test_an_array_of_another_width_is_incompatible():
     assert incompatibilities(DIGITS, wider) == ["a row has the shape (65,), it was (64,)"]
 
 
-def test_nothing_can_be_said_of_a_contract_that_is_not_known():
-    assert incompatibilities(Contract(Form.ANY), CHURN) == []
+def test_an_input_that_is_checked_no_more_is_compatible_and_one_that_is_checked_now_is_not():
     assert incompatibilities(CHURN, Contract(Form.ANY, output=OUTPUT)) == []
+    assert incompatibilities(Contract(Form.ANY, output=OUTPUT), CHURN) == [
+        "the input has the form frame, it was not checked"
+    ]
 
 
 columns = st.builds(
