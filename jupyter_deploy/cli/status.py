@@ -50,7 +50,9 @@ def ui(*, browser: bool, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        click.echo(f"The MLflow UI is at {found.url} (pid {found.pid}).")
+        # A tracking server of one's own has its UI, and no process of ours.
+        process = f" (pid {found.pid})" if found.pid else ""
+        click.echo(f"The MLflow UI is at {found.url}{process}.")
     if browser:
         click.launch(found.url)
 

@@ -275,7 +275,7 @@ def _key_facts(key: KeyStatus) -> list[tuple[str, Cell]]:
         ("Rate", key.rate or "no limit"),
         ("Expires", _clock(key.expires_at) if key.expires_at else "never"),
     ]
-    if key.previous_until:
+    if key.previous_until and key.revoked_at is None:
         facts.append(("Old secret", f"good until {_clock(key.previous_until)}"))
     return facts
 

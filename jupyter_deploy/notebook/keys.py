@@ -23,8 +23,6 @@ from jupyter_deploy.notebook import cards, session
 from jupyter_deploy.notebook.card import Card
 from jupyter_deploy.notebook.shown import Listing, Told
 
-DAY_SECONDS = 86400.0
-
 
 class Key(Told):
     """A key that exists: `file` (0600) holds it, and nothing else does."""

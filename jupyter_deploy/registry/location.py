@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jupyter_deploy.core.uris import without_password
 from jupyter_deploy.errors import RegistryUnavailable
 from jupyter_deploy.registry import database
 
@@ -136,13 +137,6 @@ def _way_out(error: BaseException) -> str:
         "Check the tracking URI (mlflow.get_tracking_uri()) and that it can be written, "
         "then run the command again."
     )
-
-
-def without_password(uri: str) -> str:
-    """`uri` as it may be shown: without user and password."""
-    scheme, separator, rest = uri.partition("://")
-    authority, slash, path = rest.partition("/")
-    return scheme + separator + authority.rpartition("@")[2] + slash + path
 
 
 def _first_line(error: BaseException) -> str:

@@ -50,7 +50,7 @@ def ended(
     lines = tuple(log[-LOG_LINES:])
     if report is None or not report.stage:
         return Failure(
-            f"A fresh process {exit_} while it loaded the model.", _of_exit(exit_), lines
+            f"A fresh process {exit_} while it loaded the model.", _of_exit(exit_, lines), lines
         )
     what = "load" if report.stage == "load" else "predict the sample with"
     reason = f"A fresh process cannot {what} the model: {report.type}: {report.message}"
@@ -66,9 +66,11 @@ def too_slow(seconds: float, log: list[str]) -> Failure:
     )
 
 
-def _of_exit(exit_: Exit) -> str:
+def _of_exit(exit_: Exit, log: tuple[str, ...]) -> str:
     if exit_.out_of_memory:
         return "Free some memory, or deploy a smaller model or fewer replicas."
+    if not log:
+        return "It wrote nothing: look for what ends a process in the model's own code."
     return "The log's last lines say more."
 
 

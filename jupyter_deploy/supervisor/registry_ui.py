@@ -7,6 +7,7 @@ import socket
 import sys
 
 from jupyter_deploy.client.models import RegistryUi
+from jupyter_deploy.core.uris import without_password
 from jupyter_deploy.errors import RegistryUnavailable
 from jupyter_deploy.supervisor import logs
 from jupyter_deploy.supervisor.processes import Order, Process, environment
@@ -88,13 +89,6 @@ class RegistryUiProcess:
         """End it."""
         if self._process is not None:
             await self._process.end(3.0)
-
-
-def without_password(uri: str) -> str:
-    """`uri` as it may be shown: without user and password."""
-    scheme, separator, rest = uri.partition("://")
-    authority, slash, path = rest.partition("/")
-    return scheme + separator + authority.rpartition("@")[2] + slash + path
 
 
 def _free_port() -> int:

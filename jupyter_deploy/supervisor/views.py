@@ -13,9 +13,10 @@ from jupyter_deploy.client.models import (
     SupervisorStatus,
     VersionStatus,
 )
+from jupyter_deploy.core.uris import without_password
 from jupyter_deploy.supervisor.gateway import Stats
 from jupyter_deploy.supervisor.parts import Parts
-from jupyter_deploy.supervisor.registry_ui import RegistryUiProcess, without_password
+from jupyter_deploy.supervisor.registry_ui import RegistryUiProcess
 from jupyter_deploy.supervisor.state import Endpoint, Version
 
 

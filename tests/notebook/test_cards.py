@@ -242,6 +242,12 @@ def test_a_key_that_has_expired_or_was_revoked_says_so():
     assert "revoked" in card.text(cards.revoked(KEY))
 
 
+def test_the_old_secret_of_a_revoked_key_is_not_called_good():
+    rotated = replace(KEY, previous_until=NOW + 30)
+    assert "Old secret" in card.text(cards.revoked(rotated))
+    assert "Old secret" not in card.text(cards.revoked(replace(rotated, revoked_at=NOW)))
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [(0.0042, "0.004 s"), (0.42, "0.42 s"), (7.31, "7.3 s"), (125.0, "2 min 5 s"), (None, "")],

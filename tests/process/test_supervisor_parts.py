@@ -204,3 +204,7 @@ def test_why_a_replica_did_not_start(exit_: Exit, report: Report | None, said: s
     failure = failures.ended(exit_, report, ["last line"], {})
     assert said in failure.reason
     assert failure.log == ("last line",)
+
+
+def test_a_log_with_nothing_in_it_is_not_pointed_to() -> None:
+    assert "log" not in failures.ended(Exit(3), None, [], {}).fix

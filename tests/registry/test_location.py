@@ -6,7 +6,7 @@ import resource
 import pytest
 
 from jupyter_deploy.errors import RegistryUnavailable
-from jupyter_deploy.registry.location import default_uri, using, without_password
+from jupyter_deploy.registry.location import default_uri, using
 
 
 @contextlib.contextmanager
@@ -43,7 +43,3 @@ def test_a_registry_that_cannot_be_used_says_what_to_do(tmp_path, raised, way_ou
     assert caught.value.detail.endswith(".")
     assert not caught.value.detail.endswith("..")
     assert caught.value.fix.startswith(way_out)
-
-
-def test_a_password_in_a_uri_is_not_shown():
-    assert without_password("https://me:secret@host/x") == "https://host/x"
