@@ -146,7 +146,15 @@ export function Fold(props: {
           <span className="jp-Deploy-count">{props.count}</span>
         )}
       </summary>
-      <div className="jp-Deploy-foldBody">{props.children}</div>
+      {/* It scrolls when it is long: a keyboard must get there, too. */}
+      <div
+        className="jp-Deploy-foldBody"
+        role="group"
+        aria-label={props.title}
+        tabIndex={0}
+      >
+        {props.children}
+      </div>
     </details>
   );
 }
