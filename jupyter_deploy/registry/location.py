@@ -75,7 +75,7 @@ def using(uri: str) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Nothing of MLflow's chatter: log lines below ERROR, warnings, progress bars, links."""
+    """Nothing of MLflow's chatter: log lines, warnings, progress bars, links."""
     import mlflow  # noqa: F401 - first, because its import sets the levels of its loggers
 
     loggers = [logging.getLogger(name) for name in _LOGGERS]
@@ -83,7 +83,8 @@ def quiet() -> Iterator[None]:
     before = {name: os.environ.get(name) for name in _QUIET}
     os.environ.update(_QUIET)
     for logger in loggers:
-        logger.setLevel(logging.ERROR)
+        # What failed is raised, and told as one of our errors.
+        logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -138,6 +138,9 @@ def discard(registered: RegisteredModel) -> None:
         from mlflow.exceptions import MlflowException
 
         with contextlib.suppress(MlflowException):
+            # First, because on a full disk it makes the room that the rest needs.
+            _remove_files(client, registered)
+        with contextlib.suppress(MlflowException):
             for number in _versions(client, registered):
                 client.delete_model_version(registered.name, number)
         with contextlib.suppress(MlflowException):
@@ -155,17 +158,30 @@ def _versions(client: Any, registered: RegisteredModel) -> list[str]:
     return [str(version.version) for version in found]
 
 
+def _remove_files(client: Any, registered: RegisteredModel) -> None:
+    """Remove the artefacts, in our own folder: MLflow only marks a model as deleted."""
+    if artifact_location(registered.tracking_uri) is not None:
+        for logged in _logged(client, registered):
+            files = Path(logged.artifact_location.removeprefix("file://"))
+            # They are in a folder of the model's own: models/ID/artifacts.
+            own = files.parent if files.parent.name == logged.model_id else files
+            shutil.rmtree(own, ignore_errors=True)
+
+
 def _discard_run(client: Any, registered: RegisteredModel) -> None:
+    for logged in _logged(client, registered):
+        client.delete_logged_model(logged.model_id)
+    if registered.run_id:
+        client.delete_run(registered.run_id)
+
+
+def _logged(client: Any, registered: RegisteredModel) -> list[Any]:
+    """The models that its run has logged."""
     if not registered.run_id:
-        return
+        return []
     experiment = client.get_run(registered.run_id).info.experiment_id
     found = f"source_run_id = '{registered.run_id}'"
-    for logged in client.search_logged_models([experiment], filter_string=found):
-        client.delete_logged_model(logged.model_id)
-        if artifact_location(registered.tracking_uri) is not None:
-            # MLflow only marks a model as deleted; in our own folder its files go as well.
-            shutil.rmtree(logged.artifact_location.removeprefix("file://"), ignore_errors=True)
-    client.delete_run(registered.run_id)
+    return list(client.search_logged_models([experiment], filter_string=found))
 
 
 def _add_version(client: Any, name: str, version: str, source: str, run_id: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +88,25 @@ def test_a_discarded_version_leaves_nothing(uri, versions, tmp_path):
     with using(uri) as client:
         assert not client.search_registered_models("name='other'")
         assert len(client.search_model_versions("name='churn'")) == len(versions)
+
+
+def test_a_database_that_refuses_keeps_no_files_and_fills_no_cell(uri, versions, tmp_path, capfd):
+    x = np.ones((3, 2))
+    model = LinearRegression().fit(x, x[:, 0])
+    packaged = package.package_estimator(model, array_contract(x), tmp_path / "model")
+    registered = package.register(packaged, "refused", "1.0.0", uri)
+    file = uri.removeprefix("sqlite:///")
+    models = Path(file).parent / "artifacts" / "models"
+    kept = set(models.iterdir()) - {models / registered.source.removeprefix("models:/")}
+    refusal = "BEFORE UPDATE ON logged_models BEGIN SELECT RAISE(FAIL, 'full'); END"
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute(f"CREATE TRIGGER full {refusal}")
+        try:
+            package.discard(registered)
+        finally:
+            database.execute("DROP TRIGGER full")
+    assert set(models.iterdir()) == kept
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_registration_cut_before_its_number_is_known_leaves_nothing(
