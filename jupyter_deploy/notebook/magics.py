@@ -218,7 +218,8 @@ def _evaluated(text: str, names: dict[str, Any], local: dict[str, Any]) -> Any:
     except Exception as error:  # a person's expression may raise anything
         told = error.msg if isinstance(error, SyntaxError) else error
         said = f"{type(error).__name__}: {told}".splitlines()[0]
-        raise errors.ExpressionFailed(f"{text!r} does not evaluate: {said}.") from error
+        fix = "Run it in a cell of its own, and deploy it once that works."
+        raise errors.ExpressionFailed(f"{text!r} does not evaluate: {said}.", fix) from error
 
 
 def _wrong_key_line(action: str, asked: Namespace) -> str:

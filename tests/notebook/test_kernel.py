@@ -112,7 +112,8 @@ def test_a_misuse_is_one_line_on_stderr(notebook, source):
 def test_an_expression_that_fails_is_one_line(notebook):
     (line,) = error(notebook, "%deploy nothing").traceback
     assert line == (
-        "ExpressionFailed: 'nothing' does not evaluate: NameError: name 'nothing' is not defined."
+        "ExpressionFailed: 'nothing' does not evaluate: NameError: name 'nothing' is not defined. "
+        "Run it in a cell of its own, and deploy it once that works."
     )
 
 

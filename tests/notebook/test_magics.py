@@ -64,10 +64,11 @@ def test_a_wrong_line_is_one_line_of_usage_error_and_starts_nothing(shell, line,
         ("1 / 0", "'1 / 0' does not evaluate: ZeroDivisionError: division by zero."),
     ],
 )
-def test_an_expression_that_fails_says_its_error_in_one_line(shell, expression, said):
+def test_an_expression_that_fails_says_its_error_and_a_way_out_in_one_line(shell, expression, said):
     with pytest.raises(ExpressionFailed) as raised:
         shell.run_line_magic("deploy", f"{expression} --name churn")
-    assert raised.value._render_traceback_() == [f"ExpressionFailed: {said}"]
+    way_out = "Run it in a cell of its own, and deploy it once that works."
+    assert raised.value._render_traceback_() == [f"ExpressionFailed: {said} {way_out}"]
 
 
 def test_the_help_of_a_magic_lists_its_flags(shell):

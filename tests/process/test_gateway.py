@@ -521,30 +521,34 @@ def test_no_line_of_the_log_holds_a_key_or_what_a_caller_sent(stack, key):
 
 
 class Slow:
-    """Says by a file that it has begun."""
+    """Says by a file that it has begun, and goes on when there is another."""
 
-    def __init__(self, begun: str) -> None:
+    def __init__(self, begun: str, go_on: str) -> None:
         self.begun = begun
+        self.go_on = go_on
 
     def predict(self, x):
         import pathlib
-        import time
+        import threading
 
         pathlib.Path(self.begun).touch()
-        time.sleep(1.0)
+        while not pathlib.Path(self.go_on).exists():
+            threading.Event().wait(0.01)
         return x.sum(axis=1)
 
 
 def test_a_stopping_gateway_finishes_what_it_has_and_the_next_one_takes_over():
     stack = Stack()
     try:
-        begun = stack.folder / "begun"
-        stack.deploy("slow", VECTOR, Slow(str(begun)))
+        begun, go_on = stack.folder / "begun", stack.folder / "go-on"
+        stack.deploy("slow", VECTOR, Slow(str(begun), str(go_on)))
         key = stack.key("slow")
         with ThreadPoolExecutor(1) as pool:
             call = pool.submit(stack.predict, "slow", {"inputs": [[1, 2]]}, key)
             wait_until(begun.exists)
             stack.gateway.send_signal(signal.SIGTERM)
+            wait_until(lambda: "gateway drains" in stack.log)
+            go_on.touch()
             assert call.result(20).json() == {"predictions": [3.0]}
         assert stack.gateway.wait(10) == 0
         assert not (stack.folder / "admin").exists()
