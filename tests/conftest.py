@@ -27,6 +27,12 @@ _CONFIGURED = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    faults = parser.getgroup("faults")
+    faults.addoption("--all", action="store_true", help="faults: repeated, and the long ones too")
+    faults.addoption("--seed", type=int, help="faults: strike at the moments of this seed")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _rank(item.path.parent.name))
 

@@ -1,0 +1,87 @@
+"""A stack with two replicas under half of its peak load, and the rules of every fault's test.
+
+Quick (CI): each fault once.  `pytest tests/faults --all`: each again and again at random moments,
+and those that take minutes.  Moments are random from a seed that is printed with a failure;
+`--seed N` repeats it.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults import leftovers
+from tests.faults.load import Load, peak_of, under_load
+from tests.faults.scene import REPETITIONS, Scene
+from tests.process.stack import stack
+
+#: What a fresh interpreter with NumPy takes on an idle machine of two cores.
+_IDLE_SECONDS = 0.25
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "chance" in metafunc.fixturenames:
+        times = REPETITIONS if metafunc.config.getoption("--all") else 1
+        metafunc.parametrize("chance", range(times), indirect=True, ids=str)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("slow") and not item.config.getoption("--all"):
+        pytest.skip("takes minutes: pytest tests/faults --all")
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """When and where faults strike."""
+    seed = request.config.getoption("--seed")
+    chosen = f"{seed if seed is not None else time.time_ns() % 10**6}"
+    print(f"repeat this with --seed {chosen} (repetition {request.param})")
+    return random.Random(f"{chosen} {request.param}")
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Endpoint `churn` with two replicas of 1.0.0, in a supervisor of its own for each module."""
+    with stack(tmp_path_factory.mktemp("home")) as one:
+        made = Scene(one)
+        made.deploy(1.0)
+        made.time_a_gateway()
+        made.peak = peak_of(made.url, made.key)
+        yield made
+
+
+@pytest.fixture
+def load(scene: Scene, chance: random.Random) -> Iterator[Load]:
+    """Half of peak, up to a random number of answers ahead of the fault."""
+    factors = scene.factors
+    with under_load(scene.url, scene.key, scene.peak, factors=factors) as running:
+        running.after(chance.randrange(1, max(2, int(scene.peak / 2))))
+        yield running
+        running.ledger.nothing_wrong()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test the same is held as before, and only what ought to run runs."""
+    if "scene" not in request.fixturenames:
+        yield
+        return
+    scene: Scene = request.getfixturevalue("scene")
+    scene.slowness = slowness()
+    scene.whole()
+    before = leftovers.held(scene.one)
+    yield
+    scene.whole(60)
+    leftovers.nothing_more_than(before, scene.one)
+
+
+def slowness() -> float:
+    """How many times longer than on an idle machine a fresh process takes here and now."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import numpy"], check=True)
+    return max(1.0, (time.monotonic() - began) / _IDLE_SECONDS)

@@ -1,0 +1,82 @@
+"""What a fault must not leave behind: processes, descriptors, files of dead processes."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.process.stack import Stack, ours
+from tests.support import wait_until
+
+#: A descriptor or two come and go: a connection that is being closed, a log that is measured.
+SPARE = 6
+SECONDS = 30.0
+#: These come and go by themselves: what replicas are forked from, and what tells MLflow.
+HELPERS = ("jupyter_deploy.replica.launcher", "jupyter_deploy.registry")
+
+
+@dataclass(frozen=True)
+class Held:
+    """Open descriptors of supervisor, gateway and these tests, and the tests' threads."""
+
+    supervisor: int
+    gateway: int
+    tests: int
+    threads: int
+
+
+def held(one: Stack) -> Held:
+    status = one.client.status()
+    return Held(
+        supervisor=psutil.Process(status.supervisor.pid).num_fds(),
+        gateway=max(psutil.Process(pid).num_fds() for pid in status.gateway.pids),
+        tests=psutil.Process().num_fds(),
+        threads=threading.active_count(),
+    )
+
+
+def nothing_more_than(before: Held, one: Stack) -> None:
+    """Wait until nothing is held that was not held before, and only what ought to run runs."""
+    wait_until(lambda: not strangers(one), SECONDS)
+    wait_until(lambda: not files_of_the_dead(one), SECONDS)
+    wait_until(lambda: _no_more(before, one), SECONDS)
+
+
+def strangers(one: Stack) -> list[str]:
+    """Processes that were started for the home and that the supervisor does not know."""
+    status = one.client.status()
+    versions = (version for endpoint in status.endpoints for version in endpoint.versions)
+    replicas = {replica.pid for version in versions for replica in version.replicas}
+    known = {status.supervisor.pid, *status.gateway.pids, *replicas}
+    found = []
+    for process in ours(one.home):
+        with contextlib.suppress(psutil.Error):
+            line = " ".join(process.cmdline())
+            if process.pid not in known and not any(helper in line for helper in HELPERS):
+                found.append(f"{process.pid} {line}")
+    return found
+
+
+def files_of_the_dead(one: Stack) -> list[Path]:
+    """What dead replicas and ended deploys have left."""
+    status = one.client.status()
+    versions = (version for endpoint in status.endpoints for version in endpoint.versions)
+    living = {replica.replica_id for version in versions for replica in version.replicas}
+    specs = (one.home / "processes").glob("replica-*.json")
+    dead = [spec for spec in specs if spec.stem.removeprefix("replica-") not in living]
+    return [*dead, *(one.home / "staging").iterdir()]
+
+
+def _no_more(before: Held, one: Stack) -> bool:
+    now = held(one)
+    pairs = (
+        (before.supervisor, now.supervisor),
+        (before.gateway, now.gateway),
+        (before.tests, now.tests),
+        (before.threads, now.threads),
+    )
+    return all(after <= had + SPARE for had, after in pairs)

@@ -1,0 +1,149 @@
+"""The endpoint that faults strike: two replicas of a model whose answers can be checked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from jupyter_deploy.client.discovery import connect, running
+from jupyter_deploy.client.models import Event
+from tests.process.stack import ROWS, Stack, ended, until_ready
+from tests.support import wait_until
+
+NAME = "churn"
+REPLICAS = 2
+#: How often `--all` repeats a fault.
+REPETITIONS = 10
+#: How long a request may take: long enough for a busy machine, short enough for a test.
+TIMEOUT_SECONDS = 10.0
+
+#: What the second number of a row makes the model do; 0 is an ordinary request.
+DIES, STEALS_MEMORY, NEVER_YIELDS, SLEEPS = -1.0, -2.0, -3.0, -4.0
+
+
+def faulty(factor: float) -> Callable[[np.ndarray], np.ndarray]:
+    """The sum of each row, times `factor`; a row may ask for trouble instead."""
+
+    def model(x):
+        asked = set(x[:, 1].tolist())
+        if -1.0 in asked:
+            import os
+
+            os.abort()
+        if -2.0 in asked:
+            hoard = []
+            while True:
+                hoard.append(bytearray(b"x" * (1 << 24)))
+        if asked & {-3.0, -4.0}:
+            import time
+
+            ends = time.monotonic() + float(x[x[:, 1] <= -3.0][0, 0])
+            while time.monotonic() < ends:
+                if -4.0 in asked:
+                    time.sleep(0.01)
+        return x.sum(axis=1) * factor
+
+    return model
+
+
+@dataclass
+class Scene:
+    """One endpoint in one stack.  `slowness` is that of the machine, measured before each test."""
+
+    one: Stack
+    peak: float = 0.0
+    slowness: float = 1.0
+    #: How long the last deploy took: more than a replica takes to load.
+    load_seconds: float = 0.0
+    #: How long a gateway takes to start where nothing else is going on.
+    gateway_start_seconds: float = 0.0
+    factors: set[float] = field(default_factory=set)
+    #: Kept: the supervisor that could be asked may be the one that is dead.
+    url: str = ""
+    key: str = field(default="", repr=False)
+
+    def deploy(self, factor: float, **options: object) -> str:
+        """A version that multiplies by `factor`, with two replicas; its number."""
+        how = {"replicas": REPLICAS, "timeout_seconds": TIMEOUT_SECONDS} | options
+        ticket = self.one.begin(NAME, **how)
+        self.factors.add(factor)
+        began = time.monotonic()
+        expected = ROWS.sum(axis=1) * factor
+        self.one.submit(ticket, self.one.fill(ticket, faulty(factor), expected=expected))
+        self.load_seconds = time.monotonic() - began
+        self.url, self.key = self.one.endpoint(NAME).url, self.one.key(NAME)
+        return ticket.version
+
+    def time_a_gateway(self) -> None:
+        """How long a killed gateway takes to answer again when nobody calls."""
+        victim, began = self.gateway, time.monotonic()
+        kill(victim)
+        assert self.one.call(NAME).status_code == 200
+        self.gateway_start_seconds = time.monotonic() - began
+
+    # --- looking --------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> str:
+        active = self.one.endpoint(NAME).active
+        assert active is not None
+        return active
+
+    @property
+    def replicas(self) -> list[int]:
+        """The pids of the ready replicas of the active version."""
+        return self.one.replica_pids(NAME, self.active)
+
+    @property
+    def gateway(self) -> int:
+        return self.one.client.status().gateway.pids[0]
+
+    def whole(self, seconds: float = 30.0) -> list[int]:
+        """Two replicas are ready and a gateway runs, within `seconds` of an idle machine."""
+        self.find_supervisor(seconds)
+        wait_until(lambda: self.one.client.status().gateway.pids, seconds * self.slowness)
+        return until_ready(self.one, NAME, self.active, REPLICAS, seconds * self.slowness)
+
+    def events(self, after: int) -> list[Event]:
+        return self.one.client.events(after=after)
+
+    def last_event(self) -> int:
+        return max((event.number for event in self.one.client.events()), default=0)
+
+    def until_event(self, kind: str, after: int, seconds: float = 30.0) -> Event:
+        """The first event of a kind since `after`."""
+        return wait_until(
+            lambda: next((e for e in self.events(after) if e.kind == kind), None),
+            seconds * self.slowness,
+        )
+
+    # --- faults ---------------------------------------------------------------------------------
+
+    def find_supervisor(self, seconds: float = 30.0) -> None:
+        """The living supervisor; one is started when there is none."""
+        if running() is None:
+            self.one.client.close()
+            self.one.client = connect()
+
+    def scaled(self, seconds: float) -> float:
+        """A promised deadline, on this machine as it is now."""
+        return seconds * self.slowness
+
+
+def kill(*pids: int) -> None:
+    """kill -9, all at once; returns when they are gone."""
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: all(map(ended, pids)))
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of a processor."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
