@@ -92,7 +92,8 @@ def _type(hint: object) -> str:
     if origin is typing.Literal:
         return " | ".join(f"'{value}'" for value in args)
     if origin in (tuple, list):
-        return f"readonly {_type(args[0])}[]"
+        item = _type(args[0])
+        return f"readonly ({item})[]" if " | " in item else f"readonly {item}[]"
     if origin is dict:
         return f"Record<string, {_type(args[1])}>"
     return _class(hint)

@@ -142,9 +142,10 @@ class ControlClient:
             query["version"] = version
         return self._call("GET", _endpoint(name, "logs"), list[str], query=query)
 
-    def metrics(self, name: str) -> EndpointMetrics:
-        """What the endpoint did since the gateway started."""
-        return self._call("GET", _endpoint(name, "metrics"), EndpointMetrics)
+    def metrics(self, name: str, window: float = 3600.0) -> EndpointMetrics:
+        """What the endpoint did in the last `window` seconds."""
+        query: Parameters = {"window": window}
+        return self._call("GET", _endpoint(name, "metrics"), EndpointMetrics, query=query)
 
     def audit(self, name: str | None = None) -> list[AuditEntry]:
         """Who changed what and when, newest first: of one endpoint, or of all."""

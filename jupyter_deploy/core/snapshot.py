@@ -38,6 +38,8 @@ class VersionRoute:
     batchable: bool = False
     timeout_seconds: float = 30.0
     max_body_bytes: int = 100_000_000
+    #: The bins in which predictions that are numbers are counted: those of the baseline.
+    bins: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

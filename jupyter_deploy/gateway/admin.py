@@ -6,8 +6,8 @@ import asyncio
 import os
 import socket
 import time
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -15,13 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jupyter_deploy.client.models import EndpointMetrics
 from jupyter_deploy.gateway.log import Log
-from jupyter_deploy.gateway.metrics import exposition, quantile
+from jupyter_deploy.gateway.metrics import exposition
 from jupyter_deploy.gateway.routes import Routes, read_snapshot
-
-_SERVER_ERROR, _CLIENT_ERROR = 500, 400
-_MS = 1000.0
 
 
 class Admin:
@@ -36,6 +32,7 @@ class Admin:
             routes=[
                 Route("/reload", self._reload, methods=["POST"]),
                 Route("/stats", self._stats),
+                Route("/history", self._history),
                 Route("/metrics", self._metrics),
             ]
         )
@@ -52,43 +49,36 @@ class Admin:
         return _json({"sequence": self.reload()})
 
     async def _stats(self, _request: Request) -> Response:
-        endpoints = endpoint_metrics(self._routes)
         return _json(
             {
                 "pid": os.getpid(),
                 "sequence": self._routes.snapshot.sequence,
                 "started_at": self._started_at,
-                "endpoints": {one.name: asdict(one) for one in endpoints},
+                "endpoints": _endpoints(self._routes),
             }
         )
+
+    async def _history(self, request: Request) -> Response:
+        recorder = self._routes.recorder
+        if "seal" in request.query_params:
+            recorder.seal()
+        return _json(recorder.after(request.query_params.get("after", "")))
 
     async def _metrics(self, _request: Request) -> Response:
         return Response(exposition(self._routes.counts()), media_type="text/plain; version=1.0.0")
 
 
-def endpoint_metrics(routes: Routes) -> list[EndpointMetrics]:
+def _endpoints(routes: Routes) -> dict[str, dict[str, Any]]:
     """What each endpoint did since this process started, all its versions together."""
     counts = routes.counts()
-    results = []
+    results = {}
     for name in routes.endpoints:
         own = [one for one in counts if one.endpoint == name]
-        by_status = [(status, n) for one in own for (_, status), n in one.requests.items()]
-        latest = sorted(seconds * _MS for one in own for seconds in one.latest())
-        failed = sum(n for status, n in by_status if status >= _SERVER_ERROR)
-        refused = sum(n for status, n in by_status if _CLIENT_ERROR <= status < _SERVER_ERROR)
-        results.append(
-            EndpointMetrics(
-                name=name,
-                requests=sum(n for _, n in by_status),
-                errors_4xx=refused,
-                errors_5xx=failed,
-                rows=sum(one.rows for one in own),
-                waiting=sum(one.waiting for one in own),
-                p50_ms=quantile(latest, 0.5),
-                p95_ms=quantile(latest, 0.95),
-                p99_ms=quantile(latest, 0.99),
-            )
-        )
+        results[name] = {
+            "requests": sum(n for one in own for n in one.requests.values()),
+            "rows": sum(one.rows for one in own),
+            "waiting": sum(one.waiting for one in own),
+        }
     return results
 
 

@@ -143,6 +143,7 @@ class _Call:
         self._parsed = time.perf_counter() - begun
         work = Work(decoded, body, request_id=self.request_id, consumer=consumer)
         self._work = work
+        self._target.service.metrics.begin()
         reply = self._reply = await self._target.service.queue.run(work)
         if reply.stop - reply.start < LARGE_ANSWER_ROWS:
             return encode(reply)

@@ -7,8 +7,7 @@ status, all of which the snapshot bounds.  Rule 2: counting costs no more than a
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -20,12 +19,15 @@ from prometheus_client.core import (
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from jupyter_deploy.core.predictions import Predictions
+from jupyter_deploy.core.series import Counts, Record, bucket
+from jupyter_deploy.wire.messages import PredictAnswer
+
 #: Upper bounds in seconds.
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
            30.0)  # fmt: skip
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
-#: The latest latencies that quantiles are computed from.
-_REMEMBERED = 4096
+_CLIENT_ERROR = 400
 
 
 class Histogram:
@@ -54,9 +56,14 @@ class Histogram:
 
 
 class VersionMetrics:
-    """The counts of one version of one endpoint.  Seconds."""
+    """The counts of one version of one endpoint, since the start and since they were taken last.
 
-    def __init__(self, endpoint: str, version: str) -> None:
+    `wake` is told of the first request after that.  Seconds.
+    """
+
+    def __init__(
+        self, endpoint: str, version: str, wake: Callable[[], None] = lambda: None
+    ) -> None:
         self.endpoint = endpoint
         self.version = version
         self.requests: dict[tuple[str, int], int] = {}
@@ -66,32 +73,49 @@ class VersionMetrics:
         self.model_seconds = 0.0
         self.waiting = 0
         self.replicas = 0
-        self._latest: deque[float] = deque(maxlen=_REMEMBERED)
+        #: What the version served now predicts; a service that takes its place brings its own.
+        self.predictions: Predictions | None = None
+        self._wake = wake
+        self._fresh: dict[tuple[str, int, int], int] = {}
+        self._fresh_rows = 0
+
+    def begin(self) -> None:
+        """A request is about to wait for a replica."""
+        self._wake()
 
     def count(self, consumer: str, status: int, seconds: float) -> None:
         """One request has been answered."""
         key = (consumer, status)
         self.requests[key] = self.requests.get(key, 0) + 1
         self.seconds.add(seconds)
-        if status < 400:
-            self._latest.append(seconds)
+        if not self._fresh:
+            self._wake()
+        fresh = (consumer, status, bucket(seconds) if status < _CLIENT_ERROR else 0)
+        self._fresh[fresh] = self._fresh.get(fresh, 0) + 1
 
-    def count_batch(self, requests: int, rows: int, model_seconds: float) -> None:
+    def count_batch(self, requests: int, rows: int, answer: PredictAnswer) -> None:
         """One frame has been answered."""
         self.batches.add(requests)
         self.rows += rows
-        self.model_seconds += model_seconds
+        self._fresh_rows += rows
+        self.model_seconds += answer.model_seconds
+        if self.predictions is not None and answer.rowwise and not answer.columns:
+            self.predictions.add(answer.arrays, rows)
 
-    def latest(self) -> list[float]:
-        """The latest latencies of good answers, oldest first."""
-        return list(self._latest)
-
-
-def quantile(values: list[float], share: float) -> float | None:
-    """The smallest of the sorted `values` that `share` of them do not exceed; None without any."""
-    if not values:
-        return None
-    return values[min(len(values) - 1, max(0, -int(-share * len(values) // 1) - 1))]
+    def take(self, at: int) -> list[Record]:
+        """What happened since the last time, as that of second `at`."""
+        if not (self._fresh or self._fresh_rows or self.waiting):
+            return []
+        own = Counts() if self.predictions is None else self.predictions.take()
+        own.add(Counts(rows=self._fresh_rows, waiting=self.waiting))
+        found = {"": own}
+        for (consumer, status, place), count in self._fresh.items():
+            counts = found.setdefault(consumer, Counts())
+            counts.statuses[status] = counts.statuses.get(status, 0) + count
+            if status < _CLIENT_ERROR:
+                counts.seconds[place] = counts.seconds.get(place, 0) + count
+        self._fresh, self._fresh_rows = {}, 0
+        return [Record(at, self.endpoint, self.version, *item) for item in found.items()]
 
 
 def exposition(versions: Iterable[VersionMetrics]) -> bytes:

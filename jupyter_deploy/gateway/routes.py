@@ -17,6 +17,7 @@ from jupyter_deploy.core.snapshot import EndpointRoute, Snapshot, VersionRoute
 from jupyter_deploy.errors import UnknownRoute
 from jupyter_deploy.gateway.admission import Admission
 from jupyter_deploy.gateway.auth import Keyring
+from jupyter_deploy.gateway.history import Recorder
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.gateway.metrics import VersionMetrics
 from jupyter_deploy.gateway.service import KeepFailure, VersionService
@@ -65,6 +66,7 @@ class Routes:
         self.endpoints: dict[str, Endpoint] = {}
         self.predictions: dict[str, Target] = {}
         self._counts: dict[tuple[str, str], VersionMetrics] = {}
+        self.recorder = Recorder(self.counts)
         self._keep = keep
         self._log = log
 
@@ -117,7 +119,7 @@ class Routes:
         key = (name, version)
         while len(self._counts) >= _MOST_COUNTED and key not in self._counts:
             del self._counts[next(iter(self._counts))]
-        return self._counts.setdefault(key, VersionMetrics(name, version))
+        return self._counts.setdefault(key, VersionMetrics(name, version, self.recorder.wake))
 
 
 def _prediction_paths(endpoints: dict[str, Endpoint]) -> Iterator[tuple[str, Target]]:

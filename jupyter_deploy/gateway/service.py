@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from jupyter_deploy.client.models import RequestFailure
+from jupyter_deploy.core.predictions import Predictions
 from jupyter_deploy.core.snapshot import VersionRoute
 from jupyter_deploy.errors import RequestError
 from jupyter_deploy.gateway.answers import AnswerEncoder
@@ -30,6 +31,7 @@ class VersionService:
         self.endpoint = endpoint
         self.route = route
         self.metrics = metrics
+        metrics.predictions = Predictions(route.contract.output, route.bins)
         self.decoder = InputDecoder(route.contract)
         self.arrays = ArrayBuilder(route.contract)
         self.answers = AnswerEncoder(route.contract.output)

@@ -299,7 +299,7 @@ def _key_state(key: KeyStatus, now: float) -> str:
 
 
 def metrics(told: EndpointMetrics) -> Card:
-    """What an endpoint did since its gateway started."""
+    """What an endpoint did in a window."""
     times = ((word, value) for word, value in _percentiles(told) if value is not None)
     facts: list[tuple[str, Cell]] = [
         ("Requests", f"{told.requests:,}".replace(",", " ")),
@@ -309,7 +309,15 @@ def metrics(told: EndpointMetrics) -> Card:
         ("Waiting now", str(told.waiting)),
         *((word, f"{value:.1f} ms") for word, value in times),
     ]
-    return Card(told.name, lead="Counted since the gateway started.", facts=tuple(facts))
+    return Card(told.name, lead=f"In the last {span(told.window_seconds)}.", facts=tuple(facts))
+
+
+def span(seconds_: float) -> str:
+    """A window as a person says it: 5 minutes, 1 hour, 7 days."""
+    for size, noun in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds_ >= size and seconds_ % size == 0:
+            return _counted(int(seconds_ // size), noun)
+    return seconds(seconds_)
 
 
 def _percentiles(told: EndpointMetrics) -> tuple[tuple[str, float | None], ...]:

@@ -18,6 +18,7 @@ from jupyter_deploy.client.inference import InferenceClient
 from jupyter_deploy.client.models import ChangeTraffic, DeployOptions, EndpointStatus, VersionStatus
 from jupyter_deploy.core.limits import parse_duration
 from jupyter_deploy.core.names import endpoint_name
+from jupyter_deploy.core.series import DAY, MINUTE
 from jupyter_deploy.core.versions import Bump, parse_version
 from jupyter_deploy.errors import DeployError, Unavailable, UsageError
 from jupyter_deploy.notebook import cards, session
@@ -26,6 +27,8 @@ from jupyter_deploy.notebook.deploying import Finished, run
 from jupyter_deploy.notebook.keys import Keys
 from jupyter_deploy.notebook.progress import show
 from jupyter_deploy.notebook.shown import Changed, Endpoints, Errors, Metrics, Shown, Told, Versions
+
+_LONGEST_WINDOW = 90 * DAY
 
 
 class Endpoint(Shown):
@@ -92,14 +95,15 @@ class Endpoint(Shown):
         return Keys(self.name)
 
     def metrics(self, window: str | None = None) -> Metrics:
-        """What it did since the gateway started, the longest window there is.
+        """What it did in the last `window` ("5m" to "90d"; "1h" unless said): counts and figures.
 
-        `window` ("1h") is checked; figures for a shorter one are not kept.
+        Raises InvalidDuration or UsageError.
         """
-        if window is not None:
-            parse_duration(window)
+        seconds = parse_duration(window or "1h")
+        if not MINUTE <= seconds <= _LONGEST_WINDOW:
+            raise UsageError(f"A window of {window} is not kept.", "Take 1m to 90d.")
         with connect() as client:
-            return Metrics(client.metrics(self.name))
+            return Metrics(client.metrics(self.name, seconds))
 
     def predict(
         self, data: Any, *, version: str | None = None, params: Mapping[str, Any] | None = None

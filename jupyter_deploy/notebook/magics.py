@@ -122,12 +122,12 @@ class DeployMagics(Magics):  # type: ignore[misc]  # IPython has no types
 
     @magic_arguments()
     @argument("name", metavar="NAME", help="the endpoint")
-    @argument("--window", metavar="TIME", help="of the last 1h; at most since the gateway started")
+    @argument("--window", metavar="TIME", help="how far back: 5m to 90d (1h)")
     @kwds(usage="monitor NAME [--window 1h]")
     @no_var_expand
     @line_magic
     def monitor(self, line: str) -> Metrics:
-        """What an endpoint does: requests, errors and times."""
+        """What an endpoint does: figures that go on in JupyterLab, and stay in the notebook."""
         asked = _parsed(self.monitor, line)
         with _usage_error():
             return _endpoint(asked).metrics(asked.window)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar, overload
 
+import msgspec
+
 from jupyter_deploy.client.models import (
     EndpointMetrics,
     EndpointStatus,
@@ -17,7 +19,7 @@ from jupyter_deploy.client.models import (
 )
 from jupyter_deploy.errors import NotFound
 from jupyter_deploy.notebook import card as render
-from jupyter_deploy.notebook import cards
+from jupyter_deploy.notebook import cards, figures
 from jupyter_deploy.notebook.card import Card
 
 _T = TypeVar("_T")
@@ -149,10 +151,16 @@ class Changed(Told):
 
 
 class Metrics(Told):
-    """What an endpoint did since its gateway started: counts, and times in milliseconds."""
+    """What an endpoint did in a window: counts, times in milliseconds, and figures.
+
+    JupyterLab with our extension draws them live, from the server and not from the kernel, so that
+    they go on when the cell has ended and keep no idle kernel alive.  Everything else, and whoever
+    opens the notebook elsewhere, shows the figures as they were.  `told` has all series.
+    """
 
     def __init__(self, told: EndpointMetrics) -> None:
         super().__init__(cards.metrics(told))
+        self.told = told
         self.requests = told.requests
         self.errors_4xx = told.errors_4xx
         self.errors_5xx = told.errors_5xx
@@ -161,3 +169,10 @@ class Metrics(Told):
         self.p50_ms = told.p50_ms
         self.p95_ms = told.p95_ms
         self.p99_ms = told.p99_ms
+
+    def _repr_html_(self) -> str:
+        return figures.html(self.told)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        live = {"metrics": msgspec.to_builtins(self.told)}
+        return {figures.MIME: live, "text/html": self._repr_html_(), "text/plain": repr(self)}

@@ -46,7 +46,7 @@ ROUTES = (
 )
 
 #: The query parameters of the control API.  A token in a URL stays where it is.
-QUERY = ("after", "wait", "limit", "lines", "version", "endpoint")
+QUERY = ("after", "wait", "limit", "lines", "version", "endpoint", "window")
 
 
 def find(method: str, path: str) -> Route | None:

@@ -16,7 +16,6 @@ import os
 import socket
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ import httpx
 import msgspec
 
 from jupyter_deploy.core import lifecycle
+from jupyter_deploy.core.series import History
 from jupyter_deploy.errors import StateUnavailable, Unavailable
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.processes import Order, Process, environment
@@ -39,15 +39,6 @@ _BACKLOG = 1024
 _SHORT_LIFE_SECONDS = 5.0
 _START_SECONDS = 15.0
 _TRY_SECONDS = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """What the gateway says of itself."""
-
-    pid: int
-    sequence: int
-    endpoints: dict[str, dict[str, Any]]
 
 
 class Gateway:
@@ -168,11 +159,17 @@ class Gateway:
             "The change is kept and holds once the gateway is back: see logs/gateway.log.",
         )
 
-    async def stats(self) -> Stats:
-        """What the gateway says of itself.  Raises Unavailable."""
+    @property
+    def name(self) -> str:
+        """What tells this gateway's history from another's."""
+        return self._settings.admin.name
+
+    async def history(self, cursor: str, *, seal: bool = False) -> History:
+        """The seconds after `cursor`; with `seal` up to now.  Raises Unavailable."""
+        query = {"after": cursor} | ({"seal": "1"} if seal else {})
         try:
-            response = await self._http.get("/stats")
-            return msgspec.json.decode(response.raise_for_status().content, type=Stats)
+            response = await self._http.get("/history", params=query)
+            return msgspec.json.decode(response.raise_for_status().content, type=History)
         except (httpx.HTTPError, msgspec.DecodeError) as error:
             raise Unavailable(
                 "The gateway does not answer now.", "Try again in a moment."

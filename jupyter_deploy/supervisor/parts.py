@@ -19,6 +19,8 @@ from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.supervisor.gateway import Gateway
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.launchers import Launchers
+from jupyter_deploy.supervisor.metrics.baselines import Baselines
+from jupyter_deploy.supervisor.metrics.collector import Collector
 from jupyter_deploy.supervisor.registrar import Registrar
 from jupyter_deploy.supervisor.replicas import Replicas
 from jupyter_deploy.supervisor.routes import Routes
@@ -39,6 +41,8 @@ class Parts:
     replicas: Replicas
     routes: Routes
     registrar: Registrar
+    collector: Collector
+    baselines: Baselines
     _holds: dict[int, Counter[int]] = field(default_factory=dict)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 

@@ -33,11 +33,13 @@ class Routes:
         store: Store,
         gateway: Gateway,
         ready: Callable[[], snapshot.Ready],
+        bins: snapshot.Bins,
     ) -> None:
         self._settings = settings
         self._store = store
         self._gateway = gateway
         self._ready = ready
+        self._bins = bins
         self._sequence = _last_sequence(settings)
         self._mlflow = _mlflow_version()
         self._lock = asyncio.Lock()
@@ -60,6 +62,7 @@ class Routes:
         now = snapshot.build(
             self._store.state,
             self._ready(),
+            self._bins,
             sequence=self._sequence,
             url=self._gateway.url,
             mlflow=self._mlflow,

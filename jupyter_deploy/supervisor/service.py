@@ -26,6 +26,9 @@ from jupyter_deploy.supervisor.gateway import Gateway
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.keys import Keys
 from jupyter_deploy.supervisor.launchers import Launchers
+from jupyter_deploy.supervisor.metrics.baselines import Baselines
+from jupyter_deploy.supervisor.metrics.collector import Collector
+from jupyter_deploy.supervisor.metrics.store import MetricsStore
 from jupyter_deploy.supervisor.parts import Parts
 from jupyter_deploy.supervisor.registrar import Registrar
 from jupyter_deploy.supervisor.registry_ui import RegistryUiProcess
@@ -54,7 +57,13 @@ class Supervisor:
         self.gateway = Gateway(settings, self.journal)
         self.launchers = Launchers(settings)
         self.replicas = Replicas(settings, self.journal, self.launchers, self._wiring())
-        self.routes = Routes(settings, self.store, self.gateway, self.replicas.routes)
+        self.baselines = Baselines(settings.versions)
+        self.routes = Routes(
+            settings, self.store, self.gateway, self.replicas.routes, self.baselines.bins
+        )
+        self.collector = Collector(
+            MetricsStore(settings.metrics), lambda: [self.gateway], self._ready_replicas
+        )
         self.registrar = Registrar(settings, self.store, random.random)
         self.parts = Parts(
             settings=settings,
@@ -65,6 +74,8 @@ class Supervisor:
             replicas=self.replicas,
             routes=self.routes,
             registrar=self.registrar,
+            collector=self.collector,
+            baselines=self.baselines,
         )
         self.traffic = TrafficChanges(self.parts)
         self.deploys = Deploys(self.parts, self.traffic)
@@ -81,10 +92,16 @@ class Supervisor:
             gave_up=self._gave_up,
         )
 
+    def _ready_replicas(self) -> dict[tuple[str, str], int]:
+        routes = self.replicas.routes().items()
+        found = ((self.store.state.by_number(number), ready) for number, ready in routes)
+        return {(one.endpoint, one.version): len(ready) for one, ready in found if one is not None}
+
     async def start(self) -> None:
         """Take over what runs, start what ought to.  Raises StateUnavailable."""
         await self.store.open()
         await self.journal.load()
+        await self.collector.open()
         with _noted():
             await self._use_no_number_twice()
         living = await asyncio.to_thread(processes.found, self.settings.processes)
@@ -103,7 +120,7 @@ class Supervisor:
             await self.deploys.recover()
         self.routes.changed()
         parts = (self.routes.run, self.journal.run, self.registrar.run, self.deploys.sweep)
-        for part in (*parts, self.store.run, self._cap_logs):
+        for part in (*parts, self.store.run, self._cap_logs, self.collector.run):
             self._spawn(_for_ever(part))
 
     async def _use_no_number_twice(self) -> None:
@@ -135,6 +152,7 @@ class Supervisor:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.collector.close()
         await self.gateway.close()
         await self.replicas.stop()
         await self.launchers.close()

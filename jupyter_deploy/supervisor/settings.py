@@ -41,6 +41,11 @@ class Settings:
         return self.home / "state.db"
 
     @property
+    def metrics(self) -> Path:
+        """What endpoints did, by second, minute and hour (SQLite)."""
+        return self.home / "metrics.db"
+
+    @property
     def snapshot(self) -> Path:
         """The route snapshot that the gateway reads."""
         return self.home / "snapshot.json"

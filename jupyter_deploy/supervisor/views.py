@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from jupyter_deploy.client.models import (
-    EndpointMetrics,
     EndpointStatus,
     GatewayStatus,
     RegistryStatus,
@@ -14,7 +13,6 @@ from jupyter_deploy.client.models import (
     VersionStatus,
 )
 from jupyter_deploy.core.uris import without_password
-from jupyter_deploy.supervisor.gateway import Stats
 from jupyter_deploy.supervisor.parts import Parts
 from jupyter_deploy.supervisor.registry_ui import RegistryUiProcess
 from jupyter_deploy.supervisor.state import Endpoint, Version
@@ -36,6 +34,7 @@ def endpoint(parts: Parts, one: Endpoint) -> EndpointStatus:
         key_file=None if key is None else key.file,
         deploying=None if deploy is None else deploy.version,
         example=_example(parts, one),
+        recent=parts.collector.recent(one.name),
     )
 
 
@@ -92,13 +91,6 @@ def registry(parts: Parts, ui: RegistryUiProcess) -> RegistryStatus:
         open_with="jupyter endpoint ui",
         pending=parts.registrar.pending,
     )
-
-
-def metrics(name: str, stats: Stats) -> EndpointMetrics:
-    """What an endpoint did; zeros when nobody has called it yet."""
-    said = {"name": name} | stats.endpoints.get(name, {})
-    nothing = EndpointMetrics(name, 0, 0, 0, 0, 0, None, None, None)
-    return msgspec.convert(msgspec.to_builtins(nothing) | said, EndpointMetrics, strict=False)
 
 
 def failures(lines: list[str], limit: int) -> list[RequestFailure]:

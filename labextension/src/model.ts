@@ -10,7 +10,6 @@ import { Poll } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { news, News } from './news';
-import { advance, IRates } from './rates';
 import type { IControl } from './request';
 import { RequestFailed, Trouble, troubleOf } from './trouble';
 import type {
@@ -63,8 +62,6 @@ export interface IModelOptions {
   control: IControl;
   /** Whether the page is hidden. */
   hidden?: () => boolean;
-  /** Seconds since the epoch. */
-  clock?: () => number;
   /** How often the poll looks while somebody does, in milliseconds. */
   interval?: number;
 }
@@ -73,7 +70,6 @@ export class DeployModel implements IDisposable {
   constructor(options: IModelOptions) {
     this._control = options.control;
     this._hidden = options.hidden ?? (() => false);
-    this._clock = options.clock ?? (() => Date.now() / 1000);
     const interval = options.interval ?? 3000;
     this._poll = new Poll({
       name: 'jupyterlab-deploy:status',
@@ -152,10 +148,6 @@ export class DeployModel implements IDisposable {
   /** Remember a change of traffic, to be shown. */
   note(change: TrafficChanged): void {
     this._changes.set(change.name, change);
-  }
-
-  rates(name: string): IRates | undefined {
-    return this._rates.get(name);
   }
 
   /** Somebody looks, until the result is disposed of. */
@@ -241,7 +233,6 @@ export class DeployModel implements IDisposable {
 
   private async _pollOnce(): Promise<void> {
     await this.refresh();
-    await this._measure();
     if (this._view.kind === 'failed') {
       // The poll waits longer after each failure.
       throw new RequestFailed(this._view.trouble);
@@ -286,25 +277,6 @@ export class DeployModel implements IDisposable {
       });
     }
     this._about = about;
-  }
-
-  private async _measure(): Promise<void> {
-    const serving = this.endpoints.filter(one => one.active !== null);
-    await Promise.all(serving.map(one => this._measureOne(one.name)));
-    if (serving.length > 0) {
-      this._changed.emit();
-    }
-  }
-
-  private async _measureOne(name: string): Promise<void> {
-    try {
-      const metrics = await this._control.metrics(name);
-      const rates = advance(this._rates.get(name), metrics, this._clock());
-      this._rates.set(name, rates);
-    } catch {
-      // The status says what is wrong; without figures the line is left out.
-      this._rates.delete(name);
-    }
   }
 
   private async _read(section: Section): Promise<void> {
@@ -354,11 +326,9 @@ export class DeployModel implements IDisposable {
 
   private readonly _control: IControl;
   private readonly _hidden: () => boolean;
-  private readonly _clock: () => number;
   private readonly _poll: Poll;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _told = new Signal<this, News>(this);
-  private readonly _rates = new Map<string, IRates>();
   private readonly _changes = new Map<string, TrafficChanged>();
   private readonly _busy = new Set<string>();
   private readonly _unfolded = new Set<Section>();

@@ -29,7 +29,7 @@ const ROOT = 'jupyter-deploy/api';
 export interface IControl {
   about(): Promise<About>;
   status(): Promise<Status>;
-  metrics(name: string): Promise<EndpointMetrics>;
+  metrics(name: string, window: number): Promise<EndpointMetrics>;
   errors(name: string): Promise<readonly RequestFailure[]>;
   logs(name: string, version: string | null): Promise<readonly string[]>;
   audit(name: string): Promise<readonly AuditEntry[]>;
@@ -55,8 +55,10 @@ export class Control implements IControl {
     return this._get('status');
   }
 
-  metrics(name: string): Promise<EndpointMetrics> {
-    return this._get(`endpoints/${encode(name)}/metrics`);
+  metrics(name: string, window: number): Promise<EndpointMetrics> {
+    return this._get(`endpoints/${encode(name)}/metrics`, {
+      window: String(window)
+    });
   }
 
   errors(name: string): Promise<readonly RequestFailure[]> {

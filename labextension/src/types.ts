@@ -58,6 +58,15 @@ export interface VersionStatus {
   previous: string | null;
 }
 
+/** What an endpoint did lately: a rate of the last seconds, shares of the last minute. */
+export interface Recent {
+  per_second: number;
+  p95_ms: number | null;
+  error_share: number | null;
+  step_seconds: number;
+  line: readonly number[];
+}
+
 /** One endpoint; `state` is "serving", "degraded" (no replica is ready) or "stopped". */
 export interface EndpointStatus {
   name: string;
@@ -70,6 +79,7 @@ export interface EndpointStatus {
   key_file: string | null;
   deploying: string | null;
   example: string | null;
+  recent: Recent | null;
 }
 
 /** All there is: `jupyter endpoint status --json`. */
@@ -148,7 +158,37 @@ export interface AuditEntry {
   origin: Origin;
 }
 
-/** What an endpoint did: counts since the gateway started, times in milliseconds. */
+/** The figures of a version, a consumer or all: one value for each point in time. */
+export interface MetricsSeries {
+  name: string;
+  requests: readonly number[];
+  errors_4xx: readonly number[];
+  errors_5xx: readonly number[];
+  p50_ms: readonly (number | null)[];
+  p95_ms: readonly (number | null)[];
+  p99_ms: readonly (number | null)[];
+  waiting: readonly number[];
+  replicas: readonly (number | null)[];
+}
+
+/** Something that happened in the window: `kind` is "deploy", "rollback" or "failure". */
+export interface MetricsMark {
+  at: number;
+  kind: 'deploy' | 'rollback' | 'failure';
+  version: string;
+  text: string;
+}
+
+/** How often a version predicted what, beside its baseline: its answers to the sample. */
+export interface PredictionCounts {
+  version: string;
+  of: 'classes' | 'values' | 'probabilities';
+  names: readonly string[];
+  counts: readonly number[];
+  baseline: readonly number[];
+}
+
+/** What an endpoint did in a window: counts, times in milliseconds, and figures over time. */
 export interface EndpointMetrics {
   name: string;
   requests: number;
@@ -159,6 +199,14 @@ export interface EndpointMetrics {
   p50_ms: number | null;
   p95_ms: number | null;
   p99_ms: number | null;
+  window_seconds: number;
+  start: number;
+  step_seconds: number;
+  total: MetricsSeries;
+  versions: readonly MetricsSeries[];
+  consumers: readonly MetricsSeries[];
+  marks: readonly MetricsMark[];
+  predictions: readonly PredictionCounts[];
 }
 
 /** The MLflow UI, on loopback. */

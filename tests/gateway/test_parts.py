@@ -282,12 +282,6 @@ def test_an_answer_is_written_row_by_row_or_as_it_is(answer, body):
 # --- what is kept ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("share", "value"), [(0.5, 5), (0.95, 10), (0.99, 10), (0.1, 1)])
-def test_a_quantile_is_a_value_that_was_seen(share, value):
-    assert metrics.quantile([float(n) for n in range(1, 11)], share) == value
-    assert metrics.quantile([], share) is None
-
-
 def test_a_histogram_counts_a_value_in_the_first_bucket_that_holds_it():
     histogram = metrics.Histogram((1.0, 2.0))
     for value in (0.5, 1.0, 1.5, 9.0):

@@ -150,7 +150,7 @@ def test_who_did_what_and_when_is_kept(one: Stack) -> None:
 
 def test_metrics_and_logs_of_an_endpoint_can_be_read(one: Stack) -> None:
     one.predict("churn")
-    assert one.client.metrics("churn").requests > 0
+    wait_until(lambda: one.client.metrics("churn").requests > 0)
     assert isinstance(one.client.logs("churn"), list)
     assert one.client.errors("churn") == []
 

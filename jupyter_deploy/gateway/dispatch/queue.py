@@ -47,7 +47,12 @@ from jupyter_deploy.gateway.dispatch.work import (
 )
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.wire.frames import Frame, Kind
-from jupyter_deploy.wire.messages import PredictRequest, pack_request, unpack_answer
+from jupyter_deploy.wire.messages import (
+    PredictAnswer,
+    PredictRequest,
+    pack_request,
+    unpack_answer,
+)
 
 MAX_WAITING = 4096
 MAX_OPEN_BYTES = 256_000_000
@@ -65,6 +70,8 @@ class Trace(msgspec.Struct):
 
 #: Told of each request that failed on our side.
 FailureSink = Callable[[Work, RequestError, Trace], None]
+#: Told of each frame that was answered: its requests, its rows, the answer.
+BatchSink = Callable[[int, int, PredictAnswer], None]
 
 
 @dataclass(slots=True)
@@ -86,7 +93,7 @@ class VersionQueue:
 
     def __init__(
         self, arrays: ArrayBuilder, *, batchable: bool, timeout: float,
-        on_failure: FailureSink, on_batch: Callable[[int, int, float], None], log: Log,
+        on_failure: FailureSink, on_batch: BatchSink, log: Log,
     ) -> None:  # fmt: skip
         self._arrays = arrays
         self._batchable = batchable
@@ -282,7 +289,7 @@ class VersionQueue:
         rows = sum(work.input.count for work in batch)
         self._pace.add(rows, time.monotonic() - batch[0].sent_at)
         whole = answer.fits(rows)
-        self._on_batch(len(batch), rows, answer.answer.model_seconds)
+        self._on_batch(len(batch), rows, answer.answer)
         if not whole and len(batch) > 1:
             self._retry_singly(batch, ModelFailed(), Trace())
             return

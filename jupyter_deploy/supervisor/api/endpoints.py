@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from jupyter_deploy.client.models import (
     AuditEntry,
@@ -17,13 +18,16 @@ from jupyter_deploy.client.models import (
 )
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.core.names import endpoint_name
+from jupyter_deploy.core.series import DAY
 from jupyter_deploy.errors import Conflict
-from jupyter_deploy.supervisor import holders, logs, views
+from jupyter_deploy.supervisor import dashboard, holders, logs, views
 from jupyter_deploy.supervisor.api.answers import Limit, Name, answer, supervisor_of
 from jupyter_deploy.supervisor.store import reading
 
 router = APIRouter(prefix="/api/endpoints", tags=["endpoints"])
 _AUDIT_LIMIT = 500
+#: Seconds; hours are kept as long as the longest.
+Window = Annotated[float, Query(ge=60.0, le=90 * DAY)]
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Undeploy:
 async def every(request: Request) -> Response:
     """All endpoints."""
     parts = supervisor_of(request).parts
+    parts.collector.look()
     return answer([views.endpoint(parts, one) for one in parts.state.endpoints.values()])
 
 
@@ -99,11 +104,11 @@ async def log_lines(
 
 
 @router.get("/{name}/metrics", response_model=EndpointMetrics)
-async def metrics(request: Request, name: Name) -> Response:
-    """What the endpoint did since the gateway started."""
+async def metrics(request: Request, name: Name, window: Window = 3600.0) -> Response:
+    """What the endpoint did in the last `window` seconds."""
     parts = supervisor_of(request).parts
     endpoint = parts.state.endpoint(endpoint_name(name))
-    return answer(views.metrics(endpoint.name, await parts.gateway.stats()))
+    return answer(await dashboard.document_of(parts, endpoint, window))
 
 
 @router.get("/{name}/audit", response_model=list[AuditEntry])

@@ -28,6 +28,7 @@ async def status(request: Request) -> Response:
     """Everything there is."""
     supervisor = supervisor_of(request)
     parts = supervisor.parts
+    parts.collector.look()
     return answer(
         Status(
             supervisor=views.supervisor(

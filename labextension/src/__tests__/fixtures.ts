@@ -57,6 +57,7 @@ export function endpoint(of: Partial<EndpointStatus> = {}): EndpointStatus {
     key_file: '/home/ada/keys/churn.key',
     deploying: null,
     example: null,
+    recent: null,
     ...of
   };
 }

@@ -1,25 +1,10 @@
 import { deployCell, read, suggestedName } from '../kernel';
 import { news } from '../news';
-import { advance, KEPT } from '../rates';
+import { sparkPoints } from '../spark';
 import { curl, python, quoted } from '../snippets';
 import { troubleOfAnswer } from '../trouble';
-import type { EndpointMetrics } from '../types';
 import { age, measured, rollbackTarget, wrong } from '../words';
 import { endpoint, status, trans, version } from './fixtures';
-
-function metrics(requests: number, errors = 0): EndpointMetrics {
-  return {
-    name: 'churn',
-    requests,
-    errors_4xx: errors,
-    errors_5xx: 0,
-    rows: requests,
-    waiting: 0,
-    p50_ms: 1,
-    p95_ms: 2,
-    p99_ms: 3
-  };
-}
 
 describe('words', () => {
   it('say what to do about an endpoint that does not answer', () => {
@@ -83,30 +68,13 @@ describe('snippets', () => {
   });
 });
 
-describe('rates', () => {
-  it('are differences of counts over time', () => {
-    const first = advance(undefined, metrics(100), 10);
-    expect(first.perSecond).toEqual([]);
-    const second = advance(first, metrics(140, 10), 12);
-    expect(second.perSecond).toEqual([20]);
-    expect(second.errorShare).toBe(0.25);
+describe('a spark line', () => {
+  it('goes from the bottom to the top, whatever the greatest value is', () => {
+    expect(sparkPoints([0, 5, 10], 80, 18)).toBe('0.0,17.0 40.0,9.0 80.0,1.0');
   });
 
-  it('begin anew when the gateway has', () => {
-    const before = advance(
-      advance(undefined, metrics(100), 10),
-      metrics(140),
-      12
-    );
-    expect(advance(before, metrics(3), 14).perSecond).toEqual([]);
-  });
-
-  it('are bounded', () => {
-    let rates = advance(undefined, metrics(0), 0);
-    for (let at = 1; at < 3 * KEPT; at++) {
-      rates = advance(rates, metrics(at), at);
-    }
-    expect(rates.perSecond).toHaveLength(KEPT);
+  it('lies at the bottom while nothing happens', () => {
+    expect(sparkPoints([0, 0], 80, 18)).toBe('0.0,17.0 80.0,17.0');
   });
 });
 

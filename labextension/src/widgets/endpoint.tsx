@@ -26,7 +26,7 @@ export function EndpointPage(props: { endpoint: EndpointStatus }): JSX.Element {
           {problem}
         </p>
       )}
-      <Rates name={endpoint.name} />
+      <Rates endpoint={endpoint} />
       <Traffic endpoint={endpoint} />
       <Fold
         title={trans.__('Versions')}

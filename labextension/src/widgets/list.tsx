@@ -45,7 +45,7 @@ function Entry(props: { endpoint: EndpointStatus }): JSX.Element {
         <Facts endpoint={endpoint} />
       </span>
       {problem && <span className="jp-Deploy-wrong">{problem}</span>}
-      <Rates name={endpoint.name} />
+      <Rates endpoint={endpoint} />
     </button>
   );
 }

@@ -1,0 +1,181 @@
+"""The figures of an endpoint as a picture: SVG in HTML, without a script.
+
+Rule 1: pure; the same document gives the same picture.  Rule 2: colours are the theme's where there
+is one, and every figure says in words what it shows.  Rule 3: small, because it is saved.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from jupyter_deploy.client.models import EndpointMetrics, PredictionCounts
+from jupyter_deploy.notebook import card as render
+from jupyter_deploy.notebook import cards
+
+#: JupyterLab with our extension draws this live; `text/html` beside it is what all others show.
+MIME = "application/vnd.jupyter-deploy.metrics+json"
+
+WIDTH, HEIGHT = 360, 110
+_LEFT, _TOP, _BOTTOM = 44, 8, 18
+#: More points than these cannot be told apart at this width.
+_POINTS = 150
+_COLOURS = (
+    "var(--jp-info-color1, #1976d2)",
+    "var(--jp-warn-color1, #e65100)",
+    "var(--jp-error-color1, #c62828)",
+)
+_CSS = """
+.jdf{display:flex;flex-wrap:wrap;gap:12px 20px;font:12px/1.4 var(--jp-ui-font-family,sans-serif);
+color:var(--jp-ui-font-color1,currentColor)}
+.jdf figure{margin:0}.jdf figcaption{font-weight:600}.jdf svg{display:block}
+.jdf text{font-size:10px;fill:var(--jp-ui-font-color2,currentColor)}
+.jdf .g{stroke:var(--jp-border-color2,#8884)}.jdf .m{stroke:var(--jp-ui-font-color2,#888);
+stroke-dasharray:3 3}.jdf i{font-style:normal;margin-left:8px}
+"""
+
+Values = Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    title: str
+    unit: str
+    lines: tuple[tuple[str, Values], ...]
+
+
+def html(told: EndpointMetrics) -> str:
+    """The totals, and below them the figures."""
+    drawn = [_drawn(told, figure) for figure in _figures(told)]
+    drawn += [_bars(one) for one in told.predictions]
+    card = render.html(cards.metrics(told))
+    return f'{card}<style>{_CSS}</style><div class="jdf">{"".join(drawn)}</div>'
+
+
+def _figures(told: EndpointMetrics) -> Iterator[_Figure]:
+    all_ = told.total
+    yield _Figure("Requests", "/s", (("all", all_.requests),))
+    times: tuple[tuple[str, Values], ...] = (
+        ("p50", all_.p50_ms), ("p95", all_.p95_ms), ("p99", all_.p99_ms),
+    )  # fmt: skip
+    yield _Figure("Time to answer", "ms", times)
+    yield _Figure("Errors", "/s", (("4xx", all_.errors_4xx), ("5xx", all_.errors_5xx)))
+    yield _Figure("Queue and replicas", "", (("waiting", all_.waiting), ("ready", all_.replicas)))
+    for title, several in (("Versions", told.versions), ("Consumers", told.consumers)):
+        if len(several) > 1:
+            lines = tuple((one.name, one.requests) for one in several[:3])
+            yield _Figure(f"{title}: requests", "/s", lines)
+
+
+def _drawn(told: EndpointMetrics, figure: _Figure) -> str:
+    top = max((v for _, values in figure.lines for v in values if v is not None), default=0.0)
+    top = top or 1.0
+    words = ", ".join(f"{name} {_last(values)} {figure.unit}" for name, values in figure.lines)
+    lines = "".join(
+        f'<path d="{_path(values, top)}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+        for (_, values), colour in zip(figure.lines, _COLOURS, strict=False)
+    )
+    legend = "".join(
+        f'<i style="color:{colour}">{escape(name)}</i>'
+        for (name, _), colour in zip(figure.lines, _COLOURS, strict=False)
+    )
+    label = escape(f"{figure.title}: now {words}")
+    return (
+        f"<figure><figcaption>{figure.title}{legend}</figcaption>"
+        f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{label}">{_axes(told, top, figure.unit)}{_marks(told)}{lines}</svg></figure>'
+    )
+
+
+def _path(values: Values, top: float) -> str:
+    found = _thinned(values)
+    step = (WIDTH - _LEFT) / max(1, len(found) - 1)
+    parts, pen = [], "M"
+    for place, value in enumerate(found):
+        if value is None:
+            pen = "M"
+            continue
+        parts.append(f"{pen}{_LEFT + place * step:.1f} {_y(value / top):.1f}")
+        pen = "L"
+    return "".join(parts)
+
+
+def _thinned(values: Values) -> list[float | None]:
+    """At most _POINTS values: of each few neighbours the greatest, so that no peak is lost."""
+    width = -(-len(values) // _POINTS) or 1
+    groups = (values[start : start + width] for start in range(0, len(values), width))
+    return [max((v for v in group if v is not None), default=None) for group in groups]
+
+
+def _axes(told: EndpointMetrics, top: float, unit: str) -> str:
+    end = told.start + told.step_seconds * len(told.total.requests)
+    low, high = HEIGHT - _BOTTOM, _TOP
+    return (
+        f'<path class="g" d="M{_LEFT} {low}H{WIDTH}M{_LEFT} {high}H{WIDTH}"/>'
+        f'<text x="{_LEFT - 4}" y="{high + 4}" text-anchor="end">{top:.3g}{unit}</text>'
+        f'<text x="{_LEFT - 4}" y="{low}" text-anchor="end">0</text>'
+        f'<text x="{_LEFT}" y="{HEIGHT - 4}">{_clock(told.start, told.window_seconds)}</text>'
+        f'<text x="{WIDTH}" y="{HEIGHT - 4}" text-anchor="end">'
+        f"{_clock(end, told.window_seconds)}</text>"
+    )
+
+
+def _marks(told: EndpointMetrics) -> str:
+    length = told.step_seconds * len(told.total.requests)
+    drawn = []
+    for mark in told.marks[-20:]:
+        x = _LEFT + (mark.at - told.start) / length * (WIDTH - _LEFT)
+        drawn.append(
+            f'<path class="m" d="M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}">'
+            f"<title>{escape(mark.text)}</title></path>"
+        )
+    return "".join(drawn)
+
+
+def _bars(one: PredictionCounts) -> str:
+    names = one.names[:24]
+    served, base = _shares(one.counts[:24]), _shares(one.baseline[:24])
+    top = max((*served, *base, 0.01))
+    width = (WIDTH - _LEFT) / max(1, len(names))
+    drawn = []
+    for place, (name, now, then) in enumerate(zip(names, served, base, strict=True)):
+        x = _LEFT + place * width
+        title = escape(f"{name}: {now:.1%}, baseline {then:.1%}")
+        for share, colour, shift in ((now, _COLOURS[0], 0.1), (then, "#8889", 0.5)):
+            y = _y(share / top)
+            drawn.append(
+                f'<rect x="{x + shift * width:.1f}" y="{y:.1f}" width="{width * 0.4:.1f}" '
+                f'height="{HEIGHT - _BOTTOM - y:.1f}" fill="{colour}"><title>{title}</title></rect>'
+            )
+    label = escape(f"{one.of} that {one.version} predicted, beside its baseline")
+    low = HEIGHT - _BOTTOM
+    return (
+        f"<figure><figcaption>{escape(one.version)}: predicted {one.of}"
+        f'<i style="color:{_COLOURS[0]}">served</i><i>baseline</i></figcaption>'
+        f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{label}"><path class="g" d="M{_LEFT} {low}H{WIDTH}"/>'
+        f'<text x="{_LEFT - 4}" y="{_TOP + 4}" text-anchor="end">{top:.0%}</text>{"".join(drawn)}'
+        f'<text x="{_LEFT}" y="{HEIGHT - 4}">{escape(names[0][:20]) if names else ""}</text>'
+        f'<text x="{WIDTH}" y="{HEIGHT - 4}" text-anchor="end">'
+        f"{escape(names[-1][:20]) if names else ''}</text></svg></figure>"
+    )
+
+
+def _shares(counts: Sequence[int]) -> list[float]:
+    every = sum(counts)
+    return [count / every if every else 0.0 for count in counts]
+
+
+def _y(share: float) -> float:
+    return HEIGHT - _BOTTOM - share * (HEIGHT - _BOTTOM - _TOP)
+
+
+def _last(values: Values) -> str:
+    known = [value for value in values if value is not None]
+    return f"{known[-1]:.3g}" if known else "none"
+
+
+def _clock(at: float, window: float) -> str:
+    return time.strftime("%d %b %H:%M" if window > 86_400 else "%H:%M:%S", time.localtime(at))

@@ -1,0 +1,130 @@
+"""metrics.db: what is kept, how long, and what becomes of a file that cannot be used."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_deploy.core.series import DAY, HOUR, MINUTE, SECOND, SPANS, Counts, Record, total
+from jupyter_deploy.supervisor.metrics.store import KEPT, MetricsStore
+
+NOW = 20_000 * DAY  # midnight
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MetricsStore]:
+    opened = MetricsStore(tmp_path / "metrics.db")
+    opened.open()
+    yield opened
+    opened.close()
+
+
+def record(at: int, *, consumer: str = "ada", endpoint: str = "churn") -> Record:
+    return Record(at, endpoint, "1.0.0", consumer, Counts(statuses={200: 1}, seconds={-100: 1}))
+
+
+def requests(store: MetricsStore, start: int, span: int) -> int:
+    return total(one.counts for one in store.read("churn", start, span)).requests
+
+
+@pytest.mark.parametrize("span", SPANS)
+def test_every_width_counts_the_same_before_and_after_rolling_up(store, span):
+    start = NOW - 2 * HOUR
+    store.write([record(at) for at in range(start, NOW, 10)], {})
+    assert requests(store, start, span) == 720
+    store.roll(NOW - HOUR + 61)
+    store.write([record(NOW + 1)], {})
+    assert requests(store, start, span) == 721
+    store.roll(NOW + 120)
+    assert requests(store, start, span) == 721
+
+
+def test_what_comes_after_its_minute_and_hour_were_made_is_added_to_them(store):
+    store.write([record(NOW - 2 * HOUR)], {})
+    store.roll(NOW)
+    store.write([record(NOW - 2 * HOUR)], {})
+    for span in SPANS:
+        assert requests(store, NOW - 3 * HOUR, span) == 2
+
+
+def test_two_gateways_that_count_the_same_second_are_added_up(store):
+    store.write([record(NOW)], {"a.sock": "x:1"})
+    store.write([record(NOW)], {"b.sock": "y:1"})
+    assert requests(store, NOW, SECOND) == 2
+    assert store.cursors() == {"a.sock": "x:1", "b.sock": "y:1"}
+
+
+def test_figures_and_cursor_are_written_together_or_not_at_all(store):
+    store.write([record(NOW)], {"a.sock": "x:1"})
+    unwritable = Record(NOW, "churn", "1.0.0", "ada", Counts(labels={"\ud800": 1}))
+    with pytest.raises(UnicodeEncodeError):
+        store.write([record(NOW), unwritable], {"a.sock": "x:2"})
+    assert store.cursors() == {"a.sock": "x:1"}
+    assert requests(store, NOW, SECOND) == 1
+
+
+def test_hours_outlast_a_month_and_nothing_lasts_for_ever(store):
+    store.write([record(NOW)], {})
+    store.roll(NOW + HOUR + 10)
+    store.roll(NOW + 31 * DAY)
+    assert requests(store, NOW, HOUR) == 1
+    assert not [one for one in store.read("churn", NOW, MINUTE) if one.at % HOUR]
+    store.roll(NOW + KEPT[HOUR] + 2 * HOUR)
+    assert requests(store, NOW, HOUR) == 0
+
+
+def test_the_file_stops_growing(tmp_path):
+    path = tmp_path / "metrics.db"
+    store = MetricsStore(path, most_rows={SECOND: 200, MINUTE: 50, HOUR: 20})
+    store.open()
+    sizes = []
+    for hour in range(60):
+        start = NOW + hour * HOUR
+        store.write([record(start + n * 10, consumer=f"c{n % 5}") for n in range(300)], {})
+        store.roll(start + HOUR)
+        with sqlite3.connect(path) as db:
+            sizes.append(db.execute("PRAGMA page_count").fetchone()[0])
+    store.close()
+    assert sizes[-1] == sizes[20]
+    with sqlite3.connect(path) as db:
+        rows = dict(db.execute("SELECT span, count(*) FROM counts GROUP BY span"))
+    # What shares its second with the oldest row that may stay goes with it or stays with it.
+    assert rows[SECOND] <= 200
+    assert rows[MINUTE] <= 50
+    assert rows[HOUR] <= 20
+
+
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path):
+    path = tmp_path / "metrics.db"
+    path.write_bytes(b"this is no database, " * 1000)
+    store = MetricsStore(path)
+    store.open()
+    store.write([record(NOW)], {})
+    assert requests(store, NOW, SECOND) == 1
+    assert (tmp_path / "metrics.db.damaged").read_bytes().startswith(b"this is no database")
+    store.close()
+
+
+def test_a_row_that_cannot_be_read_begins_a_new_file_too(tmp_path):
+    path = tmp_path / "metrics.db"
+    store = MetricsStore(path)
+    store.open()
+    store.write([record(NOW)], {})
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE counts SET counts = x'ff'")
+    with pytest.raises(ValueError, match="Expected `object`"):
+        store.read("churn", NOW, SECOND)
+    store.reopen()
+    store.write([record(NOW)], {})
+    assert requests(store, NOW, SECOND) == 1
+    store.close()
+
+
+def test_a_file_that_nobody_can_write_stops_nothing_but_figures(tmp_path):
+    store = MetricsStore(tmp_path / "missing" / "metrics.db")
+    store.open()
+    with pytest.raises(sqlite3.OperationalError):
+        store.write([record(NOW)], {})
