@@ -1,9 +1,9 @@
 """The body of a prediction request, made from what a person has in a notebook; and back.
 
 Rule 1: no value is bent.  A number is written so that reading it gives the same number, a missing
-value (NaN, None, NA, NaT) is null, a time is ISO 8601 with all of its digits; what JSON cannot say
-(infinity, a complex number, any other object) is refused.  Rule 2: pandas is not imported for
-somebody who does not use it.
+value (NaN, None, NA, NaT) is null, a time is ISO 8601 with all of its digits, a duration is its
+seconds; what JSON cannot say (infinity, a complex number, any other object) is refused.  Rule 2:
+pandas is not imported for somebody who does not use it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -53,6 +53,8 @@ def plain(value: Any) -> Any:
         return {"columns": [str(name) for name in value.columns], "data": _rows(value)}
     if _pandas_has(value, "Series", "Index"):
         return _column(value)
+    if hasattr(value, "toarray"):  # a sparse matrix
+        return _array(value.toarray())
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes | bytearray):
         return [plain(item) for item in value]
     return _scalar(value)
@@ -112,6 +114,8 @@ def _array(array: np.ndarray[Any, Any]) -> Any:
         return array.tolist()
     if array.dtype.kind == "M":
         return _times(array)
+    if array.dtype.kind == "m":
+        return _floats(array / np.timedelta64(1, "s"))
     return plain(array.tolist())
 
 
@@ -150,6 +154,8 @@ def _scalar(value: Any) -> Any:
         return None
     if isinstance(value, datetime | date | time):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     if isinstance(value, Decimal):
         return plain(float(value))
     raise _refused(f"a value of type {type(value).__name__}")
