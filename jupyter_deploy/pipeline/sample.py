@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,8 @@ def found_sample(
     if subject.names is not None:
         return _best(_frames_with(namespace, subject.names))
     if subject.width is not None:
-        return _best(_arrays_of(namespace, subject.width))
+        best = _best(_arrays_of(namespace, subject.width))
+        return best and replace(best, data=_as_rows(best.data)[0])
     return next(filter(works, _usual(namespace)), None)
 
 
@@ -98,7 +99,7 @@ def _as_rows(value: Any) -> tuple[Any, str]:
     if pandas is not None and isinstance(value, pandas.Series):
         return value, "series"
     if hasattr(value, "toarray"):
-        return np.asarray(value.toarray()), "array"
+        return _dense(value), "array"
     if isinstance(value, np.ndarray) and value.ndim:
         return value, "array"
     if isinstance(value, (list, tuple)) and value:
@@ -107,6 +108,13 @@ def _as_rows(value: Any) -> tuple[Any, str]:
         f"The sample is a {type(value).__name__}, not rows.",
         "Give a DataFrame, a Series, an array or a list, as for predict.",
     )
+
+
+def _dense(sparse: Any) -> Any:
+    """Rows of a sparse matrix with their zeros; a large one would fill the memory with them."""
+    total = sparse.shape[0]
+    rows = sparse if total <= MAX_ROWS else sparse.tocsr()[_spread(total, MAX_ROWS)]
+    return np.asarray(rows.toarray())
 
 
 def _list_rows(rows: list[Any]) -> tuple[Any, str]:
@@ -136,6 +144,7 @@ def _fitting(data: Any, container: str, subject: Subject) -> tuple[Any, str]:
 
 def _model_columns(frame: Any, names: tuple[str, ...]) -> tuple[Any, str]:
     present = [str(name) for name in frame.columns]
+    names = _as_written(names, present)
     missing = [name for name in names if name not in set(present)]
     extra = [name for name in present if name not in set(names)]
     if missing:
@@ -146,6 +155,16 @@ def _model_columns(frame: Any, names: tuple[str, ...]) -> tuple[Any, str]:
         )
     note = f"of the sample's columns the model does not use {_listed(extra)}" if extra else ""
     return frame[list(names)], note
+
+
+def _as_written(names: tuple[str, ...], present: list[str]) -> tuple[str, ...]:
+    """A model's names as a frame with the columns `present` writes them.
+
+    LightGBM remembers a blank in a name as an underscore.
+    """
+    known = set(present)
+    written = {name.replace(" ", "_"): name for name in present}
+    return tuple(name if name in known else written.get(name, name) for name in names)
 
 
 def _width(data: Any, container: str) -> int | None:
@@ -177,12 +196,13 @@ def _frames_with(
     pandas = sys.modules.get("pandas")
     if pandas is None:
         return
-    wanted = list(names)
     for name, frame in _public(namespace):
         if not isinstance(frame, pandas.DataFrame) or len(frame) == 0:
             continue
         present = frame.columns.tolist()
-        if not set(wanted) <= {column for column in present if isinstance(column, str)}:
+        strings = [column for column in present if isinstance(column, str)]
+        wanted = list(_as_written(names, strings))
+        if not set(wanted) <= set(strings):
             continue
         exact = len(present) == len(wanted)
         rank = (not exact, _name_rank(name), -len(frame))
@@ -197,17 +217,19 @@ def _arrays_of(
 ) -> Iterator[tuple[tuple[Any, ...], Sample]]:
     pandas = sys.modules.get("pandas")
     for name, value in _public(namespace):
-        is_array = isinstance(value, np.ndarray)
+        is_sparse = hasattr(value, "tocsr") and hasattr(value, "toarray")
+        is_array = isinstance(value, np.ndarray) or is_sparse
         # A model fitted on a frame whose names are numbers knows no names either.
         unnamed = pandas is not None and isinstance(value, pandas.DataFrame) and not any(
             isinstance(column, str) for column in value.columns[:1]
         )  # fmt: skip
         if not (is_array or unnamed) or value.ndim != 2 or value.shape[1] != width:
             continue
-        if len(value) and (unnamed or value.dtype.kind in "biufOU"):
+        rows = value.shape[0]
+        if rows and (unnamed or value.dtype.kind in "biufOU"):
             kind = "array" if is_array else "frame"
-            rank = (_name_rank(name), -len(value))
-            yield rank, Sample(value, kind, f"{kind} {name}, {_counted(value)}")
+            told = f"{'sparse matrix' if is_sparse else kind} {name}, {rows} rows"
+            yield (_name_rank(name), -rows), Sample(value, kind, told)
 
 
 def _usual(namespace: Mapping[str, Any]) -> list[Sample]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
 from jupyter_deploy.pipeline.resolve import Subject, SubjectKind
-from jupyter_deploy.pipeline.sample import MAX_ROWS, found_sample, rows_to_keep
+from jupyter_deploy.pipeline.sample import MAX_ROWS, found_sample, given_sample, rows_to_keep
 
 FRAME = pd.DataFrame({"a": [1, 2, 3], "b": [4, 5, 6]})
 OF_COLUMNS = Subject(SubjectKind.ESTIMATOR, None, "model", names=("a", "b"), width=2)
@@ -44,6 +45,21 @@ def test_the_columns_are_put_in_the_models_order():
 ])  # fmt: skip
 def test_the_array_found_is_as_wide_as_the_model(namespace, origin):
     assert found(OF_ARRAYS, **namespace) == origin
+
+
+def test_a_sparse_matrix_is_found_and_a_large_one_does_not_fill_the_memory():
+    large = scipy.sparse.random_array((1_000_000, 2), density=1e-4, format="csr")
+    sample = found_sample({"X_train": large}, OF_ARRAYS, lambda _: True)
+    assert sample.origin == "sparse matrix X_train, 1000000 rows"
+    assert sample.data.shape == (MAX_ROWS, 2)
+
+
+def test_a_model_that_remembers_blanks_as_underscores_finds_its_frame():
+    frame = pd.DataFrame({"b": [1], "sepal length": [5.1]})
+    subject = Subject(SubjectKind.ESTIMATOR, None, "model", names=("sepal_length", "b"), width=2)
+    found_one = found_sample({"X": frame}, subject, lambda _: True)
+    given_one = given_sample(frame, subject)
+    assert list(found_one.data.columns) == list(given_one.data.columns) == ["sepal length", "b"]
 
 
 def test_a_function_never_gets_a_sample_that_nobody_named():
