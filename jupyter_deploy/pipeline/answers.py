@@ -16,7 +16,8 @@ import numpy as np
 
 from jupyter_deploy.core.contract import Column, Contract, Form, Type
 from jupyter_deploy.errors import DeployFailed, NotFitted, NotReproduced
-from jupyter_deploy.replica.answers import Answer
+from jupyter_deploy.pipeline.causes import likely_cause
+from jupyter_deploy.replica.answers import Answer, NotJson
 from jupyter_deploy.replica.inputs import InputBuilder, input_builder
 from jupyter_deploy.replica.models import Model
 from jupyter_deploy.wire.arrays import Array
@@ -61,7 +62,7 @@ def expected_answers(model: Model, live: Any, contract: Contract, arrays: list[A
         STEP,
         "The model answers differently to the same rows when they come as JSON"
         f"{_where(first, travelled)}.",
-        "Likely cause: it uses what a request does not carry, such as the index of the frame.",
+        likely_cause(live, rebuilt),
     )
 
 
@@ -128,6 +129,12 @@ def close(one: Answer, other: Answer) -> bool:
 def _called(model: Model, data: Any, rows: int, what: str) -> Answer:
     try:
         return model(data, rows, None)
+    except NotJson as error:
+        raise DeployFailed(
+            STEP,
+            f"The model's answer cannot be sent: {error}.",
+            "Return numbers, strings, booleans, times, lists, dicts or a DataFrame.",
+        ) from error
     except Exception as error:
         if type(error).__name__ == "NotFittedError":
             raise NotFitted("model") from error

@@ -11,14 +11,28 @@ from typing import Any
 import numpy as np
 
 from jupyter_deploy.core.contract import Column, Contract, Form, Tensor, Type
-from jupyter_deploy.replica.answers import json_value
+from jupyter_deploy.errors import SampleMismatch
+from jupyter_deploy.replica.answers import NotJson, json_value
 from jupyter_deploy.wire.arrays import Array
 
 _ROWS_LOOKED_AT = 32
 
 
 def to_arrays(contract: Contract, data: Any) -> list[Array]:
-    """The arrays of a request that holds `data`, which is what `contract` was made from."""
+    """The arrays of a request that holds `data`, which is what `contract` was made from.
+
+    Raises SampleMismatch for a value that JSON cannot say.
+    """
+    try:
+        return _arrays(contract, data)
+    except (NotJson, ValueError, OverflowError) as error:  # a time out of range, among others
+        raise SampleMismatch(
+            f"The sample cannot be sent: {error}.",
+            "Turn it into numbers, strings or datetimes before the model.",
+        ) from error
+
+
+def _arrays(contract: Contract, data: Any) -> list[Array]:
     if contract.form is Form.FRAME:
         return [_column(column, data.iloc[:, index])
                 for index, column in enumerate(contract.columns)]  # fmt: skip

@@ -21,6 +21,10 @@ from jupyter_deploy.wire.arrays import Array
 PREDICTIONS, PROBABILITIES = "predictions", "probabilities"
 
 
+class NotJson(TypeError):
+    """A value that cannot be written as JSON."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a model said, ready for `wire.messages.PredictAnswer`."""
@@ -36,7 +40,7 @@ def answer_of(output: Any, rows: int) -> Answer:
 
     A frame, or a dict of sequences with a value for each row, gives its columns; an array, series
     or list with a value for each row gives "predictions"; anything else is one JSON value.  Raises
-    TypeError when a value cannot be written as JSON.
+    NotJson when a value cannot be written as JSON.
     """
     named = _named_columns(output, rows)
     if named is not None:
@@ -51,7 +55,7 @@ def answer_of(output: Any, rows: int) -> Answer:
 def wireable(values: Any) -> Array:
     """`values` as an array that `wire.pack_arrays` takes.
 
-    Datetimes become ISO 8601 strings, other objects JSON values.  Raises TypeError.
+    Datetimes become ISO 8601 strings, other objects JSON values.  Raises NotJson.
     """
     array = _as_array(values)
     assert array is not None, "only sequences come here"
@@ -70,7 +74,7 @@ def wireable(values: Any) -> Array:
 
 
 def json_value(value: Any) -> Any:
-    """`value` as JSON knows it.  A missing value is None, NaN stays NaN.  Raises TypeError."""
+    """`value` as JSON knows it.  A missing value is None, NaN stays NaN.  Raises NotJson."""
     if value is None or isinstance(value, (bool, int, float, str)):
         # A subclass (np.float64, np.str_, an IntEnum) would be read back as its base.
         return _plain(value)
@@ -129,7 +133,7 @@ def _tabular_value(value: Any) -> Any:
         return [dict(zip(names, json_value(row), strict=True)) for row in rows]
     array = _as_array(value)
     if array is None:
-        raise TypeError(f"the model answers with {_kind(value)}, which cannot be written as JSON")
+        raise NotJson(f"{_kind(value)} cannot be written as JSON")
     return json_value(array.tolist() if array.dtype.kind not in "Mm" else _moments(array))
 
 

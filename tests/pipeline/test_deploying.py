@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sqlite3
 from pathlib import Path
@@ -98,8 +99,26 @@ def test_a_model_that_answers_by_chance_is_stopped(supervisor, data):
 
 def test_a_model_that_uses_what_no_request_carries_is_stopped(supervisor, data):
     sample = data[0].iloc[20:40]
-    with pytest.raises(NotReproduced, match=r"row 0: 0, in the notebook 20"):
+    with pytest.raises(
+        NotReproduced, match=r"row 0: 0, in the notebook 20.*the index of the frame"
+    ):
         run(lambda x: x.index, "churn", sample=sample, origin=ORIGIN, client=supervisor)
+
+
+def test_a_column_that_json_changes_is_named_where_the_answers_differ(supervisor):
+    sample = pd.DataFrame({"n": [1, 2], "at": [dt.time(9), dt.time(17)]})
+    with pytest.raises(NotReproduced, match=r"back the column 'at' \(time, then str\)"):
+        run(lambda x: x["at"].map(repr), "x", sample=sample, origin=ORIGIN, client=supervisor)
+
+
+@pytest.mark.parametrize(("function", "sample", "says"), [
+    (lambda x: x["n"], pd.DataFrame({"n": [b"a"]}), "sample cannot be sent: a builtins.bytes"),
+    (lambda x: x["n"], pd.DataFrame({"n": [dt.datetime(2300, 1, 1)]}), "cannot be sent: Out of b"),
+    (lambda x: x["n"] * 1j, pd.DataFrame({"n": [1]}), "answer cannot be sent: a builtins.complex"),
+])  # fmt: skip
+def test_what_json_cannot_say_is_named_with_its_type(supervisor, function, sample, says):
+    with pytest.raises((DeployFailed, SampleMismatch), match=says):
+        run(function, "churn", sample=sample, origin=ORIGIN, client=supervisor)
 
 
 def test_a_global_that_cannot_travel_is_named_and_nothing_is_left(supervisor, data, home):

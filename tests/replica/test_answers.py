@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jupyter_deploy.replica.answers import answer_of, json_value, wireable
+from jupyter_deploy.replica.answers import NotJson, answer_of, json_value, wireable
 from jupyter_deploy.replica.inputs import build_any, build_array
 from jupyter_deploy.replica.spec import TensorSpec
 from jupyter_deploy.wire.arrays import pack_arrays, unpack_arrays
@@ -38,7 +38,7 @@ def test_a_value_is_written_as_json_knows_it(value, plain):
 
 @pytest.mark.parametrize("value", [object(), b"raw", 1j, lambda: 0])
 def test_what_json_does_not_know_is_refused_with_its_type(value):
-    with pytest.raises(TypeError, match="cannot be written as JSON"):
+    with pytest.raises(NotJson, match="cannot be written as JSON"):
         json_value(value)
 
 
