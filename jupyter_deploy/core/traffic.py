@@ -70,7 +70,7 @@ def roll_back(name: str, traffic: Traffic, to: str | None, known: list[str]) -> 
     or NotFound.
     """
     if to is not None and to not in known:
-        raise NotFound(f"version of {name} that can serve named", to, known)
+        raise NotFound(f"usable {name} version", to, known)
     target = to or rollback_target(traffic, known)
     if target is None or (to is None and traffic.active is None):
         raise NothingToRollBackTo(name)

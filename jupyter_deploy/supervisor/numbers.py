@@ -32,23 +32,29 @@ def number(state: State, name: str, begin: BeginDeploy) -> Numbered:
     known = [one.version for one in state.versions_of(name)]
     failed = [one.version for one in state.versions_of(name) if one.fate == "failed"]
     breaking: tuple[str, ...] = ()
+    kept = "same contract"
     if previous is not None:
-        breaking = tuple(incompatibilities(previous.manifest.contract, begin.contract))
+        before, after = previous.manifest.contract, begin.contract
+        breaking = tuple(incompatibilities(before, after))
+        if incompatibilities(after, before):
+            kept = "compatible contract"
     if begin.options.version is not None:
         version = check_version(name, begin.options.version, known, failed)
         return Numbered(version, "asked for", breaking, previous)
-    bump, why = _bump(begin.options.bump, breaking, first=previous is None)
+    bump, why = _bump(begin.options.bump, breaking, kept, first=previous is None)
     return Numbered(next_version(known, failed, bump), why, breaking, previous)
 
 
-def _bump(asked: Bump | None, breaking: tuple[str, ...], *, first: bool) -> tuple[Bump, str]:
+def _bump(
+    asked: Bump | None, breaking: tuple[str, ...], kept: str, *, first: bool
+) -> tuple[Bump, str]:
     if first:
         return Bump.MINOR, "first version"
     if asked is not None:
         return asked, f"{asked} asked for"
     if breaking:
         return Bump.MAJOR, "; ".join(breaking)
-    return Bump.MINOR, "same contract"
+    return Bump.MINOR, kept
 
 
 def check_options(options: DeployOptions) -> None:

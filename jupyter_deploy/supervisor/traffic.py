@@ -225,7 +225,7 @@ def _forward_to(to: str | None) -> Plan:
         if target is None:
             raise Conflict(f"{name!r} has no version on standby.", "Name one to promote.")
         if target not in good:
-            raise NotFound(f"version of {name} that can serve named", target, good)
+            raise NotFound(f"usable {name} version", target, good)
         return activate(endpoint.traffic, target)
 
     return plan

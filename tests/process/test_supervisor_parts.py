@@ -26,6 +26,7 @@ from jupyter_deploy.wire.messages import PredictAnswer
 
 ORIGIN = Origin("ada", "notebook", notebook="churn.ipynb")
 CONTRACT = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,)))
+OPEN = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,), nullable=True))
 WIDER = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (3,)))
 
 
@@ -117,6 +118,7 @@ def test_an_answer_of_another_form_is_named() -> None:
     ("options", "contract", "expected", "why"),
     [
         (DeployOptions(), CONTRACT, "1.1.0", "same contract"),
+        (DeployOptions(), OPEN, "1.1.0", "compatible contract"),
         (DeployOptions(), WIDER, "2.0.0", "a row has the shape (3,), it was (2,)"),
         (DeployOptions(bump=Bump.PATCH), CONTRACT, "1.0.1", "patch asked for"),
         (DeployOptions(bump=Bump.MAJOR), CONTRACT, "2.0.0", "major asked for"),
