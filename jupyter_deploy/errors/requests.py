@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from jupyter_deploy.errors.base import DeployError
@@ -211,12 +212,13 @@ class Overloaded(RequestError):
 
     code, status, title = "overloaded", 503, "Too many requests are waiting"
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.0) -> None:
         super().__init__("Too many requests are waiting for this endpoint.", "Try again later.")
+        self._seconds = seconds
 
     def headers(self) -> list[tuple[str, str]]:
-        """Queues empty within seconds once the load falls."""
-        return [("retry-after", "1")]
+        """`Retry-After`: the seconds until the wait is bearable at the present pace, at least 1."""
+        return [("retry-after", str(max(1, math.ceil(self._seconds))))]
 
 
 class DeadlineExceeded(RequestError):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from jupyter_deploy.gateway.dispatch.load import Pace, too_late
+from jupyter_deploy.gateway.dispatch.load import BURST_SECONDS, STANDING_SECONDS, Pace, overdue
 
 
 def pace(frames: list[tuple[int, float]]) -> Pace:
@@ -42,17 +44,41 @@ def test_a_slow_start_is_forgotten():
     assert known.seconds(1, 1) < 0.05
 
 
-@pytest.mark.parametrize(
-    ("ahead", "own", "replicas", "late"),
-    [
-        (0.0, 1.0, 1, False),
-        (7.0, 1.0, 1, False),
-        (7.5, 1.0, 1, True),
-        (14.0, 1.0, 2, False),
-        (14.0, 1.0, 0, True),
-    ],
-)
-def test_a_request_is_too_late_when_it_would_end_after_four_fifths_of_its_time(
-    ahead, own, replicas, late
-):
-    assert too_late(ahead, own, replicas, timeout=10.0) is late
+def excess(ahead: float, own: float = 0.0, *, frame: float = 0.01, busy: float = 60.0) -> float:
+    return overdue(ahead, own, frame=frame, busy=busy, timeout=10.0)
+
+
+def test_a_burst_may_wait_for_four_fifths_of_its_time_to_live():
+    assert excess(7.0, 0.9, busy=BURST_SECONDS) <= 0
+    assert excess(7.0, 1.5, busy=BURST_SECONDS) == pytest.approx(0.5)
+
+
+def test_a_queue_that_stands_offers_a_short_wait_only():
+    assert excess(STANDING_SECONDS) <= 0
+    assert excess(STANDING_SECONDS + 0.5) == pytest.approx(0.5)
+
+
+def test_a_few_callers_of_a_slow_model_may_stand_in_line():
+    assert excess(7 * 0.5, frame=0.5) <= 0
+    assert excess(9 * 0.5, frame=0.5) > 0
+
+
+def test_a_large_request_is_not_refused_for_its_own_size_while_there_is_time():
+    assert excess(0.1, 7.0) <= 0
+    assert excess(0.1, 9.0) > 0
+
+
+seconds = st.floats(0, 100)
+
+
+@given(seconds, seconds, seconds, seconds, seconds, st.floats(0.1, 100))
+def test_who_waits_longer_is_never_refused_less(ahead, more, own, frame, busy, timeout):
+    known = {"frame": frame, "busy": busy, "timeout": timeout}
+    assert overdue(ahead + more, own, **known) >= overdue(ahead, own, **known)
+    assert overdue(ahead, own + more, **known) >= overdue(ahead, own, **known)
+
+
+@given(seconds, seconds, seconds, st.floats(0.1, 100))
+def test_an_empty_queue_refuses_only_what_cannot_end_in_time(own, frame, busy, timeout):
+    known = {"frame": frame, "busy": busy, "timeout": timeout}
+    assert (overdue(0.0, own, **known) > 0) == (own > timeout * 0.8)

@@ -1,9 +1,14 @@
-"""How long a request would wait, so that one that cannot be served in time is refused at once.
+"""How long a request would wait, so that one that would wait too long is refused at once.
 
 The estimate: a frame takes a fixed time and a time for each row, both fitted to the frames that
 were answered lately.  What is in flight and what waits is added up and shared among the replicas.
 Before the first answers the estimate is nothing, so that nobody is refused on a guess; while a
 replica is idle nobody is refused at all, so that a wrong estimate corrects itself.
+
+A burst may wait as long as its deadline allows: it is served, and gone.  A queue that stands is
+another thing: it makes everybody late and nobody sooner, so once no replica has been idle for
+BURST_SECONDS only a short wait is offered.  That is CoDel's distinction of good queue and bad
+queue (RFC 8289), made on arrival, where the caller can still be told to go elsewhere.
 """
 
 from __future__ import annotations
@@ -14,6 +19,14 @@ _KEPT = 0.95
 _LEAST = 3.0
 #: An estimate over this share of the time to live is "too late": estimates err.
 _SHARE = 0.8
+#: A queue that has been there for longer than this stands; RFC 8289 calls it the interval.
+BURST_SECONDS = 1.0
+#: The wait that a standing queue offers: gone within two seconds of the end of an overload, and
+#: long enough to keep replicas busy between two arrivals.
+STANDING_SECONDS = 1.5
+#: For a model whose frames take longer: the wait for so many of them, so that a few callers who
+#: each wait for their answer before they ask again are not refused.
+_STANDING_FRAMES = 8
 
 
 class Pace:
@@ -47,9 +60,13 @@ class Pace:
         return max(0.0, (self._n * self._xy - self._x * self._y) / spread)
 
 
-def too_late(ahead: float, own: float, replicas: int, timeout: float) -> bool:
-    """Whether a request would end too late: `ahead` is the work before it, `own` its own.
+def overdue(ahead: float, own: float, *, frame: float, busy: float, timeout: float) -> float:
+    """By how many seconds a request would wait too long; 0 or less: it may wait.
 
-    Seconds of one replica; `timeout` is the request's time to live.
+    `ahead` is the wait before it and `own` the time it takes itself; `frame` is the time of one
+    frame; no replica has been idle for `busy`; `timeout` is what the request has to live.  Seconds.
     """
-    return ahead / max(1, replicas) + own > timeout * _SHARE
+    late = ahead + own - timeout * _SHARE
+    if busy <= BURST_SECONDS:
+        return late
+    return max(late, ahead - max(STANDING_SECONDS, _STANDING_FRAMES * frame))

@@ -49,7 +49,6 @@ class Pieces:
         whole = self._whole
         if answered.cancelled() or whole.future.done():
             return
-        whole.sent_at = self._all[0].sent_at
         self._unanswered -= 1
         self._next()
         if not self._unanswered:

@@ -5,8 +5,9 @@ Life of a request: waiting -> in flight -> answered, with these ways back and ou
     the replica dies            -> waiting, alone; after two deaths alone: Poisonous
     a frame of several fails    -> waiting, alone, so that one bad row fails nobody else
     a frame of one fails        -> ModelFailed
-    the deadline passes         -> DeadlineExceeded, or NoReplica where none was there
-    the queue is full, or so long that the deadline would pass -> Overloaded, at once
+    the deadline passes         -> DeadlineExceeded; Overloaded where the model never had it, or
+                                   NoReplica where there was none
+    the queue is full, or the wait would be too long (load.py) -> Overloaded, at once
     the caller goes             -> out of the queue; what a replica has already is computed
 
 A request of more than MAX_BATCH_ROWS rows goes in pieces where the version may be batched.
@@ -34,7 +35,7 @@ from jupyter_deploy.errors import (
 )
 from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.dispatch.link import ReplicaLink
-from jupyter_deploy.gateway.dispatch.load import Pace, too_late
+from jupyter_deploy.gateway.dispatch.load import Pace, overdue
 from jupyter_deploy.gateway.dispatch.pieces import Pieces
 from jupyter_deploy.gateway.dispatch.poison import PoisonLedger
 from jupyter_deploy.gateway.dispatch.work import (
@@ -111,6 +112,8 @@ class VersionQueue:
         self._flights: dict[ReplicaLink, _Flight] = {}
         self._poison = PoisonLedger()
         self._pace = Pace()
+        #: Since when no replica has been idle; None while one is.
+        self._busy_since: float | None = None
         self._pumping = False
         self._retiring = False
         self._timer: asyncio.TimerHandle | None = None
@@ -149,8 +152,7 @@ class VersionQueue:
             raise Overloaded
         if self._poison and self._poison.holds(work.digest(), now):
             raise Poisonous
-        if self._too_late(work, now):
-            raise Overloaded
+        self._check_wait(work, now)
         work.queued_at = now
         work.deadline = now + self._timeout
         work.alone = work.alone or not self._batchable
@@ -221,17 +223,25 @@ class VersionQueue:
         self._waiting.append(work)
         self._rows_waiting += work.input.count
 
-    def _too_late(self, work: Work, now: float) -> bool:
+    def _check_wait(self, work: Work, now: float) -> None:
+        """Raises Overloaded when `work` would wait for too long."""
         if self._idle or not self._flights:
-            return False
+            return
         rows = self._rows_waiting
         frames = -(-rows // MAX_BATCH_ROWS) if self._batchable else len(self._waiting)
-        ahead = self._pace.seconds(frames, rows) + sum(
+        work_ahead = self._pace.seconds(frames, rows) + sum(
             max(0.0, self._pace.seconds(1, flight.rows) - (now - flight.batch[0].sent_at))
             for flight in self._flights.values()
         )
-        own = self._pace.seconds(-(-work.input.count // MAX_BATCH_ROWS), work.input.count)
-        return too_late(ahead, own, len(self._flights), self._timeout)
+        excess = overdue(
+            work_ahead / len(self._flights),
+            self._pace.seconds(-(-work.input.count // MAX_BATCH_ROWS), work.input.count),
+            frame=max(self._pace.seconds(1, flight.rows) for flight in self._flights.values()),
+            busy=0.0 if self._busy_since is None else now - self._busy_since,
+            timeout=self._timeout,
+        )
+        if excess > 0:
+            raise Overloaded(excess)
 
     def _pump_soon(self) -> None:
         # Once for all that this turn of the loop has read, so that they go as one frame.
@@ -247,6 +257,10 @@ class VersionQueue:
             if batch:
                 self._send(self._idle.popleft(), batch)
         self._rows_waiting = sum(work.input.count for work in self._waiting)
+        if self._idle:
+            self._busy_since = None
+        elif self._busy_since is None:
+            self._busy_since = time.monotonic()
 
     def _send(self, link: ReplicaLink, batch: list[Work]) -> None:
         now = time.monotonic()
@@ -260,6 +274,8 @@ class VersionQueue:
             return
         for work in batch:
             work.sent_at = now
+            if work.whole is not None:
+                work.whole.sent_at = work.whole.sent_at or now
         rows = sum(work.input.count for work in batch)
         self._flights[link] = _Flight(link.send(payload), batch, rows)
 
@@ -273,9 +289,9 @@ class VersionQueue:
         match frame.kind:
             case Kind.PREDICTED:
                 self._predicted(batch, frame)
-            case Kind.EXPIRED:
+            case Kind.EXPIRED:  # before the model was called
                 for work in batch:
-                    work.fail(DeadlineExceeded(self._timeout))
+                    work.fail(Overloaded())
             case Kind.FAILED:
                 self._retry_singly(batch, ModelFailed(), _trace(frame))
 
@@ -336,11 +352,15 @@ class VersionQueue:
         for work in list(self._open):
             if work.deadline > now:
                 break
-            waited_only = work.sent_at == 0.0 and not self.connected
-            work.fail(NoReplica() if waited_only else DeadlineExceeded(self._timeout))
+            work.fail(self._expired(work))
             del self._open[work]
         self._waiting = deque(work for work in self._waiting if not work.ended)
         self._watch_deadlines()
+
+    def _expired(self, work: Work) -> RequestError:
+        if work.sent_at:
+            return DeadlineExceeded(self._timeout)
+        return Overloaded() if self.connected else NoReplica()
 
     def _drain(self, link: ReplicaLink) -> None:
         link.draining = True
