@@ -31,7 +31,9 @@ _SAMPLE_KINDS = (".csv", ".parquet", ".json")
 @click.option("--version", metavar="X.Y.Z", help="The version's number, instead of the next one.")
 @click.option("--bump", type=click.Choice(["major", "minor", "patch"]), help="What grows.")
 @click.option("--stage", is_flag=True, help="Start it warm, and leave the traffic where it is.")
-@click.option("--replicas", type=click.IntRange(1, 64), help="How many processes serve it.")
+@click.option(
+    "--replicas", metavar="N|MIN:MAX", help="How many processes serve it; a range follows the load."
+)
 @click.option("--timeout", type=click.FloatRange(0.1, 3600), help="Seconds for each request.")
 @json_option
 def deploy(
@@ -42,7 +44,7 @@ def deploy(
     version: str | None,
     bump: str | None,
     stage: bool,
-    replicas: int | None,
+    replicas: str | None,
     timeout: float | None,
     as_json: bool,
 ) -> None:
@@ -51,16 +53,19 @@ def deploy(
     A model that is in a notebook is deployed there, with %deploy.
     """
     from jupyter_deploy.client.models import DeployOptions
+    from jupyter_deploy.core.scaling import parse_range
     from jupyter_deploy.core.versions import Bump
 
     if version is not None and bump is not None:
         raise click.UsageError("--version and --bump exclude each other: leave one out.")
+    limits = None if replicas is None else parse_range(replicas)
     options = DeployOptions(
         version=version,
         bump=Bump(bump) if bump is not None else None,
         stage=stage,
-        replicas=replicas,
+        replicas=None if limits is None else limits.least,
         timeout_seconds=timeout,
+        most_replicas=limits.most if limits is not None and limits.scales else None,
     )
     rows = _read_sample(sample) if sample is not None else None
     progress = StepLines(quiet=as_json)

@@ -65,12 +65,13 @@ def endpoint_table(endpoints: list[EndpointStatus] | tuple[EndpointStatus, ...])
 
 def _endpoint_row(endpoint: EndpointStatus) -> tuple[str, ...]:
     replicas = sum(len(version.replicas) for version in endpoint.versions)
+    limits = [_range(version) for version in endpoint.versions if version.state == "active"]
     return (
         endpoint.name,
         endpoint.state,
         endpoint.active or "-",
         endpoint.standby or "-",
-        str(replicas),
+        " ".join([str(replicas), *filter(None, limits)]),
         endpoint.url,
     )
 
@@ -82,10 +83,16 @@ def version_text(version: VersionStatus) -> str:
     rows += [("MLflow", f"{version.mlflow_uri} (version {version.mlflow_version})")]
     rows += [("why", version.why)] if version.why else []
     rows += [("reason", version.reason)] if version.reason else []
+    rows += [("scales", _range(version))] if _range(version) else []
     rows += [("replica", f"{r.state}, pid {r.pid or '-'}") for r in version.replicas]
     rows += [("log", line) for line in version.log]
     # The first row is the header: version and state.
     return table((version.version, version.state), rows)
+
+
+def _range(version: VersionStatus) -> str:
+    least, most = version.least_replicas, version.most_replicas
+    return f"({least} to {most})" if most > least else ""
 
 
 def _who(origin: Origin) -> str:

@@ -31,6 +31,7 @@ class VersionStatus:
     """One version in the history of an endpoint.
 
     `why` says why it has this number or state; `log` holds the last lines of a version that failed.
+    It has from `least_replicas` to `most_replicas` replicas, as the load needs.
     """
 
     version: str
@@ -44,6 +45,8 @@ class VersionStatus:
     log: tuple[str, ...] = ()
     replicas: tuple[ReplicaStatus, ...] = ()
     previous: str | None = None
+    least_replicas: int = 1
+    most_replicas: int = 1
 
 
 @dataclass(frozen=True)
@@ -122,13 +125,17 @@ class Status:
 
 @dataclass(frozen=True)
 class DeployOptions:
-    """What the person asked for; None means the default or what the endpoint has now."""
+    """What the person asked for; None means the default or what the endpoint has now.
+
+    With `most_replicas` there are from `replicas` to so many, as the load needs.
+    """
 
     version: str | None = None
     bump: Bump | None = None
     stage: bool = False
     replicas: int | None = None
     timeout_seconds: float | None = None
+    most_replicas: int | None = None
 
 
 @dataclass(frozen=True)

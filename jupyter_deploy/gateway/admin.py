@@ -33,6 +33,7 @@ class Admin:
                 Route("/reload", self._reload, methods=["POST"]),
                 Route("/stats", self._stats),
                 Route("/history", self._history),
+                Route("/load", self._load),
                 Route("/metrics", self._metrics),
             ]
         )
@@ -63,6 +64,13 @@ class Admin:
         if "seal" in request.query_params:
             recorder.seal()
         return _json(recorder.after(request.query_params.get("after", "")))
+
+    async def _load(self, _request: Request) -> Response:
+        versions = [
+            (one.endpoint, one.route.version, one.queue.waiting, one.queue.busy_seconds)
+            for one in self._routes.services()
+        ]
+        return _json({"pid": os.getpid(), "at": time.monotonic(), "versions": versions})
 
     async def _metrics(self, _request: Request) -> Response:
         return Response(exposition(self._routes.counts()), media_type="text/plain; version=1.0.0")

@@ -368,7 +368,11 @@ def _mlflow(version: VersionStatus, tracking_uri: str) -> Cell:
 
 def _replicas(version: VersionStatus) -> str:
     ready = sum(replica.state == "ready" for replica in version.replicas)
-    return f"{ready} of {len(version.replicas)} ready" if version.replicas else "none"
+    if not version.replicas:
+        return "none"
+    least, most = version.least_replicas, version.most_replicas
+    scales = f"; {least} to {most}, as the load needs" if most > least else ""
+    return f"{ready} of {len(version.replicas)} ready{scales}"
 
 
 def _place(origin: Origin) -> str:

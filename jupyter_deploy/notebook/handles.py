@@ -18,6 +18,7 @@ from jupyter_deploy.client.inference import InferenceClient
 from jupyter_deploy.client.models import ChangeTraffic, DeployOptions, EndpointStatus, VersionStatus
 from jupyter_deploy.core.limits import parse_duration
 from jupyter_deploy.core.names import endpoint_name
+from jupyter_deploy.core.scaling import parse_range
 from jupyter_deploy.core.series import DAY, MINUTE
 from jupyter_deploy.core.versions import Bump, parse_version
 from jupyter_deploy.errors import DeployError, Unavailable, UsageError
@@ -236,7 +237,7 @@ def deploy(
     version: str | None = None,
     bump: str | None = None,
     stage: bool = False,
-    replicas: int | None = None,
+    replicas: int | str | None = None,
     timeout: float | None = None,
 ) -> Deployment:
     """Serve `model` as endpoint `name`: package, register, prove, start, and give it the traffic.
@@ -244,7 +245,8 @@ def deploy(
     `model` is a fitted estimator, a function over a frame or an array, or an MLflow model URI.
     `sample` are rows to infer the contract from; without it, a frame among the caller's names whose
     columns are the ones that the model was fitted on.  `stage` keeps it warm without traffic;
-    `timeout` is what one prediction may take, in seconds.
+    `timeout` is what one prediction may take, in seconds; `replicas` is a number of processes, or a
+    range that follows the load: "1:4".
 
     Raises UsageError and its kinds, DeployInProgress, VersionExists, and DeployFailed with the step
     that failed; what was serving then goes on serving.
@@ -268,7 +270,7 @@ def options(
     version: str | None,
     bump: str | None,
     stage: bool,
-    replicas: int | None,
+    replicas: int | str | None,
     timeout: float | None,
 ) -> DeployOptions:
     """What was asked for, checked.  Raises UsageError or InvalidVersion."""
@@ -276,16 +278,16 @@ def options(
         raise UsageError("A deploy takes a version or a bump, not both.", "Leave one of them out.")
     if bump is not None and bump not in list(Bump):
         raise UsageError(f"{bump!r} is not a part of a version.", "Take major, minor or patch.")
-    if replicas is not None and not 1 <= replicas <= 64:
-        raise UsageError(f"{replicas} replicas are not possible.", "Take 1 to 64.")
+    limits = None if replicas is None else parse_range(replicas)
     if timeout is not None and not 0 < timeout <= 3600:
         raise UsageError(f"A timeout of {timeout:g} s is not possible.", "Take 1 to 3600 seconds.")
     return DeployOptions(
         version=None if version is None else str(parse_version(version)),
         bump=None if bump is None else Bump(bump),
         stage=stage,
-        replicas=replicas,
+        replicas=None if limits is None else limits.least,
         timeout_seconds=timeout,
+        most_replicas=limits.most if limits is not None and limits.scales else None,
     )
 
 

@@ -54,12 +54,12 @@ class DeployMagics(Magics):  # type: ignore[misc]  # IPython has no types
     @argument("--version", metavar="X.Y.Z", help="the version, instead of the next one")
     @argument("--bump", choices=[str(part) for part in Bump], help="which part of it grows")
     @argument("--stage", action="store_true", help="keep it warm, without traffic")
-    @argument("--replicas", type=int, metavar="N", help="how many processes serve it")
+    @argument("--replicas", metavar="N|MIN:MAX", help="how many processes serve it; 1:4: as needed")
     @argument("--env", choices=["kernel"], default="kernel", help="serve with this interpreter")
     @argument("--timeout", type=float, metavar="SECONDS", help="what one prediction may take")
     @kwds(
         usage="deploy MODEL --name NAME [--sample EXPR] [--version X.Y.Z | --bump "
-        "major|minor|patch] [--stage] [--replicas N] [--env kernel] [--timeout SECONDS]"
+        "major|minor|patch] [--stage] [--replicas N|MIN:MAX] [--env kernel] [--timeout SECONDS]"
     )
     @no_var_expand
     @needs_local_scope

@@ -67,6 +67,10 @@ class SupervisorApp(JupyterApp):  # type: ignore[misc]
         config=True
     )
 
+    scale_down_seconds = Float(
+        300.0, min=1.0, help="How long the load must stay low before replicas are stopped."
+    ).tag(config=True)
+
     @validate("ip")
     def _loopback_only(self, proposal: dict[str, Any]) -> str:
         try:
@@ -112,6 +116,7 @@ class SupervisorApp(JupyterApp):  # type: ignore[misc]
             start_seconds=self.start_seconds,
             timeout_seconds=self.timeout_seconds,
             drain_seconds=self.drain_seconds,
+            scale_down_seconds=self.scale_down_seconds,
         )
 
 

@@ -27,6 +27,7 @@ from jupyter_deploy.client.models import (
 )
 from jupyter_deploy.core.manifest import MANIFEST, MODEL, Manifest
 from jupyter_deploy.core.names import endpoint_name
+from jupyter_deploy.core.scaling import Range
 from jupyter_deploy.errors import (
     Conflict,
     DeployError,
@@ -191,7 +192,9 @@ class Deploys:
         options, settings = deploy.options, self._parts.settings
         before = self._parts.state.versions_of(deploy.endpoint)
         previous = next((one for one in before if one.version == deploy.previous), None)
-        replicas = settings.replicas if previous is None else previous.replicas
+        limits = Range(settings.replicas, settings.replicas) if previous is None else previous.range
+        if options.replicas is not None:
+            limits = Range(options.replicas, options.most_replicas or options.replicas)
         seconds = settings.timeout_seconds if previous is None else previous.timeout_seconds
         return Version(
             number=0,
@@ -204,7 +207,8 @@ class Deploys:
             created_at=time.time(),
             origin=deploy.origin,
             previous=deploy.previous,
-            replicas=replicas if options.replicas is None else options.replicas,
+            replicas=limits.least,
+            most_replicas=limits.most if limits.scales else None,
             timeout_seconds=seconds if options.timeout_seconds is None else options.timeout_seconds,
             manifest=manifest,
         )

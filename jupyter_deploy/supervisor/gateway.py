@@ -16,6 +16,7 @@ import os
 import socket
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import httpx
 import msgspec
 
 from jupyter_deploy.core import lifecycle
+from jupyter_deploy.core.scaling import Sight, Work
 from jupyter_deploy.core.series import History
 from jupyter_deploy.errors import StateUnavailable, Unavailable
 from jupyter_deploy.supervisor.journal import Journal
@@ -39,6 +41,13 @@ _BACKLOG = 1024
 _SHORT_LIFE_SECONDS = 5.0
 _START_SECONDS = 15.0
 _TRY_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    pid: int
+    at: float
+    versions: list[tuple[str, str, int, float]]
 
 
 class Gateway:
@@ -174,6 +183,16 @@ class Gateway:
             raise Unavailable(
                 "The gateway does not answer now.", "Try again in a moment."
             ) from error
+
+    async def sights(self) -> list[Sight]:
+        """What waits and what is at work, as each gateway says that answers."""
+        try:
+            response = await self._http.get("/load")
+            said = msgspec.json.decode(response.raise_for_status().content, type=_Load)
+        except (httpx.HTTPError, msgspec.DecodeError):
+            return []
+        work = {(name, version): Work(n, busy) for name, version, n, busy in said.versions}
+        return [Sight(said.pid, said.at, work)]
 
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, end the process, close the socket."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from jupyter_deploy.core.manifest import EXPECTED, MODEL, SAMPLE, Origin
+from jupyter_deploy.core.scaling import Range
 from jupyter_deploy.errors import DeployFailed, ReplicaFailed
 from jupyter_deploy.registry.fetch import digest
 from jupyter_deploy.supervisor import proof
@@ -49,10 +51,11 @@ class Job:
         with self._parts.hold(version.number, 1):
             with progress.step("prove") as words:
                 words.append(await self._prove())
-            with self._parts.hold(version.number, version.replicas):
+            count = self._parts.needed(version)
+            with self._parts.hold(version.number, count):
                 with progress.step("start") as words:
-                    await self._start()
-                    words.append(f"{version.replicas} ready and warm")
+                    await self._parts.replicas.settled(version.number, count, step="start")
+                    words.append(f"{count} ready and warm{_beyond_cores(version.range)}")
                 with progress.step("switch") as words:
                     await self._traffic.switch(version, staged=staged, origin=origin)
                     words.append("warm, no traffic" if staged else "all traffic")
@@ -72,10 +75,6 @@ class Job:
             return f"{loaded}; without a sample its answers are not compared"
         rows = await self._compare(report)
         return f"{loaded} and gave the same answers to {rows} rows"
-
-    async def _start(self) -> None:
-        version = self._version
-        await self._parts.replicas.settled(version.number, version.replicas, step="start")
 
     async def _compare(self, report: Report) -> int:
         """Compare the replica's answers with the notebook's; how many rows.
@@ -119,6 +118,13 @@ class Job:
         reason = f"In a fresh process the model raises {raised.type}: {raised.message}"
         fix = of_report(raised, self._version.manifest.packages)
         return Failure(reason[:400], fix, tuple(str(said.get("trace", "")).splitlines()[-15:]))
+
+
+def _beyond_cores(limits: Range) -> str:
+    cores = os.cpu_count() or 1
+    if not limits.scales or limits.most <= cores:
+        return ""
+    return f"; up to {limits.most} share {cores} cores, more than one for each is seldom faster"
 
 
 def _sample(file: Path) -> tuple[bytes, int]:

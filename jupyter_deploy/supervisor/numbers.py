@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from jupyter_deploy.client.models import BeginDeploy, DeployOptions
 from jupyter_deploy.core.contract import incompatibilities
+from jupyter_deploy.core.scaling import Range
 from jupyter_deploy.core.versions import Bump, check_version, next_version
 from jupyter_deploy.errors import UsageError
 from jupyter_deploy.supervisor.state import State, Version
 
-_MOST_REPLICAS = 64
 _LONGEST_TIMEOUT = 3600.0
 
 
@@ -61,8 +61,10 @@ def check_options(options: DeployOptions) -> None:
     """Raises UsageError for numbers that cannot be."""
     if options.version is not None and options.bump is not None:
         raise UsageError("A version and a bump cannot both be asked for.", "Leave one out.")
-    if options.replicas is not None and not 1 <= options.replicas <= _MOST_REPLICAS:
-        raise UsageError(f"{options.replicas} replicas cannot be.", f"Take 1 to {_MOST_REPLICAS}.")
+    if options.replicas is not None:
+        Range(options.replicas, options.most_replicas or options.replicas)
+    elif options.most_replicas is not None:
+        raise UsageError("Replicas have a most and no least.", "Give both: 1:4.")
     timeout = options.timeout_seconds
     if timeout is not None and not (math.isfinite(timeout) and 0 < timeout <= _LONGEST_TIMEOUT):
         raise UsageError(

@@ -24,8 +24,9 @@ from jupyter_deploy.supervisor.metrics.collector import Collector
 from jupyter_deploy.supervisor.registrar import Registrar
 from jupyter_deploy.supervisor.replicas import Replicas
 from jupyter_deploy.supervisor.routes import Routes
+from jupyter_deploy.supervisor.scaler import Scaler
 from jupyter_deploy.supervisor.settings import Settings
-from jupyter_deploy.supervisor.state import State, desired
+from jupyter_deploy.supervisor.state import State, Version, desired
 from jupyter_deploy.supervisor.store import Store
 
 
@@ -43,6 +44,7 @@ class Parts:
     registrar: Registrar
     collector: Collector
     baselines: Baselines
+    scaler: Scaler
     _holds: dict[int, Counter[int]] = field(default_factory=dict)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
@@ -55,7 +57,16 @@ class Parts:
         """Have the replicas follow what ought to be."""
         holds = {number: max(counts) for number, counts in self._holds.items() if counts}
         warm = self.settings.standby_warm
-        self.replicas.want(desired(self.state, holds, standby_warm=warm))
+        scaled = self.scaler.wanted
+        self.replicas.want(desired(self.state, holds, standby_warm=warm, scaled=scaled))
+
+    def needed(self, version: Version) -> int:
+        """How many replicas a version needs to take the traffic of the one that serves now."""
+        active = self.state.endpoint(version.endpoint).traffic.active
+        living, count = self.replicas.living(), 0
+        if active is not None:
+            count = living[self.state.version(version.endpoint, active).number]
+        return self.scaler.begin(version, max(count, living[version.number]))
 
     @contextlib.contextmanager
     def hold(self, number: int, count: int) -> Iterator[None]:

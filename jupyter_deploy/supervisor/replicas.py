@@ -12,6 +12,7 @@ import logging
 import random
 import secrets
 import time
+from collections import Counter
 from collections.abc import Awaitable, Mapping
 from typing import assert_never
 
@@ -75,6 +76,11 @@ class Replicas:
     def ready(self, number: int) -> int:
         """How many replicas of a version are ready."""
         return sum(slot.life.phase is Phase.READY for slot in self._of(number))
+
+    def living(self) -> Counter[int]:
+        """How many replicas each version has that are not on their way out."""
+        staying = (slot for slot in self._slots if slot.life.phase is not Phase.STOPPING)
+        return Counter(slot.number for slot in staying)
 
     def statuses(self, number: int) -> tuple[ReplicaStatus, ...]:
         """The replicas of a version, for a person."""

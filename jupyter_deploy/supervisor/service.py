@@ -34,6 +34,7 @@ from jupyter_deploy.supervisor.registrar import Registrar
 from jupyter_deploy.supervisor.registry_ui import RegistryUiProcess
 from jupyter_deploy.supervisor.replicas import Replicas
 from jupyter_deploy.supervisor.routes import Routes
+from jupyter_deploy.supervisor.scaler import Scaler
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.slots import Wiring
 from jupyter_deploy.supervisor.state import Version
@@ -43,6 +44,8 @@ from jupyter_deploy.supervisor.traffic import TrafficChanges
 _log = logging.getLogger(__name__)
 #: How often logs are measured: what a process prints in between is all that they can be too long.
 _LOG_SECONDS = 5.0
+#: How often the load of versions that scale is looked at.
+_SCALE_SECONDS = 1.0
 
 
 class Supervisor:
@@ -76,6 +79,7 @@ class Supervisor:
             registrar=self.registrar,
             collector=self.collector,
             baselines=self.baselines,
+            scaler=Scaler(settings, self.journal, self.gateway.sights),
         )
         self.traffic = TrafficChanges(self.parts)
         self.deploys = Deploys(self.parts, self.traffic)
@@ -115,12 +119,14 @@ class Supervisor:
         with _noted():
             self.routes.write()
         self.gateway.keep()
+        self.parts.scaler.adopt(self.store.state, self.replicas.living())
         self.parts.reconcile()
         with _noted():
             await self.deploys.recover()
         self.routes.changed()
         parts = (self.routes.run, self.journal.run, self.registrar.run, self.deploys.sweep)
-        for part in (*parts, self.store.run, self._cap_logs, self.collector.run):
+        own = (self._cap_logs, self._scale)
+        for part in (*parts, self.store.run, *own, self.collector.run):
             self._spawn(_for_ever(part))
 
     async def _use_no_number_twice(self) -> None:
@@ -165,6 +171,12 @@ class Supervisor:
             await asyncio.sleep(_LOG_SECONDS)
             for log in self.settings.logs.glob("*.log"):
                 await asyncio.to_thread(logs.cap, log, self.settings.max_log_bytes)
+
+    async def _scale(self) -> None:
+        while True:
+            await asyncio.sleep(_SCALE_SECONDS)
+            if await self.parts.scaler.look(self.store.state):
+                self.parts.reconcile()
 
     async def _published(self) -> None:
         with contextlib.suppress(OSError):

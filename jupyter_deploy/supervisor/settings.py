@@ -32,6 +32,8 @@ class Settings:
     drain_seconds: float = 30.0
     timeout_seconds: float = 30.0
     heartbeat_seconds: float = 2.0
+    #: Replicas that nothing has needed for as long as this are stopped, down to the range's least.
+    scale_down_seconds: float = 300.0
     max_log_bytes: int = 10_000_000
     log_level: str = "INFO"
 

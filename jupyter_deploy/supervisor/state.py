@@ -13,6 +13,7 @@ from jupyter_deploy.client.models import DeployOptions
 from jupyter_deploy.core.keys import StoredKey
 from jupyter_deploy.core.manifest import Manifest, Origin
 from jupyter_deploy.core.names import NOTEBOOK
+from jupyter_deploy.core.scaling import Range
 from jupyter_deploy.core.traffic import Traffic, VersionState
 from jupyter_deploy.core.versions import parse_version
 from jupyter_deploy.errors import NotFound
@@ -38,6 +39,13 @@ class Version:
     replicas: int
     timeout_seconds: float
     manifest: Manifest
+    #: None: always `replicas`, whatever the load.
+    most_replicas: int | None = None
+
+    @property
+    def range(self) -> Range:
+        """How many replicas it may have."""
+        return Range(self.replicas, self.most_replicas or self.replicas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +162,23 @@ class State:
         return next((one for one in self.deploys if one.endpoint == endpoint), None)
 
 
-def desired(state: State, holds: Mapping[int, int], *, standby_warm: bool) -> dict[int, int]:
+def desired(
+    state: State,
+    holds: Mapping[int, int],
+    *,
+    standby_warm: bool,
+    scaled: Mapping[int, int] | None = None,
+) -> dict[int, int]:
     """How many replicas each version (by number) ought to have.
 
-    `holds` are the versions that a deploy or a change of traffic is bringing up.
+    `holds` are the versions that a deploy or a change of traffic is bringing up; `scaled` says how
+    many those need whose number follows the load.
     """
     wanted = dict(holds)
     for endpoint in state.endpoints.values():
         warm = [endpoint.traffic.active, endpoint.traffic.standby if standby_warm else None]
         for name in filter(None, warm):
             version = state.version(endpoint.name, name)
-            wanted[version.number] = max(version.replicas, wanted.get(version.number, 0))
+            needed = version.range.clamp((scaled or {}).get(version.number, 0))
+            wanted[version.number] = max(needed, wanted.get(version.number, 0))
     return wanted

@@ -69,10 +69,11 @@ class TrafficChanges:
         assert target is not None
         version = self._parts.state.version(name, target)
         warm = self._parts.replicas.ready(version.number) > 0
-        with self._parts.hold(version.number, version.replicas):
+        count = self._parts.needed(version)
+        with self._parts.hold(version.number, count):
             if not warm:
                 self._check_folder(version)
-                await self._parts.replicas.settled(version.number, version.replicas, step="start")
+                await self._parts.replicas.settled(version.number, count, step="start")
             async with self._parts.lock(name):
                 now = _unchanged(self._parts.state, name, change.generation)
                 detail = f"all traffic from {now.traffic.active or 'nothing'} to {target}"

@@ -66,6 +66,8 @@ def version(parts: Parts, one: Version) -> VersionStatus:
         log=one.log,
         replicas=parts.replicas.statuses(one.number),
         previous=one.previous,
+        least_replicas=one.range.least,
+        most_replicas=one.range.most,
     )
 
 

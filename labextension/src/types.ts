@@ -56,6 +56,8 @@ export interface VersionStatus {
   log: readonly string[];
   replicas: readonly ReplicaStatus[];
   previous: string | null;
+  least_replicas: number;
+  most_replicas: number;
 }
 
 /** What an endpoint did lately: a rate of the last seconds, shares of the last minute. */

@@ -28,7 +28,7 @@ def shell():
         ("deploy 1 --name churn --version 1.x", "'1.x' is not a version"),
         ("deploy 1 --name churn --version 1.0.0 --bump major", "not both"),
         ("deploy 1 --name churn --bump huge", "invalid choice: 'huge'"),
-        ("deploy 1 --name churn --replicas two", "invalid int value: 'two'"),
+        ("deploy 1 --name churn --replicas two", "is no number of replicas"),
         ("deploy 1 --name churn --replicas 0", "0 replicas"),
         ("deploy 1 --name churn --timeout -1", "timeout of -1 s"),
         ("deploy 1 --name churn --env isolated", "invalid choice: 'isolated'"),

@@ -156,6 +156,20 @@ def test_active_and_standby_run_and_what_is_held_and_nothing_else() -> None:
     assert desired(known, {2: 1}, standby_warm=False) == {2: 2}
 
 
+def test_a_version_with_a_range_runs_as_often_as_its_load_needs() -> None:
+    scales = replace(version(1, "1.0.0"), most_replicas=4)
+    known = state(scales, version(2, "1.1.0"), active="1.0.0", standby="1.1.0")
+    assert desired(known, {}, standby_warm=True) == {1: 1, 2: 1}
+    assert desired(known, {1: 2}, standby_warm=True, scaled={1: 3, 2: 3}) == {1: 3, 2: 1}
+    assert desired(known, {}, standby_warm=True, scaled={1: 9}) == {1: 4, 2: 1}
+
+
+def test_a_most_without_a_least_is_refused() -> None:
+    for options in (DeployOptions(most_replicas=2), DeployOptions(replicas=3, most_replicas=2)):
+        with pytest.raises(UsageError, match="1:4"):
+            number(State(), "churn", BeginDeploy(CONTRACT, ORIGIN, options))
+
+
 def test_the_snapshot_has_what_serves_and_the_keys_that_are_good() -> None:
     known = state(version(1, "1.0.0"), version(2, "1.1.0"), active="1.1.0")
     good = Key(StoredKey("a", "notebook", "0" * 64, ("churn",)), 0.0, None, "")

@@ -110,6 +110,7 @@ class VersionQueue:
         self._links: dict[str, ReplicaLink] = {}
         self._idle: deque[ReplicaLink] = deque()
         self._flights: dict[ReplicaLink, _Flight] = {}
+        self._busy = 0.0
         self._poison = PoisonLedger()
         self._pace = Pace()
         #: Since when no replica has been idle; None while one is.
@@ -122,6 +123,12 @@ class VersionQueue:
     def waiting(self) -> int:
         """Requests that no replica has yet."""
         return sum(not work.ended for work in self._waiting)
+
+    @property
+    def busy_seconds(self) -> float:
+        """Seconds that replicas have been at work, added up over all of them."""
+        now = time.monotonic()
+        return self._busy + sum(now - flight.batch[0].sent_at for flight in self._flights.values())
 
     @property
     def connected(self) -> int:
@@ -198,6 +205,7 @@ class VersionQueue:
             in_flight = len(flight.batch) if flight else 0
             self._log.warning("replica lost", replica=link.replica_id, in_flight=in_flight)
         if flight is not None:
+            self._busy += time.monotonic() - flight.batch[0].sent_at
             self._died_with(flight.batch)
 
     def link_frame(self, link: ReplicaLink, frame: Frame) -> None:
@@ -206,6 +214,7 @@ class VersionQueue:
         if flight is None or flight.frame_id != frame.id:
             return
         del self._flights[link]
+        self._busy += time.monotonic() - flight.batch[0].sent_at
         if link.draining:
             link.close()
         else:

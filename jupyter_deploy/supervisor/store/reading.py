@@ -52,7 +52,7 @@ def _versions(connection: Connection, manifests: dict[int, Manifest]) -> list[Ve
         text(
             """
             SELECT number, endpoint, version, fate, why, reason, log, created_at, origin,
-                   previous, replicas, timeout_seconds
+                   previous, replicas, timeout_seconds, most_replicas
             FROM versions ORDER BY number
             """
         )
@@ -75,6 +75,7 @@ def _version(row: Row[Any], manifest: Manifest) -> Version:
         replicas=row.replicas,
         timeout_seconds=row.timeout_seconds,
         manifest=manifest,
+        most_replicas=row.most_replicas,
     )
 
 

@@ -102,7 +102,10 @@ _FIRST = (
     "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+#: NULL: always as many as `replicas` says.
+_RANGES = ("ALTER TABLE versions ADD COLUMN most_replicas INTEGER CHECK (most_replicas > 0)",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _RANGES)
 
 
 def migrate(connection: Connection) -> None:

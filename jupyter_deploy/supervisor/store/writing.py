@@ -58,9 +58,9 @@ def version(connection: Connection, new: Version) -> int:
         text(
             """
             INSERT INTO versions (endpoint, version, fate, why, reason, log, created_at, origin,
-                                  previous, replicas, timeout_seconds, manifest)
+                                  previous, replicas, timeout_seconds, manifest, most_replicas)
             VALUES (:endpoint, :version, :fate, :why, :reason, :log, :created_at, :origin,
-                    :previous, :replicas, :timeout_seconds, :manifest)
+                    :previous, :replicas, :timeout_seconds, :manifest, :most_replicas)
             RETURNING number
             """
         ),
@@ -77,6 +77,7 @@ def version(connection: Connection, new: Version) -> int:
             "replicas": new.replicas,
             "timeout_seconds": new.timeout_seconds,
             "manifest": _json(new.manifest),
+            "most_replicas": new.most_replicas,
         },
     )
     return int(result.scalar_one())

@@ -41,6 +41,8 @@ export function version(of: Partial<VersionStatus> = {}): VersionStatus {
       { replica_id: 'r1', pid: 7, state: 'ready', restarts: 0, rss_bytes: 1e8 }
     ],
     previous: null,
+    least_replicas: 1,
+    most_replicas: 1,
     ...of
   };
 }
