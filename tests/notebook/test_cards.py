@@ -60,6 +60,12 @@ def deployed(**more):
     return cards.deployed(new, endpoint(new), manifest(**more), steps(*["done"] * 6), ["a note"])
 
 
+def test_the_card_says_from_how_many_to_how_many_replicas_there_may_be():
+    new = version("1.1.0", "active", least_replicas=1, most_replicas=4)
+    shown = cards.deployed(new, endpoint(new), manifest(), steps(*["done"] * 6), [])
+    assert dict(shown.facts)["Replicas"] == "1 of 1 ready; 1 to 4, as the load needs"
+
+
 KEY = KeyStatus("3f2aK9xQ12ab", "crm", ("churn",), NOW, "600/minute", NOW + 60, None, None)
 FAILED = ReplicaFailed("start", "It ended.", "Mend it.", ["line 1", "ModuleNotFoundError: x"])
 ALL = {
