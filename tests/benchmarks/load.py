@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,22 +22,21 @@ from benchmarks.peer import Target
 TIMEOUT_SECONDS = 60
 
 SCRIPT = """
-local bodies = { %(bodies)s }
-local headers = { %(headers)s }
+local calls = { %s }
 local requests, at = {}, 0
 function init(arguments)
-  for i, body in ipairs(bodies) do
-    requests[i] = wrk.format("POST", %(path)s, headers, body)
+  for i, call in ipairs(calls) do
+    requests[i] = wrk.format("POST", call.path, call.headers, call.body)
   end
 end
 function request()
-  at = at %% #requests + 1
+  at = at % #requests + 1
   return requests[at]
 end
 function done(summary, latency, requests)
   local e = summary.errors
   io.write(string.format(
-    'RESULT {"requests":%%d,"microseconds":%%d,"p50":%%f,"p99":%%f,"not_2xx":%%d,"failed":%%d}\\n',
+    'RESULT {"requests":%d,"microseconds":%d,"p50":%f,"p99":%f,"not_2xx":%d,"failed":%d}\\n',
     summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
     e.status, e.connect + e.read + e.write + e.timeout))
 end
@@ -64,8 +64,8 @@ class Load:
         return self.requests > 0 and not self.not_2xx and not self.failed
 
 
-def wrk(url: str, target: Target, connections: int, seconds: int, scratch: Path) -> Load:
-    """Send the target's bodies in turn over `connections` kept-alive connections.
+def wrk(url: str, targets: Sequence[Target], connections: int, seconds: int, scratch: Path) -> Load:
+    """Send the targets' bodies in turn over `connections` kept-alive connections.
 
     Raises NoGenerator when there is no wrk.
     """
@@ -74,7 +74,7 @@ def wrk(url: str, target: Target, connections: int, seconds: int, scratch: Path)
             _tool("wrk", "wrk"),
             *("--threads", "1", "--connections", str(connections)),
             *("--duration", f"{seconds}s", "--timeout", f"{TIMEOUT_SECONDS}s"),
-            *("--script", str(_script(target, scratch)), url),
+            *("--script", str(_script(targets, scratch)), url),
         ],
         seconds + TIMEOUT_SECONDS,
     )
@@ -120,17 +120,19 @@ def _tool(name: str, package: str) -> str:
     return found
 
 
-def _script(target: Target, scratch: Path) -> Path:
-    text = SCRIPT % {
-        "bodies": ", ".join(map(_lua, target.bodies)),
-        "headers": ", ".join(f"[{_lua(k)}] = {_lua(v)}" for k, v in target.headers.items()),
-        "path": _lua(target.path),
-    }
+def _script(targets: Sequence[Target], scratch: Path) -> Path:
+    calls = [_call(target, body) for target in targets for body in target.bodies]
+    text = SCRIPT.replace("%s", ", ".join(calls), 1)
     path = scratch / "load.lua"
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     return path
+
+
+def _call(target: Target, body: str) -> str:
+    headers = ", ".join(f"[{_lua(k)}] = {_lua(v)}" for k, v in target.headers.items())
+    return f"{{ path = {_lua(target.path)}, headers = {{ {headers} }}, body = {_lua(body)} }}"
 
 
 def _lua(text: str) -> str:

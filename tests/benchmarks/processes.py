@@ -54,12 +54,12 @@ class Processes:
 
     def memory_mb(self) -> float | None:
         """Their proportional memory (PSS): shared pages count once."""
-        sizes = [_pss_kb(pid) for pid in self.pids()]
+        sizes = [pss_kb(pid) for pid in self.pids()]
         return sum(sizes) / 1024 if sizes else None
 
     def cpu_seconds(self) -> float:
         """The processor time that the living ones have used."""
-        return sum(_cpu_seconds(pid) for pid in self.pids())
+        return sum(cpu_seconds(pid) for pid in self.pids())
 
     def stop(self) -> list[int]:
         """End all of them: SIGTERM, then SIGKILL; the pids that had to be killed."""
@@ -111,13 +111,15 @@ def _parent(entry: Path) -> int:
     return int(fields[1]) if fields and fields[0] != b"Z" else 0
 
 
-def _pss_kb(pid: int) -> int:
+def pss_kb(pid: int) -> int:
+    """The proportional memory of a process in KiB; 0 when it has ended."""
     for line in _read(pid, "smaps_rollup").splitlines():
         if line.startswith(b"Pss:"):
             return int(line.split()[1])
     return 0
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """The processor time of a process; 0 when it has ended."""
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0

@@ -179,8 +179,8 @@ def _measure(session: Session, plan: Plan, cell: Cell, say: Callable[[str], None
     say(f"  first answer after {cell.start_seconds:.1f} s, {cell.idle_memory_mb or 0:.0f} MB")
     place, target = session.place, session.target()
     for connections in plan.connections:
-        load.wrk(place.url, target, connections, plan.warm_up_seconds, place.scratch)
-        shown = load.wrk(place.url, target, connections, plan.seconds, place.scratch)
+        load.wrk(place.url, [target], connections, plan.warm_up_seconds, place.scratch)
+        shown = load.wrk(place.url, [target], connections, plan.seconds, place.scratch)
         cell.loads[str(connections)] = shown
         say(f"  {connections:4} connections: {_sentence(shown)}")
     cell.loaded_memory_mb = session.processes.memory_mb()

@@ -176,7 +176,12 @@ def test_the_snapshot_has_what_serves_and_the_keys_that_are_good() -> None:
     keys = (good, replace(good, revoked_at=1.0))
     route = ReplicaRoute("2-a", "/run/r2-a.sock")
     now = snapshot.build(
-        replace(known, keys=keys), {2: (route,)}, sequence=9, url="http://x", mlflow="3"
+        replace(known, keys=keys),
+        {2: (route,)},
+        lambda _: (),
+        sequence=9,
+        url="http://x",
+        mlflow="3",
     )
     (endpoint,) = now.endpoints
     assert (endpoint.active, [v.version for v in endpoint.versions]) == ("1.1.0", ["1.1.0"])
