@@ -23,6 +23,7 @@ from jupyter_deploy.core.names import endpoint_name
 from jupyter_deploy.core.versions import Bump
 from jupyter_deploy.notebook import handles, session
 from jupyter_deploy.notebook.arguments import parse, usage
+from jupyter_deploy.notebook.completion import Completer
 from jupyter_deploy.notebook.handles import Deployment, Endpoint
 from jupyter_deploy.notebook.keys import Key, Keys
 from jupyter_deploy.notebook.preload import Preload
@@ -46,6 +47,7 @@ class DeployMagics(Magics):  # type: ignore[misc]  # IPython has no types
     """`%load_ext jupyter_deploy` brings these."""
 
     preload: Preload | None = None
+    completer: Completer | None = None
 
     @magic_arguments()
     @argument("model", metavar="MODEL", help="any expression: a model, a function, a model URI")
@@ -167,6 +169,8 @@ def load(shell: Any) -> None:
     """Register the magics; in a kernel, get ready for the first deploy."""
     made = DeployMagics(shell)
     shell.register_magics(made)
+    made.completer = _completer(shell)
+    shell.Completer.custom_matchers.append(made.completer.matcher)
     if session.in_notebook():
         made.preload = Preload(shell)
 
@@ -176,8 +180,24 @@ def unload(shell: Any) -> None:
     made = shell.magics_manager.registry.pop(DeployMagics.__name__, None)
     if made is not None and made.preload is not None:
         made.preload.stop()
+    if made is not None and made.completer is not None:
+        shell.Completer.custom_matchers.remove(made.completer.matcher)
     for name in DeployMagics.magics["line"]:
         shell.magics_manager.magics["line"].pop(name, None)
+
+
+def _completer(shell: Any) -> Completer:
+    named = {
+        name: magic for name, magic in DeployMagics.magics["line"].items() if name != "endpoints"
+    }
+    parsers = {name: getattr(DeployMagics, magic).parser for name, magic in named.items()}
+    firsts: dict[str, tuple[str, ...]] = dict.fromkeys(parsers.keys() - {"deploy"}, ())
+    hidden = shell.user_ns_hidden
+    return Completer(
+        parsers,
+        firsts | {"apikey": tuple(_KEY_FLAGS)},
+        lambda: [name for name in shell.user_ns if name not in hidden and name[0] != "_"],
+    )
 
 
 def _parsed(magic: Any, line: str) -> Namespace:
