@@ -20,6 +20,9 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 30.0
 HEALTHY_SECONDS = 60.0
 #: A version that failed this often to become ready since it last did is given up.
 TRIALS = 3
+#: A version whose replicas crashed this often soon after they were ready is given up.  A request
+#: that kills is refused after two deaths, so that one alone is never taken for the version's fault.
+CRASHES = 6
 
 
 class Phase(StrEnum):
@@ -32,7 +35,7 @@ class Phase(StrEnum):
     READY = "ready"
     """A process that answers; requests are routed to it."""
     EJECTED = "ejected"
-    """A process that is silent: nothing is routed to it, and it is being killed."""
+    """A process that is silent: another takes its place; it may answer again, or is killed."""
     STOPPING = "stopping"
     """Asked to stop: it answers what it has, and ends."""
     GONE = "gone"
@@ -76,7 +79,17 @@ class TookTooLong:
 
 @dataclass(frozen=True, slots=True)
 class WentSilent:
-    """The process has not answered a heartbeat for too long."""
+    """The process has not answered a heartbeat for too long: it may hang, or its call is long."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredAgain:
+    """A process that was silent has answered after all."""
+
+
+@dataclass(frozen=True, slots=True)
+class WasHung:
+    """The process is stopped, or has been silent for longer than any request may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +102,9 @@ class StopAsked:
     """The replica is not wanted any more."""
 
 
-Event = StartDue | BecameReady | TookTooLong | WentSilent | Exited | StopAsked
+Event = (
+    StartDue | BecameReady | TookTooLong | WentSilent | AnsweredAgain | WasHung | Exited | StopAsked
+)
 
 # --- what is to be done ---------------------------------------------------------------------------
 
@@ -117,6 +132,11 @@ class Unroute:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebalance:
+    """Have as many as are wanted: a silent one is none of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """Let it finish what it has, then end it."""
 
@@ -131,7 +151,7 @@ class Forget:
     """Remove what is left of it."""
 
 
-Action = Spawn | StartAfter | Route | Unroute | Drain | Kill | Forget
+Action = Spawn | StartAfter | Route | Unroute | Rebalance | Drain | Kill | Forget
 Decision = tuple[Replica, tuple[Action, ...]]
 
 # --- the table ------------------------------------------------------------------------------------
@@ -169,8 +189,18 @@ def _lose(replica: Replica, moment: _Moment) -> Decision:
 
 
 def _eject(replica: Replica, _moment: _Moment) -> Decision:
+    # Not killed: a call that is only long may end yet, and what it has cost is not lost.
+    return Replica(Phase.EJECTED, replica.failures), (Unroute(), Rebalance())
+
+
+def _return(replica: Replica, moment: _Moment) -> Decision:
+    served = Replica(Phase.READY, replica.failures, ready_since=moment.now)
+    return served, (Route(), Rebalance())
+
+
+def _replace(replica: Replica, _moment: _Moment) -> Decision:
     # Out of the rotation first: that keeps requests moving while the kernel tears the process down.
-    return Replica(Phase.EJECTED, replica.failures), (Unroute(), Kill())
+    return Replica(Phase.EJECTED, replica.failures), (Unroute(), Rebalance(), Kill())
 
 
 def _drain(replica: Replica, _moment: _Moment) -> Decision:
@@ -195,7 +225,10 @@ TRANSITIONS: dict[tuple[Phase, type[Event]], Callable[[Replica, _Moment], Decisi
     (Phase.READY, WentSilent): _eject,
     (Phase.READY, Exited): _lose,
     (Phase.READY, StopAsked): _drain,
-    (Phase.EJECTED, Exited): _back_off,
+    (Phase.READY, WasHung): _replace,
+    (Phase.EJECTED, AnsweredAgain): _return,
+    (Phase.EJECTED, WasHung): _kill,
+    (Phase.EJECTED, Exited): _forget,
     (Phase.EJECTED, StopAsked): _abandon,
     (Phase.STOPPING, Exited): _forget,
 }
@@ -220,19 +253,34 @@ def delay(failures: int, jitter: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How often replicas of a version failed to become ready since one last did."""
+    """What speaks against a version.
+
+    `failures` counts how often its replicas failed to become ready since one last did; `crashes`
+    how often one ended by its own fault within HEALTHY_SECONDS of being ready, with none between
+    that lived longer.
+    """
 
     failures: int = 0
+    crashes: int = 0
 
     @property
     def given_up(self) -> bool:
         """Whether the version has failed too often."""
-        return self.failures >= TRIALS
+        return self.failures >= TRIALS or self.crashes >= CRASHES
 
 
-def judge(trial: Trial, phase: Phase, event: Event) -> Trial:
-    """The trial of a version after `event` happened to a replica of it that was in `phase`."""
-    if isinstance(event, BecameReady):
-        return Trial()
-    failed = isinstance(event, Exited) and phase is Phase.STARTING
-    return Trial(trial.failures + 1) if failed else trial
+def judge(trial: Trial, replica: Replica, event: Event, *, now: float, own_fault: bool) -> Trial:
+    """The trial of a version after `event` happened to a replica of it.
+
+    `own_fault` says of an end that nobody outside has caused it.
+    """
+    match event:
+        case BecameReady():
+            return replace(trial, failures=0)
+        case Exited() if replica.phase is Phase.STARTING:
+            return replace(trial, failures=trial.failures + 1)
+        case Exited() if replica.ready_since is not None:
+            lived = now - replica.ready_since >= HEALTHY_SECONDS
+            return replace(trial, crashes=(0 if lived else trial.crashes) + own_fault)
+        case _:
+            return trial

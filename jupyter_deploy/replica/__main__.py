@@ -9,6 +9,7 @@ EXIT_CANNOT_LOAD, and the report says why.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -30,11 +31,14 @@ from jupyter_deploy.wire.messages import unpack_request
 
 DRAIN_SECONDS = 5.0
 _BACKLOG = 128
+#: From -1000 (never killed for memory) to 1000 (first); what is not told otherwise has 0.
+_OUT_OF_MEMORY_SCORE = 500
 
 
 def main(arguments: list[str]) -> int:
     """Serve the version of the spec named in `arguments`; the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _offer_ourselves()
     spec = ReplicaSpec.read(Path(arguments[0]))
     worker = _ready_worker(spec)
     if worker is None:
@@ -44,6 +48,13 @@ def main(arguments: list[str]) -> int:
     server.run(DRAIN_SECONDS)
     Path(spec.socket).unlink(missing_ok=True)
     return 0
+
+
+def _offer_ourselves() -> None:
+    """When memory runs out, this process goes before the gateway, which can start it again."""
+    # Linux only; raising one's own score needs no right.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(_OUT_OF_MEMORY_SCORE))
 
 
 def _ready_worker(spec: ReplicaSpec) -> Worker | None:

@@ -57,6 +57,16 @@ def ended(
     return Failure(_sentence(reason), of_report(report, expected), lines)
 
 
+def crashed(exit_: Exit, log: list[str]) -> Failure:
+    """The process had been ready, and ended."""
+    lines = tuple(log[-LOG_LINES:])
+    return Failure(
+        f"Its processes end soon after they are ready; the last one {exit_}.",
+        _of_exit(exit_, lines),
+        lines,
+    )
+
+
 def too_slow(seconds: float, log: list[str]) -> Failure:
     """The process did not become ready in time."""
     return Failure(

@@ -37,6 +37,12 @@ class Exit:
     status: int | None
     out_of_memory: bool = False
 
+    @property
+    def own_fault(self) -> bool:
+        """Whether it ended by itself: a crash, a status, or too much memory."""
+        asked = (None, 0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
+        return self.out_of_memory or self.status not in asked
+
     def __str__(self) -> str:
         if self.out_of_memory:
             return "was killed: out of memory"

@@ -14,16 +14,19 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import assert_never
 
 from jupyter_deploy.client.models import ReplicaStatus
 from jupyter_deploy.core import lifecycle
+from jupyter_deploy.core.health import Verdict
 from jupyter_deploy.core.lifecycle import Phase, Trial
 from jupyter_deploy.core.snapshot import ReplicaRoute
 from jupyter_deploy.supervisor import failures, launch, logs
 from jupyter_deploy.supervisor.bell import Bell
-from jupyter_deploy.supervisor.channel import Channel
+from jupyter_deploy.supervisor.channel import Channel, Pulse
 from jupyter_deploy.supervisor.failures import Failure
+from jupyter_deploy.supervisor.heartbeat import Heart, Listener, Pace, until_quiet
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.launch import Place, Report
 from jupyter_deploy.supervisor.launchers import Launchers
@@ -39,8 +42,6 @@ _LOOK_SECONDS = 0.02
 _FIRST_PULSE_SECONDS = 10.0
 #: How long a living replica may take to answer the supervisor that takes it over.
 _ADOPT_SECONDS = 2.0
-#: A replica is idle when it has served nothing for as long as this after it was unrouted.
-_QUIET_SECONDS = 0.25
 _END_SECONDS = 8.0
 #: With more replicas than this, each is asked less often, so that idle costs stay the same.
 _PULSES_PER_SECOND = 25
@@ -57,6 +58,8 @@ class Replicas:
         self._journal = journal
         self._wiring = wiring
         self._slots: list[Slot] = []
+        self._wanted: dict[int, int] = {}
+        self._paces: dict[int, Pace] = {}
         self._trials: dict[int, Trial] = {}
         self._failures: dict[int, Failure] = {}
         self._bell = Bell()
@@ -65,10 +68,12 @@ class Replicas:
     # --- what there is --------------------------------------------------------------------------
 
     def routes(self) -> dict[int, tuple[ReplicaRoute, ...]]:
-        """The replicas that are ready, by the number of their version."""
+        """The replicas that are routed to, by the number of their version."""
         routes: dict[int, tuple[ReplicaRoute, ...]] = {}
         for slot in self._slots:
-            if slot.life.phase is Phase.READY and slot.place is not None:
+            # A silent one is better than none: it may only be busy.
+            last = slot.life.phase is Phase.EJECTED and not self.ready(slot.number)
+            if (slot.life.phase is Phase.READY or last) and slot.place is not None:
                 route = ReplicaRoute(slot.place.replica_id, str(slot.place.socket))
                 routes[slot.number] = (*routes.get(slot.number, ()), route)
         return routes
@@ -105,6 +110,7 @@ class Replicas:
 
     def want(self, wanted: Mapping[int, int]) -> None:
         """Have so many replicas of each version (by number), and none of others."""
+        self._wanted = dict(wanted)
         numbers = dict.fromkeys([*wanted, *(slot.number for slot in self._slots)])
         for number in numbers:
             self._want(number, wanted.get(number, 0))
@@ -112,7 +118,14 @@ class Replicas:
     def _want(self, number: int, count: int) -> None:
         if count == 0:
             self._trials.pop(number, None)
-        staying = [slot for slot in self._of(number) if slot.life.phase is not Phase.STOPPING]
+            self._paces.pop(number, None)
+        silent = [slot for slot in self._of(number) if slot.life.phase is Phase.EJECTED]
+        # Each has been replaced; with more than these, a model that always hangs would fill memory.
+        for slot in silent[: max(0, len(silent) - count)]:
+            slot.overdue = True
+            self._apply(slot, lifecycle.WasHung() if count else lifecycle.StopAsked())
+        leaving = (Phase.STOPPING, Phase.EJECTED)
+        staying = [slot for slot in self._of(number) if slot.life.phase not in leaving]
         # Those that serve are the last to go.
         staying.sort(key=lambda slot: slot.life.phase is Phase.READY, reverse=True)
         for slot in staying[count:]:
@@ -206,19 +219,15 @@ class Replicas:
     # --- deciding and performing ----------------------------------------------------------------
 
     def _apply(self, slot: Slot, event: lifecycle.Event) -> None:
-        before, number = slot.life.phase, slot.number
+        now, number = time.monotonic(), slot.number
         trial = self._trials.get(number, Trial())
-        judged = lifecycle.judge(trial, before, event)
-        slot.life, actions = lifecycle.decide(
-            slot.life,
-            event,
-            now=time.monotonic(),
-            jitter=random.random(),  # noqa: S311 - spreads starts, hides nothing
-        )
+        judged = lifecycle.judge(trial, slot.life, event, now=now, own_fault=slot.own_fault)
+        jitter = random.random()  # noqa: S311 - spreads starts, hides nothing
+        slot.life, actions = lifecycle.decide(slot.life, event, now=now, jitter=jitter)
         self._trials[number] = judged
         for action in actions:
             self._perform(slot, action)
-        if judged.given_up and judged.failures == lifecycle.TRIALS and judged != trial:
+        if judged.given_up and not trial.given_up:
             self._wiring.gave_up(slot.version, self._failures[number])
         self._bell.ring()
 
@@ -230,20 +239,26 @@ class Replicas:
                 loop = asyncio.get_running_loop()
                 slot.timer = loop.call_later(seconds, self._apply, slot, lifecycle.StartDue())
             case lifecycle.Route():
-                self._do(slot, self._beat(slot), "heartbeat")
-                self._wiring.changed()
+                self._route(slot)
+            case lifecycle.Rebalance():
+                self.want(self._wanted)
             case lifecycle.Unroute():
                 self._wiring.changed()
             case lifecycle.Drain():
                 self._do(slot, self._drain(slot), "drain")
             case lifecycle.Kill():
-                # One that is only just being started is killed when it has been.
-                if slot.process is not None:
-                    slot.process.kill()
+                slot.kill()
             case lifecycle.Forget():
                 self._forget(slot)
             case _:
                 assert_never(action)
+
+    def _route(self, slot: Slot) -> None:
+        # One that was silent has a heart already.
+        if not slot.beating:
+            slot.beating = True
+            self._do(slot, self._beat(slot), "heartbeat")
+        self._wiring.changed()
 
     def _do(self, slot: Slot, work: Awaitable[None], name: str) -> None:
         async def run() -> None:
@@ -255,7 +270,7 @@ class Replicas:
 
     async def _spawn(self, slot: Slot) -> None:
         slot.starts += 1
-        slot.overdue = False
+        slot.overdue = slot.beating = False
         slot.place = Place(self._settings, slot.number, secrets.token_hex(3))
         slot.pulse = None
         try:
@@ -310,30 +325,51 @@ class Replicas:
 
     def _note_end(self, slot: Slot, exit_: Exit) -> None:
         assert slot.process is not None
+        slot.own_fault = exit_.own_fault and not slot.overdue
+        lines = self.last_lines(slot.number)
         if slot.life.phase is Phase.STARTING and slot.place is not None and not slot.overdue:
-            report, lines = launch.read_report(slot.place), self.last_lines(slot.number)
+            report = launch.read_report(slot.place)
             expected = slot.version.manifest.packages
             self._failures[slot.number] = failures.ended(exit_, report, lines, expected)
-        if slot.life.phase is Phase.READY:
+        if slot.life.phase in (Phase.READY, Phase.EJECTED) and not slot.overdue:
             what = f"A replica of {slot.label} (pid {slot.process.pid}) {exit_}; a new one starts."
+            self._failures[slot.number] = failures.crashed(exit_, lines)
             self._tell("replica-ended", slot, what)
 
     async def _beat(self, slot: Slot) -> None:
-        """Ask the replica through the queue that serves predictions, until it is silent."""
-        silence = slot.version.timeout_seconds + 5.0
-        while slot.channel is not None:
-            await asyncio.sleep(
-                max(self._settings.heartbeat_seconds, len(self._slots) / _PULSES_PER_SECOND)
-            )
-            try:
-                slot.pulse = await slot.channel.pulse(silence)
-            except OSError as error:
-                # A process that has ended is told by its exit, a moment from now.
-                await asyncio.sleep(_LOOK_SECONDS)
-                what = f"A replica of {slot.label} does not answer ({error}); it is replaced."
-                self._tell("replica-silent", slot, what)
-                self._apply(slot, lifecycle.WentSilent())
+        """Ask the replica through the queue that serves predictions, until it is gone."""
+        assert slot.process is not None
+        assert slot.channel is not None
+        pace = self._paces.setdefault(slot.number, Pace())
+        listener = Listener(partial(self._answered, slot), partial(self._silent, slot))
+        seconds = slot.version.timeout_seconds
+        heart = Heart(slot.process.pid, slot.channel, pace, seconds, listener)
+        await heart.beat(
+            lambda: max(self._settings.heartbeat_seconds, len(self._slots) / _PULSES_PER_SECOND)
+        )
+
+    def _answered(self, slot: Slot, pulse: Pulse) -> None:
+        slot.pulse = pulse
+        if slot.life.phase is Phase.EJECTED:
+            what = f"A replica of {slot.label} (pid {pulse.pid}) answers again."
+            self._tell("replica-answers", slot, what)
+            self._apply(slot, lifecycle.AnsweredAgain())
+
+    def _silent(self, slot: Slot, verdict: Verdict, why: str) -> None:
+        if slot.process is None or slot.life.phase not in (Phase.READY, Phase.EJECTED):
+            return
+        who = f"A replica of {slot.label} (pid {slot.process.pid}) {why}"
+        if verdict is Verdict.EJECT:
+            version = self._wiring.version(slot.number)
+            if version is not None and version.fate == "starting":
+                # Nobody waits for it but the deploy that proves it, as long as its sample takes.
                 return
+            self._tell("replica-silent", slot, f"{who}; another one takes its place.")
+            self._apply(slot, lifecycle.WentSilent())
+            return
+        slot.overdue = True
+        self._tell("replica-hung", slot, f"{who} and is ended; another one takes its place.")
+        self._apply(slot, lifecycle.WasHung())
 
     async def _drain(self, slot: Slot) -> None:
         assert slot.process is not None
@@ -344,21 +380,13 @@ class Replicas:
             return
         if not self._stopping:
             await self._wiring.published()
-            await self._until_quiet(slot)
+            assert slot.channel is not None
+            try:
+                longest = slot.version.timeout_seconds
+                await until_quiet(slot.channel, longest, self._settings.drain_seconds)
+            except OSError as error:
+                _log.info("a replica of %s is stopped busy: %s", slot.label, error)
         await slot.process.end(_END_SECONDS)
-
-    async def _until_quiet(self, slot: Slot) -> None:
-        """Wait until nothing has been served between two heartbeats, so nothing is in flight."""
-        assert slot.channel is not None
-        seconds = slot.version.timeout_seconds
-        served = -1
-        try:
-            async with asyncio.timeout(seconds + self._settings.drain_seconds):
-                while (pulse := await slot.channel.pulse(seconds)).served != served:
-                    served = pulse.served
-                    await asyncio.sleep(_QUIET_SECONDS)
-        except OSError as error:
-            _log.info("a replica of %s is stopped busy: %s", slot.label, error)
 
     def _forget(self, slot: Slot) -> None:
         if slot.timer is not None:

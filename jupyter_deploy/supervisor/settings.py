@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jupyter_deploy.client.paths import private_folder
+from jupyter_deploy.core import health
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Settings:
     #: What is in flight when something is stopped may take this much longer.
     drain_seconds: float = 30.0
     timeout_seconds: float = 30.0
-    heartbeat_seconds: float = 2.0
+    heartbeat_seconds: float = health.ASK_SECONDS
     #: Replicas that nothing has needed for as long as this are stopped, down to the range's least.
     scale_down_seconds: float = 300.0
     max_log_bytes: int = 10_000_000

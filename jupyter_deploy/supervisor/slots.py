@@ -26,7 +26,11 @@ class Slot:
     channel: Channel | None = None
     pulse: Pulse | None = None
     starts: int = 0
+    #: We have decided its end ourselves, and said so.
     overdue: bool = False
+    beating: bool = False
+    #: Nobody outside has caused its last end.
+    own_fault: bool = False
     timer: asyncio.TimerHandle | None = None
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -34,6 +38,11 @@ class Slot:
     def number(self) -> int:
         """The number of its version."""
         return self.version.number
+
+    def kill(self) -> None:
+        """End its process; one that is only just being started is ended when it has been."""
+        if self.process is not None:
+            self.process.kill()
 
     @property
     def label(self) -> str:

@@ -179,8 +179,8 @@ class TrafficChanges:
             if safe is None:
                 self._parts.journal.add(
                     "version-failing",
-                    f"{name} {version.version} cannot start, and there is no version to return "
-                    f"to; it is tried again every half minute. {failure.reason}",
+                    f"{name} {version.version} fails again and again, and there is no version to "
+                    f"return to; it is tried again every half minute. {failure.reason}",
                     endpoint=name,
                     version=version.version,
                 )

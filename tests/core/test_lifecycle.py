@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_deploy.core.lifecycle import (
+    CRASHES,
     FIRST_DELAY,
     HEALTHY_SECONDS,
     LONGEST_DELAY,
     TRANSITIONS,
     TRIALS,
+    AnsweredAgain,
     BecameReady,
     Drain,
     Event,
@@ -21,6 +23,7 @@ from jupyter_deploy.core.lifecycle import (
     Forget,
     Kill,
     Phase,
+    Rebalance,
     Replica,
     Route,
     Spawn,
@@ -30,13 +33,17 @@ from jupyter_deploy.core.lifecycle import (
     TookTooLong,
     Trial,
     Unroute,
+    WasHung,
     WentSilent,
     decide,
     delay,
     judge,
 )
 
-EVENTS = [StartDue(), BecameReady(), TookTooLong(), WentSilent(), Exited(), StopAsked()]
+EVENTS = [
+    StartDue(), BecameReady(), TookTooLong(), WentSilent(), AnsweredAgain(), WasHung(), Exited(),
+    StopAsked(),
+]  # fmt: skip
 #: A process exists in these phases, and in no other.
 WITH_PROCESS = {Phase.STARTING, Phase.READY, Phase.EJECTED, Phase.STOPPING}
 
@@ -68,10 +75,25 @@ def test_a_ready_replica_that_ends_is_unrouted_first_and_started_again_soon() ->
     assert actions == (Unroute(), StartAfter(0.5 * FIRST_DELAY))
 
 
-def test_a_silent_replica_leaves_the_rotation_before_it_is_killed() -> None:
+def test_a_silent_replica_leaves_the_rotation_and_its_place_and_is_not_killed() -> None:
     replica, actions = live(Replica(), StartDue(), BecameReady(), WentSilent())
-    assert (replica.phase, actions) == (Phase.EJECTED, (Unroute(), Kill()))
-    assert live(replica, Exited())[0].phase is Phase.WAITING
+    assert (replica.phase, actions) == (Phase.EJECTED, (Unroute(), Rebalance()))
+
+
+def test_a_silent_replica_that_answers_again_is_routed_to_again() -> None:
+    replica, actions = live(Replica(), StartDue(), BecameReady(), WentSilent(), AnsweredAgain())
+    assert (replica.phase, actions) == (Phase.READY, (Route(), Rebalance()))
+
+
+def test_a_hung_replica_is_killed_and_its_place_is_taken_already() -> None:
+    replica, actions = live(Replica(), StartDue(), BecameReady(), WentSilent(), WasHung())
+    assert actions == (Kill(),)
+    assert live(replica, Exited()) == (Replica(Phase.GONE), (Forget(),))
+
+
+def test_a_stopped_replica_leaves_the_rotation_before_it_is_killed() -> None:
+    _, actions = live(Replica(), StartDue(), BecameReady(), WasHung())
+    assert actions == (Unroute(), Rebalance(), Kill())
 
 
 def test_a_replica_that_takes_too_long_is_killed_and_then_started_again() -> None:
@@ -138,6 +160,8 @@ def test_at_most_one_process_and_never_routed_without_one(events, jitter: float)
             BecameReady: process,
             TookTooLong: process,
             WentSilent: process,
+            AnsweredAgain: process,
+            WasHung: process,
             StopAsked: True,
         }
         if not possible[type(event)]:
@@ -166,23 +190,46 @@ def test_a_replica_that_was_asked_to_stop_is_never_started_again(events, jitter:
         assert not any(isinstance(action, Spawn | StartAfter | Route) for action in actions)
 
 
+LOADING = Replica(Phase.STARTING)
+SERVING = Replica(Phase.READY, ready_since=0.0)
+
+
+def tried(trial: Trial, replica: Replica, event: Event, *, now: float = 1.0, own_fault=True):
+    return judge(trial, replica, event, now=now, own_fault=own_fault)
+
+
 def test_a_version_is_given_up_after_three_failures_to_become_ready() -> None:
     trial = Trial()
     for number in range(1, TRIALS + 1):
-        trial = judge(trial, Phase.STARTING, Exited())
+        trial = tried(trial, LOADING, Exited())
         assert trial.given_up == (number == TRIALS)
 
 
 def test_one_replica_that_becomes_ready_clears_the_version() -> None:
-    trial = judge(Trial(TRIALS - 1), Phase.STARTING, BecameReady())
-    assert judge(trial, Phase.STARTING, Exited()).failures == 1
+    trial = tried(Trial(TRIALS - 1), LOADING, BecameReady())
+    assert tried(trial, LOADING, Exited()).failures == 1
 
 
-def test_a_replica_that_served_and_was_killed_does_not_count_against_its_version() -> None:
-    assert judge(Trial(2), Phase.READY, Exited()) == Trial(2)
-    assert judge(Trial(2), Phase.STOPPING, Exited()) == Trial(2)
+def test_a_version_that_crashes_again_and_again_after_it_was_ready_is_given_up() -> None:
+    trial = Trial()
+    for number in range(1, CRASHES + 1):
+        trial = tried(tried(trial, LOADING, BecameReady()), SERVING, Exited())
+        assert trial.given_up == (number == CRASHES)
+
+
+def test_one_request_that_kills_is_refused_before_its_version_is_given_up() -> None:
+    assert CRASHES > 2
+
+
+def test_a_replica_that_lived_for_a_minute_clears_its_version_of_crashes() -> None:
+    assert tried(Trial(0, CRASHES - 1), SERVING, Exited(), now=HEALTHY_SECONDS) == Trial(0, 1)
+
+
+def test_a_replica_that_was_killed_from_outside_does_not_count_against_its_version() -> None:
+    assert tried(Trial(2), SERVING, Exited(), own_fault=False) == Trial(2)
+    assert tried(Trial(2), Replica(Phase.STOPPING), Exited()) == Trial(2)
 
 
 def test_events_and_actions_hold_no_clock() -> None:
-    for kind in (StartDue, BecameReady, TookTooLong, WentSilent, Exited, StopAsked):
-        assert not fields(kind)
+    for event in EVENTS:
+        assert not fields(event)

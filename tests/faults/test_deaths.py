@@ -5,8 +5,12 @@ from __future__ import annotations
 import random
 import time
 
+import psutil
+
+from jupyter_deploy.client.discovery import connect
 from tests.faults.load import Load
-from tests.faults.scene import Scene, kill
+from tests.faults.scene import DIES, REPLICAS, Scene, kill
+from tests.process.stack import ours
 
 
 def test_a_killed_replica_costs_no_request(scene: Scene, load: Load, chance: random.Random) -> None:
@@ -44,3 +48,122 @@ def test_a_killed_gateway_refuses_nobody_and_loses_only_what_it_had(
     assert not [one for one in ledger.failed if one.outcome.startswith("refused")]
     # The caller's first answer: the gateway accepts before its links to the replicas are made.
     assert back - gone < scene.scaled(0.5) + scene.gateway_start_seconds
+
+
+def test_a_killed_supervisor_is_not_missed_and_the_next_one_restarts_nothing(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    replicas, gateway = scene.replicas, scene.gateway
+    kill(scene.one.supervisor_pid())
+    load.after(50)
+    began = time.monotonic()
+    scene.find_supervisor()
+    assert time.monotonic() - began < scene.scaled(5)
+    assert (sorted(scene.replicas), scene.gateway) == (sorted(replicas), gateway)
+    load.after(50)
+    load.stop().nobody_noticed()
+
+
+def test_supervisor_and_replica_killed_at_once_cost_no_request(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    victim, gateway = chance.choice(scene.replicas), scene.gateway
+    survivors = set(scene.replicas) - {victim}
+    kill(scene.one.supervisor_pid(), victim)
+    load.after(50)
+    pids = scene.whole(5 + scene.load_seconds)
+    assert survivors < set(pids)
+    assert scene.gateway == gateway
+    load.after(50)
+    load.stop().nobody_noticed()
+
+
+def test_a_request_that_kills_is_refused_after_two_and_the_version_stays(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    """1 % of what is asked is the same deadly row."""
+    seen, deadly = scene.last_event(), [float(chance.randrange(10**6)), DIES]
+    asked = []
+    for _ in range(5):
+        load.after(100)
+        asked.append(load.ask(deadly))
+    own = [one.result(60) for one in asked]
+    scene.whole(scene.load_seconds + 5)
+    ledger = load.stop()
+    assert {one.outcome for one in own} == {"500"}
+    assert all("poisonous-request" in one.said for one in own)
+    assert [one for one in ledger.failed if one not in own] == []
+    deaths = [event for event in scene.events(seen) if event.kind == "replica-ended"]
+    assert len(deaths) <= 2 + len(own) // 5
+    assert scene.active == "1.0.0"
+
+
+def test_after_everything_was_killed_start_brings_everything_back(
+    scene: Scene, chance: random.Random
+) -> None:
+    key, url = scene.key, scene.url
+    everything = [process.pid for process in ours(scene.one.home)]
+    assert len(everything) >= 2 + REPLICAS
+    kill(*everything)
+    began = time.monotonic()
+    scene.one.client.close()
+    scene.one.client = connect()
+    scene.whole(3 + scene.load_seconds)
+    print(f"whole again after {time.monotonic() - began:.2f} s")
+    assert (scene.one.key("churn"), scene.one.endpoint("churn").url) == (key, url)
+    assert scene.one.predict("churn") == [3.0, 7.0]
+
+
+def test_a_stranger_with_the_pid_of_a_dead_replica_is_left_alone(
+    scene: Scene, chance: random.Random
+) -> None:
+    """The note of a replica that is dead names a process that is not ours."""
+    import subprocess
+    import sys
+
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    try:
+        kill(*[process.pid for process in ours(scene.one.home)])
+        (scene.one.home / "processes").joinpath("replica-1-abcdef.pid").write_text(
+            f"{stranger.pid} 12345"
+        )
+        scene.one.client.close()
+        scene.one.client = connect()
+        scene.whole(3 + scene.load_seconds)
+        assert stranger.poll() is None
+        assert stranger.pid not in scene.replicas
+    finally:
+        (scene.one.home / "processes" / "replica-1-abcdef.pid").unlink(missing_ok=True)
+        stranger.kill()
+        stranger.wait()
+
+
+def test_replicas_go_before_the_gateway_when_memory_runs_out(
+    scene: Scene, chance: random.Random
+) -> None:
+    def score(pid: int) -> int:
+        from pathlib import Path
+
+        return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+    assert all(score(pid) > score(scene.gateway) for pid in scene.replicas)
+
+
+def test_sigterm_loses_nothing_in_flight_and_leaves_no_process(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    supervisor = psutil.Process(scene.one.supervisor_pid())
+    began = time.monotonic()
+    supervisor.terminate()
+    supervisor.wait(scene.scaled(30))
+    ended = time.monotonic()
+    assert ours(scene.one.home) == []
+    # Nobody listens any more: who comes now is refused, who was there has been answered.
+    broken = [one for one in load.ledger.in_flight(began) if one.outcome != "right"]
+    assert broken == []
+    scene.one.client.close()
+    scene.one.client = connect()
+    scene.whole(3 + scene.load_seconds)
+    load.after(20)
+    late = [one for one in load.stop().failed if one.at > ended]
+    assert all(one.outcome.startswith("refused") for one in late)

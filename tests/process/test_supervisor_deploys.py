@@ -331,7 +331,7 @@ def test_a_replica_that_hangs_is_replaced_and_an_event_says_so(one: Stack) -> No
     wait_until(lambda: ended(pid), 20)
     wait_until(lambda: one.endpoint("hung").state == "serving")
     kinds = [event.kind for event in one.client.events() if event.endpoint == "hung"]
-    assert "replica-silent" in kinds
+    assert "replica-hung" in kinds
     one.client.undeploy("hung", me())
 
 

@@ -3,6 +3,7 @@
 Life of a request: waiting -> in flight -> answered, with these ways back and out:
 
     the replica dies            -> waiting, alone; after two deaths alone: Poisonous
+    the replica falls silent    -> waiting, alone, where it shared a frame; else in flight
     a frame of several fails    -> waiting, alone, so that one bad row fails nobody else
     a frame of one fails        -> ModelFailed
     the deadline passes         -> DeadlineExceeded; Overloaded where the model never had it, or
@@ -59,6 +60,8 @@ MAX_WAITING = 4096
 MAX_OPEN_BYTES = 256_000_000
 #: A request that was alone in flight at so many deaths of a replica is not tried again.
 _DEATHS_ALONE = 2
+#: A frame that took longer when its replica left the rotation is asked again elsewhere.
+_LONG_SECONDS = 1.0
 
 
 class Trace(msgspec.Struct):
@@ -139,7 +142,7 @@ class VersionQueue:
         """Use exactly these replicas from now on; others finish what they have in flight."""
         wanted = {route.replica_id: route for route in replicas}
         for replica_id in self._links.keys() - wanted.keys():
-            self._drain(self._links.pop(replica_id))
+            self._drain(self._links.pop(replica_id), others=bool(wanted))
         for route in wanted.values():
             if route.replica_id in self._links:
                 self._links[route.replica_id].hurry()
@@ -371,13 +374,22 @@ class VersionQueue:
             return DeadlineExceeded(self._timeout)
         return Overloaded() if self.connected else NoReplica()
 
-    def _drain(self, link: ReplicaLink) -> None:
+    def _drain(self, link: ReplicaLink, *, others: bool) -> None:
         link.draining = True
-        if link in self._flights:
+        flight = self._flights.get(link)
+        if flight is not None and not (others and self._may_hang(flight)):
             return
+        if flight is not None:
+            del self._flights[link]
+            self._again(flight.batch)
         if link in self._idle:
             self._idle.remove(link)
         link.close()
+
+    def _may_hang(self, flight: _Flight) -> bool:
+        # One of these may be why the replica is silent: the others are asked again, each alone.  A
+        # request that was alone is not: it would silence the next replica, too.
+        return len(flight.batch) > 1 and time.monotonic() - flight.batch[0].sent_at > _LONG_SECONDS
 
     def _close_if_done(self) -> None:
         if self._open:

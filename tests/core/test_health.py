@@ -1,0 +1,79 @@
+"""What a silence means: nobody is killed for being slow, and nobody who hangs stays."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_deploy.core.health import (
+    ASK_SECONDS,
+    SILENT_SECONDS,
+    SPARE_SECONDS,
+    Silence,
+    Verdict,
+    judge,
+    usual_after,
+)
+
+seconds = st.floats(0, 100)
+
+
+def after(total: float, *, starved: float = 0.0, late: float = 0.0) -> Silence:
+    """A silence of `total` seconds in looks of 0.1 s; each starved, or late, by so much."""
+    silence = Silence()
+    for _ in range(round(total / (0.1 + late))):
+        silence = silence.longer(0.1 + late, planned=0.1, starved=starved)
+    return silence
+
+
+def verdict(silence: Silence, *, usual: float = 0.0, stopped: bool = False) -> Verdict:
+    return judge(silence, usual=usual, timeout=30.0, stopped=stopped)
+
+
+def test_two_seconds_of_silence_eject() -> None:
+    assert ASK_SECONDS + SILENT_SECONDS <= 2.0
+    assert verdict(after(1.4)) is Verdict.WAIT
+    assert verdict(after(1.6)) is Verdict.EJECT
+
+
+def test_a_stopped_process_is_killed_when_it_would_be_ejected() -> None:
+    assert verdict(after(1.4), stopped=True) is Verdict.WAIT
+    assert verdict(after(1.6), stopped=True) is Verdict.KILL
+
+
+def test_a_call_that_hangs_is_killed_when_no_request_can_wait_for_it() -> None:
+    assert verdict(after(30.0 + SPARE_SECONDS - 1)) is Verdict.EJECT
+    assert verdict(after(30.0 + SPARE_SECONDS + 1)) is Verdict.KILL
+
+
+def test_what_a_version_ordinarily_takes_is_no_silence() -> None:
+    assert verdict(after(15.0), usual=10.0) is Verdict.WAIT
+    assert verdict(after(21.0), usual=10.0) is Verdict.EJECT
+    assert verdict(after(15.0), usual=10.0, stopped=True) is Verdict.KILL
+
+
+def test_a_replica_that_waits_for_a_processor_is_not_silent() -> None:
+    assert verdict(after(10.0, starved=0.09)) is Verdict.WAIT
+
+
+def test_a_watcher_that_comes_late_counts_only_what_it_had_planned() -> None:
+    assert verdict(after(10.0, late=0.9)) is Verdict.WAIT
+
+
+def test_what_was_usual_is_the_longest_of_late() -> None:
+    usual = usual_after(usual_after(0.0, 4.0), 1.0)
+    assert 3.0 < usual < 4.0
+    for _ in range(200):
+        usual = usual_after(usual, 0.001)
+    assert usual < 0.01
+
+
+@given(seconds, seconds, seconds, st.floats(0.1, 60), st.booleans())
+def test_less_usable_time_never_makes_a_verdict_harsher(
+    passed: float, starved: float, usual: float, timeout: float, stopped: bool
+) -> None:
+    order = list(Verdict)
+    fair = Silence().longer(passed, planned=passed, starved=0.0)
+    poor = Silence().longer(passed, planned=passed, starved=starved)
+    one, other = (judge(s, usual=usual, timeout=timeout, stopped=stopped) for s in (fair, poor))
+    assert order.index(other) <= order.index(one)

@@ -1,0 +1,100 @@
+"""Replicas that live and do not answer: others are served, and another one takes the place."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+from tests.faults.load import Load
+from tests.faults.scene import NEVER_YIELDS, SLEEPS, TIMEOUT_SECONDS, Scene, faulty
+from tests.process.stack import ROWS, ended, me
+from tests.support import wait_until
+
+EJECTED_SECONDS, REPLACED_SECONDS = 2.0, 5.0
+
+
+def test_a_stopped_replica_costs_no_request_and_is_replaced(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    seen, victim = scene.last_event(), chance.choice(scene.replicas)
+    os.kill(victim, signal.SIGSTOP)
+    said = scene.until_event("replica-hung", seen, EJECTED_SECONDS).message
+    assert f"(pid {victim}) is stopped and is ended; another one takes its place." in said
+    assert victim not in scene.whole(REPLACED_SECONDS - EJECTED_SECONDS + scene.load_seconds)
+    load.after(50)
+    load.stop().nobody_noticed()
+
+
+def test_a_request_that_never_yields_costs_nobody_else_anything(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    seen, before = scene.last_event(), scene.replicas
+    asked = load.ask([60.0, NEVER_YIELDS])
+    said = scene.until_event("replica-silent", seen, EJECTED_SECONDS + 1).message
+    assert said.endswith("; another one takes its place.")
+    scene.whole(REPLACED_SECONDS - EJECTED_SECONDS + scene.load_seconds)
+    wait_until(lambda: any(map(ended, before)), scene.scaled(2 * TIMEOUT_SECONDS + 10))
+    load.after(50)
+    own = asked.result(60)
+    assert own.outcome == "504"
+    ledger = load.stop()
+    assert [one for one in ledger.failed if one is not own] == []
+
+
+def test_a_long_call_within_its_time_is_answered_and_nothing_is_killed(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    seen, before = scene.last_event(), scene.replicas
+    own = load.ask([TIMEOUT_SECONDS * 0.6, SLEEPS]).result(60)
+    scene.whole(REPLACED_SECONDS)
+    ledger = load.stop()
+    ledger.nobody_noticed()
+    assert own.outcome == "right"
+    kinds = [event.kind for event in scene.events(seen)]
+    assert "replica-answers" in kinds
+    assert not {"replica-hung", "replica-ended"} & set(kinds)
+    assert set(scene.replicas) & set(before)
+
+
+def test_a_machine_without_a_free_processor_costs_no_healthy_replica(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    seen, before = scene.last_event(), scene.replicas
+    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    try:
+        until = time.monotonic() + 5
+        wait_until(lambda: time.monotonic() > until, 60)
+        load.after(20)
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+    load.stop().nobody_noticed()
+    assert scene.replicas == before
+    assert [e.kind for e in scene.events(seen) if e.kind.startswith("replica-")] == []
+
+
+def test_the_only_replica_that_is_busy_is_helped_by_a_second(
+    scene: Scene, chance: random.Random
+) -> None:
+    """Others are answered before the long call ends."""
+    name = "lone"
+    ticket = scene.one.begin(name, replicas=1, timeout_seconds=30)
+    manifest = scene.one.fill(ticket, faulty(1.0), expected=ROWS.sum(axis=1))
+    scene.one.submit(ticket, manifest)
+    url, key = scene.one.endpoint(name).url, scene.one.key(name)
+    lone = Load(url, key)
+    try:
+        long = lone.ask([15.0, SLEEPS])
+        wait_until(lambda: lone.ledger.sent)
+        short = lone.ask([1.0, 0.0]).result(60)
+        assert short.outcome == "right"
+        assert not long.done()
+        assert long.result(60).outcome == "right"
+    finally:
+        lone.close()
+        scene.one.client.undeploy(name, me())

@@ -1,0 +1,103 @@
+"""Versions that cannot live: the one before serves, and the reason is told."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import psutil
+
+from jupyter_deploy.client.models import ChangeTraffic
+from tests.faults.load import Load
+from tests.faults.scene import NAME, REPLICAS, Scene, cpu_seconds, faulty, kill
+from tests.process.stack import ROWS, me, ours, until_ready
+from tests.support import wait_until
+
+
+def crashes_after(seconds: float, factor: float) -> Callable[[np.ndarray], np.ndarray]:
+    """A model whose process aborts so long after its first call."""
+
+    def model(x):
+        import os
+        import threading
+
+        if not getattr(threading, "armed", False):
+            threading.armed = True
+            threading.Timer(seconds, os.abort).start()
+        return x.sum(axis=1) * factor
+
+    return model
+
+
+def test_a_version_that_crashes_in_a_loop_is_failed_and_the_one_before_serves(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    seen = scene.last_event()
+    load.factors.add(2.0)
+    ticket = scene.one.begin(NAME, replicas=REPLICAS)
+    model = crashes_after(2.0, 2.0)
+    scene.one.submit(ticket, scene.one.fill(ticket, model, expected=ROWS.sum(axis=1) * 2))
+    supervisor = scene.one.supervisor_pid()
+    before = cpu_seconds(supervisor)
+    said = scene.until_event("version-failed", seen, 60).message
+    assert ticket.version in said
+    assert cpu_seconds(supervisor) - before < 0.05 * 60
+    assert scene.active == "1.0.0"
+    failed = scene.one.version(NAME, ticket.version)
+    assert failed.state == "failed"
+    assert "end soon after they are ready; the last one was killed by SIGABRT" in failed.reason
+    load.after(50)
+    load.stop().nobody_noticed()
+
+
+def test_when_the_interpreter_is_gone_what_runs_goes_on_and_traffic_returns(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    python = scene.one.home / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o700)
+    seen = scene.last_event()
+    load.factors.add(3.0)
+    ticket = scene.one.begin(NAME, replicas=REPLICAS)
+    expected = ROWS.sum(axis=1) * 3
+    manifest = scene.one.fill(ticket, faulty(3.0), expected=expected, python=str(python))
+    scene.one.submit(ticket, manifest)
+    python.unlink()
+    load.after(50)
+    assert scene.active == ticket.version
+    victim = chance.choice(scene.replicas)
+    kill(*launchers(scene), victim)
+    said = scene.until_event("version-failed", seen, 60).message
+    assert f"{ticket.version} has failed; 1.0.0 serves" in said
+    reason = scene.one.version(NAME, ticket.version).reason
+    assert f"The interpreter {python} cannot be started: No such file or directory" in reason
+    load.after(50)
+    load.stop().nobody_noticed()
+
+
+def test_deploys_and_rollbacks_under_load_cost_no_request(
+    scene: Scene, load: Load, chance: random.Random, request
+) -> None:
+    load.factors |= {4.0}
+    other = scene.deploy(4.0)
+    until_ready(scene.one, NAME, other, REPLICAS)
+    rounds = 100 if request.config.getoption("--all") else 10
+    for _ in range(rounds):
+        scene.one.client.rollback(NAME, ChangeTraffic(me()))
+        scene.one.client.promote(NAME, ChangeTraffic(me()))
+    load.stop().nobody_noticed()
+    scene.one.client.rollback(NAME, ChangeTraffic(me()))
+    wait_until(lambda: scene.active == "1.0.0")
+
+
+def launchers(scene: Scene) -> list[int]:
+    found = []
+    for process in ours(scene.one.home):
+        try:
+            if "jupyter_deploy.replica.launcher" in process.cmdline():
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
