@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import psutil
 
@@ -118,22 +121,19 @@ def test_a_stranger_with_the_pid_of_a_dead_replica_is_left_alone(
     scene: Scene, chance: random.Random
 ) -> None:
     """The note of a replica that is dead names a process that is not ours."""
-    import subprocess
-    import sys
-
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    note = scene.one.home / "processes" / "replica-1-abcdef.pid"
+    # Not one of ours: it does not even know the home.
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env={})
     try:
         kill(*[process.pid for process in ours(scene.one.home)])
-        (scene.one.home / "processes").joinpath("replica-1-abcdef.pid").write_text(
-            f"{stranger.pid} 12345"
-        )
+        note.write_text(f"{stranger.pid} 12345")
         scene.one.client.close()
         scene.one.client = connect()
         scene.whole(3 + scene.load_seconds)
         assert stranger.poll() is None
         assert stranger.pid not in scene.replicas
     finally:
-        (scene.one.home / "processes" / "replica-1-abcdef.pid").unlink(missing_ok=True)
+        note.unlink(missing_ok=True)
         stranger.kill()
         stranger.wait()
 
@@ -142,8 +142,6 @@ def test_replicas_go_before_the_gateway_when_memory_runs_out(
     scene: Scene, chance: random.Random
 ) -> None:
     def score(pid: int) -> int:
-        from pathlib import Path
-
         return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
 
     assert all(score(pid) > score(scene.gateway) for pid in scene.replicas)

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 
 import numpy as np
-import psutil
 
 from jupyter_deploy.client.models import ChangeTraffic
+from tests.faults.leftovers import is_replica
 from tests.faults.load import Load
 from tests.faults.scene import NAME, REPLICAS, Scene, cpu_seconds, faulty, kill
 from tests.process.stack import ROWS, me, ours, until_ready
@@ -93,11 +93,9 @@ def test_deploys_and_rollbacks_under_load_cost_no_request(
 
 
 def launchers(scene: Scene) -> list[int]:
-    found = []
-    for process in ours(scene.one.home):
-        try:
-            if "jupyter_deploy.replica.launcher" in process.cmdline():
-                found.append(process.pid)
-        except psutil.Error:
-            continue
-    return found
+    """What replicas are forked from: without it, a restart needs the interpreter."""
+    return [
+        process.pid
+        for process in ours(scene.one.home)
+        if "jupyter_deploy.replica.launcher" in process.cmdline() and not is_replica(process.pid)
+    ]
