@@ -14,7 +14,7 @@ from jupyter_deploy.gateway.answers import AnswerEncoder
 from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.decode import InputDecoder
 from jupyter_deploy.gateway.dispatch import VersionQueue, Work
-from jupyter_deploy.gateway.dispatch.queue import Trace
+from jupyter_deploy.gateway.dispatch.work import Trace
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.gateway.metrics import VersionMetrics
 

@@ -7,6 +7,7 @@ file only asks, measures and tells.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from jupyter_deploy.core import health
 from jupyter_deploy.core.health import Silence, Verdict
 from jupyter_deploy.supervisor import running
 from jupyter_deploy.supervisor.channel import Channel, Pulse
+
+_log = logging.getLogger(__name__)
 
 #: How often a silence is looked at.
 _LOOK_SECONDS = 0.1
@@ -104,10 +107,13 @@ class Heart:
 async def until_quiet(channel: Channel, longest: float, drain: float) -> None:
     """Return once nothing has been served between two heartbeats, so nothing is in flight.
 
-    `longest` is what one answer may take.  Raises OSError when there is no quiet for `drain` more.
+    `longest` is what one answer may take; after `drain` seconds more it returns all the same.
     """
     served = -1
-    async with asyncio.timeout(longest + drain):
-        while (pulse := await channel.pulse(longest)).served != served:
-            served = pulse.served
-            await asyncio.sleep(_QUIET_SECONDS)
+    try:
+        async with asyncio.timeout(longest + drain):
+            while (pulse := await channel.pulse(longest)).served != served:
+                served = pulse.served
+                await asyncio.sleep(_QUIET_SECONDS)
+    except OSError as error:
+        _log.info("the replica at %s is stopped busy: %s", channel.socket, error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,14 @@ def spec_of(place: Place, manifest: Manifest, model: Path, warmup: Path | None) 
         probabilities=contract.output.probabilities,
         warmup=None if warmup is None else str(warmup),
     )
+
+
+def remove_leftovers(settings: Settings, living: Set[str]) -> None:
+    """Remove the files of replicas that ended while nobody watched: all but the specs `living`."""
+    for spec in settings.processes.glob("replica-*.json"):
+        place = place_of(settings, spec.name)
+        if place is not None and spec.name not in living:
+            place.remove()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ _ADOPT_SECONDS = 2.0
 _END_SECONDS = 8.0
 #: With more replicas than this, each is asked less often, so that idle costs stay the same.
 _PULSES_PER_SECOND = 25
+#: Replicas in these phases are none of those that are wanted.
+_LEAVING = (Phase.STOPPING, Phase.EJECTED)
 
 
 class Replicas:
@@ -124,8 +126,7 @@ class Replicas:
         for slot in silent[: max(0, len(silent) - count)]:
             slot.overdue = True
             self._apply(slot, lifecycle.WasHung() if count else lifecycle.StopAsked())
-        leaving = (Phase.STOPPING, Phase.EJECTED)
-        staying = [slot for slot in self._of(number) if slot.life.phase not in leaving]
+        staying = [slot for slot in self._of(number) if slot.life.phase not in _LEAVING]
         # Those that serve are the last to go.
         staying.sort(key=lambda slot: slot.life.phase is Phase.READY, reverse=True)
         for slot in staying[count:]:
@@ -175,7 +176,8 @@ class Replicas:
         async with asyncio.TaskGroup() as group:
             for slot in adopted:
                 group.create_task(self._greet(slot))
-        self._remove_leftovers()
+        places = {slot.place.spec.name for slot in self._slots if slot.place is not None}
+        launch.remove_leftovers(self._settings, places)
         return len(adopted)
 
     def _adopted(self, file: str, pid: int, started: float) -> Slot | None:
@@ -207,14 +209,6 @@ class Replicas:
                 _log.warning("replica %s does not answer: %s", slot.place.replica_id, error)
             self._apply(slot, lifecycle.BecameReady())
         self._attend(slot)
-
-    def _remove_leftovers(self) -> None:
-        """Remove the files of replicas that have ended while nobody watched."""
-        living = {slot.place.spec.name for slot in self._slots if slot.place is not None}
-        for spec in self._settings.processes.glob("replica-*.json"):
-            place = launch.place_of(self._settings, spec.name)
-            if place is not None and spec.name not in living:
-                place.remove()
 
     # --- deciding and performing ----------------------------------------------------------------
 
@@ -343,10 +337,10 @@ class Replicas:
         pace = self._paces.setdefault(slot.number, Pace())
         listener = Listener(partial(self._answered, slot), partial(self._silent, slot))
         seconds = slot.version.timeout_seconds
-        heart = Heart(slot.process.pid, slot.channel, pace, seconds, listener)
-        await heart.beat(
-            lambda: max(self._settings.heartbeat_seconds, len(self._slots) / _PULSES_PER_SECOND)
-        )
+        await Heart(slot.process.pid, slot.channel, pace, seconds, listener).beat(self._rest)
+
+    def _rest(self) -> float:
+        return max(self._settings.heartbeat_seconds, len(self._slots) / _PULSES_PER_SECOND)
 
     def _answered(self, slot: Slot, pulse: Pulse) -> None:
         slot.pulse = pulse
@@ -360,8 +354,7 @@ class Replicas:
             return
         who = f"A replica of {slot.label} (pid {slot.process.pid}) {why}"
         if verdict is Verdict.EJECT:
-            version = self._wiring.version(slot.number)
-            if version is not None and version.fate == "starting":
+            if self._unproven(slot):
                 # Nobody waits for it but the deploy that proves it, as long as its sample takes.
                 return
             self._tell("replica-silent", slot, f"{who}; another one takes its place.")
@@ -371,21 +364,21 @@ class Replicas:
         self._tell("replica-hung", slot, f"{who} and is ended; another one takes its place.")
         self._apply(slot, lifecycle.WasHung())
 
+    def _unproven(self, slot: Slot) -> bool:
+        version = self._wiring.version(slot.number)
+        return version is None or version.fate == "starting"
+
     async def _drain(self, slot: Slot) -> None:
         assert slot.process is not None
-        version = self._wiring.version(slot.number)
-        if version is None or version.fate == "starting":
+        if self._unproven(slot):
             # Nobody has ever been routed to it.
             slot.process.kill()
             return
         if not self._stopping:
             await self._wiring.published()
             assert slot.channel is not None
-            try:
-                longest = slot.version.timeout_seconds
-                await until_quiet(slot.channel, longest, self._settings.drain_seconds)
-            except OSError as error:
-                _log.info("a replica of %s is stopped busy: %s", slot.label, error)
+            longest = slot.version.timeout_seconds
+            await until_quiet(slot.channel, longest, self._settings.drain_seconds)
         await slot.process.end(_END_SECONDS)
 
     def _forget(self, slot: Slot) -> None:

@@ -23,8 +23,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import msgspec
-
 from jupyter_deploy.core.snapshot import ReplicaRoute
 from jupyter_deploy.errors import (
     DeadlineExceeded,
@@ -43,6 +41,7 @@ from jupyter_deploy.gateway.dispatch.work import (
     MAX_BATCH_ROWS,
     BatchAnswer,
     Reply,
+    Trace,
     Work,
     shares,
     take_batch,
@@ -62,15 +61,6 @@ MAX_OPEN_BYTES = 256_000_000
 _DEATHS_ALONE = 2
 #: A frame that took longer when its replica left the rotation is asked again elsewhere.
 _LONG_SECONDS = 1.0
-
-
-class Trace(msgspec.Struct):
-    """Payload of a FAILED frame: what the model raised."""
-
-    type: str = ""
-    message: str = ""
-    trace: str = ""
-
 
 #: Told of each request that failed on our side.
 FailureSink = Callable[[Work, RequestError, Trace], None]
@@ -305,7 +295,7 @@ class VersionQueue:
                 for work in batch:
                     work.fail(Overloaded())
             case Kind.FAILED:
-                self._retry_singly(batch, ModelFailed(), _trace(frame))
+                self._retry_singly(batch, ModelFailed(), Trace.of(frame))
 
     def _predicted(self, batch: list[Work], frame: Frame) -> None:
         try:
@@ -398,10 +388,3 @@ class VersionQueue:
             self._timer.cancel()
             self._timer = None
         self.update(())
-
-
-def _trace(frame: Frame) -> Trace:
-    try:
-        return msgspec.json.decode(frame.payload, type=Trace)
-    except msgspec.MsgspecError:
-        return Trace(message="the replica's report cannot be read")

@@ -9,14 +9,33 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from jupyter_deploy.errors import RequestError
 from jupyter_deploy.gateway.decode import Input
 from jupyter_deploy.wire.arrays import Array
+from jupyter_deploy.wire.frames import Frame
 from jupyter_deploy.wire.messages import PredictAnswer
 
 #: A frame holds at most so many rows and bytes of bodies, unless a single request has more.
 MAX_BATCH_ROWS = 4096
 MAX_BATCH_BYTES = 8_000_000
+
+
+class Trace(msgspec.Struct):
+    """Payload of a FAILED frame: what the model raised."""
+
+    type: str = ""
+    message: str = ""
+    trace: str = ""
+
+    @classmethod
+    def of(cls, frame: Frame) -> Trace:
+        """What a FAILED frame says."""
+        try:
+            return msgspec.json.decode(frame.payload, type=cls)
+        except msgspec.MsgspecError:
+            return cls(message="the replica's report cannot be read")
 
 
 class BatchAnswer:
