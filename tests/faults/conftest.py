@@ -25,7 +25,8 @@ _IDLE_SECONDS = 0.25
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "chance" in metafunc.fixturenames:
+    own = any(mark.args[0] == "chance" for mark in metafunc.definition.iter_markers("parametrize"))
+    if "chance" in metafunc.fixturenames and not own:
         times = REPETITIONS if metafunc.config.getoption("--all") else 1
         metafunc.parametrize("chance", range(times), indirect=True, ids=str)
 
