@@ -54,9 +54,11 @@ def test_a_long_call_within_its_time_is_answered_and_nothing_is_killed(
     ledger = load.stop()
     ledger.nobody_noticed()
     assert own.outcome == "right"
-    kinds = [event.kind for event in scene.events(seen)]
-    assert "replica-answers" in kinds
-    assert not {"replica-hung", "replica-ended"} & set(kinds)
+    events = scene.events(seen)
+    assert "replica-answers" in [event.kind for event in events]
+    # A replica that an earlier test has silenced may be ended meanwhile.
+    ends = [event.message for event in events if event.kind in ("replica-hung", "replica-ended")]
+    assert not [said for said in ends if any(f"(pid {pid})" in said for pid in before)]
     assert set(scene.replicas) & set(before)
 
 
