@@ -15,6 +15,7 @@ import typing
 from pathlib import Path
 
 from jupyter_deploy.client import models
+from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.server.about import About
 
 TARGET = Path(__file__).parent / "src" / "types.ts"
@@ -29,6 +30,9 @@ ANSWERS: tuple[type, ...] = (
     models.AuditEntry,
     models.EndpointMetrics,
     models.RegistryUi,
+    models.TryForm,
+    models.TryAnswer,
+    RegistryModel,
     About,
 )
 #: What it sends: a default may be left out, and who asks is said by the server.

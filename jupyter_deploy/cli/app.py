@@ -24,6 +24,7 @@ COMMANDS = {
     "deploy": ("deploy", "deploy"),
     "rollback": ("traffic", "rollback"),
     "promote": ("traffic", "promote"),
+    "put-back": ("traffic", "put_back"),
     "undeploy": ("endpoints", "undeploy"),
     "versions": ("endpoints", "versions"),
     "keys": ("keys", "keys"),

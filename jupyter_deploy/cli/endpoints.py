@@ -9,6 +9,7 @@ import click
 from jupyter_deploy.cli import control
 from jupyter_deploy.cli.output import as_json as print_json
 from jupyter_deploy.cli.output import json_option, local_time, table
+from jupyter_deploy.core.aliases import sentence, way_out
 
 if TYPE_CHECKING:
     from jupyter_deploy.client.models import EndpointStatus, VersionStatus
@@ -60,7 +61,12 @@ def undeploy(name: str, *, as_json: bool) -> None:
 def endpoint_table(endpoints: list[EndpointStatus] | tuple[EndpointStatus, ...]) -> str:
     """The endpoints as a table."""
     header = ("NAME", "STATE", "ACTIVE", "STANDBY", "REPLICAS", "URL")
-    return table(header, [_endpoint_row(endpoint) for endpoint in endpoints])
+    lines = [table(header, [_endpoint_row(endpoint) for endpoint in endpoints])]
+    for one in endpoints:
+        if one.moved_alias is not None:
+            lines.append(sentence(one.name, one.active, one.moved_alias))
+            lines.append(way_out(one.name, one.moved_alias))
+    return "\n".join(lines)
 
 
 def _endpoint_row(endpoint: EndpointStatus) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`rollback` and `promote`: which version gets the traffic."""
+"""`rollback`, `promote` and `put-back`: which version gets the traffic, and what MLflow says."""
 
 from __future__ import annotations
 
@@ -38,6 +38,19 @@ def promote(name: str, version: str | None, *, as_json: bool) -> None:
     with control.to_change() as client:
         changed = client.promote(name, ChangeTraffic(control.origin(), version))
     _show(changed, as_json=as_json)
+
+
+@click.command("put-back")
+@click.argument("name")
+@json_option
+def put_back(name: str, *, as_json: bool) -> None:
+    """Have MLflow's alias `active` name what serves again."""
+    with control.to_change() as client:
+        found = client.put_alias_back(name)
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(f"MLflow's alias active of {name} names {found.active or 'nothing'}.")
 
 
 def _show(changed: TrafficChanged, *, as_json: bool) -> None:

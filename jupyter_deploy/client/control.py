@@ -35,9 +35,12 @@ from jupyter_deploy.client.models import (
     Stop,
     SubmitDeploy,
     TrafficChanged,
+    TryAnswer,
+    TryForm,
 )
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.core.names import endpoint_name
+from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.errors import DeployError, SupervisorUnavailable
 
 #: What an answer may take beside the time that a caller asked to wait.
@@ -101,6 +104,14 @@ class ControlClient:
         """The URL of the MLflow UI, which is started if need be."""
         return self._call("POST", "/api/registry-ui", RegistryUi, timeout=UI_SECONDS)
 
+    def registry_models(self) -> list[RegistryModel]:
+        """The registered models of the registry, with their newest versions."""
+        return self._call("GET", "/api/registry-models", list[RegistryModel], timeout=UI_SECONDS)
+
+    def look_at_registry(self) -> None:
+        """The registry may have changed: the supervisor looks soon."""
+        self._call("POST", "/api/registry-look", dict[str, Any])
+
     def stop(self, origin: Origin) -> None:
         """Ask the supervisor to stop everything, itself included; it does so after its answer."""
         self._call("POST", "/api/stop", dict[str, Any], body=Stop(origin))
@@ -129,6 +140,20 @@ class ControlClient:
         """Give all traffic to the standby, or to `change.version`."""
         path = _endpoint(name, "promote")
         return self._call("POST", path, TrafficChanged, body=change, timeout=TRAFFIC_SECONDS)
+
+    def put_alias_back(self, name: str) -> EndpointStatus:
+        """Have MLflow's alias `active` name what serves, wherever it was moved."""
+        path = _endpoint(name, "put-alias-back")
+        return self._call("POST", path, EndpointStatus, timeout=UI_SECONDS)
+
+    def form(self, name: str) -> TryForm:
+        """What the active version takes, and a row of its sample."""
+        return self._call("GET", _endpoint(name, "form"), TryForm)
+
+    def try_it(self, name: str, body: dict[str, Any]) -> TryAnswer:
+        """The active version's answer to `body`, asked with the notebook's key."""
+        path = _endpoint(name, "try")
+        return self._call("POST", path, TryAnswer, body=body, timeout=TRAFFIC_SECONDS)
 
     def errors(self, name: str, limit: int = 50) -> list[RequestFailure]:
         """The last requests that failed on our side, newest first."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from jupyter_deploy.core.aliases import MovedAlias
 from jupyter_deploy.core.contract import Contract
 from jupyter_deploy.core.manifest import Manifest, Origin
 from jupyter_deploy.core.versions import Bump
@@ -32,6 +33,7 @@ class VersionStatus:
 
     `why` says why it has this number or state; `log` holds the last lines of a version that failed.
     It has from `least_replicas` to `most_replicas` replicas, as the load needs.
+    `metrics` are those of its MLflow run, as far as they have been read.
     """
 
     version: str
@@ -47,6 +49,7 @@ class VersionStatus:
     previous: str | None = None
     least_replicas: int = 1
     most_replicas: int = 1
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class Recent:
 class EndpointStatus:
     """One endpoint; `state` is "serving", "degraded" (no replica is ready) or "stopped".
 
-    `example` is the JSON body of a request that the active version answers, where one is known.
+    `example` is the JSON body of a request that the active version answers, where one is known;
+    `moved_alias` is where somebody has put MLflow's alias `active`, until that is settled.
     """
 
     name: str
@@ -81,6 +85,7 @@ class EndpointStatus:
     deploying: str | None = None
     example: str | None = None
     recent: Recent | None = None
+    moved_alias: MovedAlias | None = None
 
 
 @dataclass(frozen=True)
@@ -391,6 +396,31 @@ class RegistryUi:
 
     url: str
     pid: int
+
+
+@dataclass(frozen=True)
+class TryForm:
+    """What the active version takes: its contract, and the body of a request that works."""
+
+    name: str
+    version: str
+    contract: Contract
+    example: str | None
+
+
+@dataclass(frozen=True)
+class TryAnswer:
+    """An answer of an endpoint as it came: a problem document where `status` is not 200.
+
+    `timing` holds milliseconds by the names of Server-Timing.
+    """
+
+    status: int
+    body: dict[str, Any]
+    version: str
+    request_id: str
+    seconds: float
+    timing: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

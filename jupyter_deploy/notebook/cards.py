@@ -21,6 +21,7 @@ from jupyter_deploy.client.models import (
     TrafficChanged,
     VersionStatus,
 )
+from jupyter_deploy.core.aliases import sentence
 from jupyter_deploy.core.manifest import Manifest, Origin
 from jupyter_deploy.errors import DeployError, DeployFailed
 from jupyter_deploy.notebook.card import Card, Cell, Code, Link, Mark, Table, Tone, seconds
@@ -150,7 +151,22 @@ def endpoint(status: EndpointStatus) -> Card:
         facts.append(("Key", Code(status.key_file)))
     if status.deploying:
         facts.append(("Deploying", status.deploying))
-    return Card(status.name, _mark(status.state), facts=tuple(facts))
+    notes, commands = _moved_alias(status)
+    return Card(
+        status.name, _mark(status.state), facts=tuple(facts), notes=notes, commands=commands
+    )
+
+
+def _moved_alias(status: EndpointStatus) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """What to say, and what to type, where MLflow's alias names another version."""
+    alias = status.moved_alias
+    if alias is None:
+        return (), ()
+    commands = [("Have it name what serves", f"!jupyter endpoint put-back {status.name}")]
+    if alias.version is not None:
+        promote = f"%promote {status.name} --to {alias.version}"
+        commands.insert(0, (f"Serve {alias.version}", promote))
+    return (sentence(status.name, status.active, alias),), tuple(commands)
 
 
 def undeployed(status: EndpointStatus) -> Card:
@@ -174,7 +190,13 @@ def endpoints(statuses: Sequence[EndpointStatus]) -> Card:
         )
     rows = tuple(_endpoint_row(status) for status in statuses)
     columns = ("name", "state", "active", "standby", "replicas", "URL")
-    return Card(_counted(len(rows), "endpoint"), table=Table(columns, rows))
+    moved = [_moved_alias(status) for status in statuses]
+    return Card(
+        _counted(len(rows), "endpoint"),
+        table=Table(columns, rows),
+        notes=tuple(note for notes, _ in moved for note in notes),
+        commands=tuple(line for _, lines in moved for line in lines),
+    )
 
 
 def _endpoint_row(status: EndpointStatus) -> tuple[Cell, ...]:

@@ -1,7 +1,9 @@
 """`python -m jupyter_deploy.registry`: carries out orders of the supervisor, one JSON line each.
 
-    in   {"id", "tracking_uri", "name", "aliases": {alias: version}, "tags": {version: {…}}}
-    out  {"id", "ok": true} or {"id", "ok": false, "error": why}
+    in   {"id", "tracking_uri", "name", "aliases": {alias: version}, "tags": {version: {…}},
+          "told"}: registry.sync.Order;  or {"id", "tracking_uri"}: which models
+    out  {"id", "ok": true, "moved", "metrics"}, {"id", "ok": true, "models"},
+         or {"id", "ok": false, "error": why}
 
 It is a process of its own because MLflow takes 150 MB and seconds to import: the supervisor starts
 it when there is work, and ends it (by closing its input) when there is none.
@@ -13,8 +15,10 @@ import json
 import os
 import signal
 import sys
+from dataclasses import asdict
 from typing import Any, TextIO
 
+from jupyter_deploy.registry import listing
 from jupyter_deploy.registry.sync import Order, carry_out
 
 
@@ -31,10 +35,16 @@ def _answer(line: str) -> dict[str, Any]:
     try:
         fields = json.loads(line)
         identity = fields.pop("id")
-        carry_out(Order(**fields))
+        done = _done(fields)
     except Exception as error:  # noqa: BLE001 - the answer says so, and the next order may be fine
         return {"id": identity, "ok": False, "error": f"{type(error).__name__}: {error}"}
-    return {"id": identity, "ok": True}
+    return {"id": identity, "ok": True} | done
+
+
+def _done(fields: dict[str, Any]) -> dict[str, Any]:
+    if "name" in fields:
+        return asdict(carry_out(Order(**fields)))
+    return {"models": [asdict(one) for one in listing.models(fields["tracking_uri"])]}
 
 
 if __name__ == "__main__":

@@ -1,41 +1,84 @@
 """Aliases and tags of a registered model, made as they should be.
 
-Rule: level-triggered: an order holds the whole truth of one endpoint, and carrying it out twice is
-the same as once.
+Rule 1: level-triggered: an order holds the whole truth of one endpoint, and carrying it out twice
+is the same as once.  Rule 2: an alias `active` that somebody else has moved is left alone and told.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from jupyter_deploy.core.aliases import ACTIVE, moved
 from jupyter_deploy.registry.location import using
 
 #: The aliases that are ours; others are left alone.
-ALIASES = ("active", "canary", "shadow", "standby")
+ALIASES = (ACTIVE, "canary", "shadow", "standby")
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What MLflow shall say of `name`: alias -> version, and version -> tags."""
+    """What MLflow shall say of `name`: alias -> version, and version -> tags.
+
+    `told` is where the alias `active` was put before.
+    """
 
     name: str
     tracking_uri: str
     aliases: dict[str, str] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
 
 
-def carry_out(order: Order) -> None:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What MLflow says: where `active` was moved to, and the metrics of each version's run."""
+
+    moved: str | None = None
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def carry_out(order: Order) -> Found:
     """Set what differs, and nothing else.  Raises RegistryUnavailable."""
     with using(order.tracking_uri) as client:
         present = dict(client.get_registered_model(order.name).aliases)
-        for alias in ALIASES:
-            wanted, now = order.aliases.get(alias), present.get(alias)
-            if wanted is None and now is not None:
-                client.delete_registered_model_alias(order.name, alias)
-            elif wanted is not None and wanted != str(now):
-                client.set_registered_model_alias(order.name, alias, wanted)
+        now = None if present.get(ACTIVE) is None else str(present[ACTIVE])
+        elsewhere = moved(order.aliases.get(ACTIVE), now, order.told)
+        _set_aliases(client, order, present, kept={ACTIVE} if elsewhere else set())
+        metrics = {}
         for version, tags in order.tags.items():
-            known = client.get_model_version(order.name, version).tags
-            for key, value in tags.items():
-                if known.get(key) != value:
-                    client.set_model_version_tag(order.name, version, key, value)
+            known = client.get_model_version(order.name, version)
+            _set_tags(client, order.name, known, tags)
+            metrics[version] = _metrics(client, known)
+        return Found(elsewhere, metrics)
+
+
+def _set_aliases(client: Any, order: Order, present: dict[str, Any], *, kept: set[str]) -> None:
+    for alias in ALIASES:
+        wanted, now = order.aliases.get(alias), present.get(alias)
+        if alias in kept:
+            continue
+        if wanted is None and now is not None:
+            client.delete_registered_model_alias(order.name, alias)
+        elif wanted is not None and wanted != str(now):
+            client.set_registered_model_alias(order.name, alias, wanted)
+
+
+def _set_tags(client: Any, name: str, version: Any, tags: dict[str, str]) -> None:
+    for key, value in tags.items():
+        if version.tags.get(key) != value:
+            client.set_model_version_tag(name, version.version, key, value)
+
+
+def _metrics(client: Any, version: Any) -> dict[str, float]:
+    """The metrics of the run that a version comes from; empty when it is not known or gone."""
+    from mlflow.exceptions import MlflowException
+
+    if not version.run_id:
+        return {}
+    try:
+        found = client.get_run(version.run_id).data.metrics
+    except MlflowException:
+        return {}
+    # JSON knows no NaN and no infinity.
+    return {name: value for name, value in found.items() if abs(value) < float("inf")}

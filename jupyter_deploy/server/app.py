@@ -17,6 +17,7 @@ from jupyter_deploy.server.events import SCHEMA, SCHEMA_FILE, Change, Herald
 from jupyter_deploy.server.forward import Forwarder
 from jupyter_deploy.server.handlers import FORWARDER, ControlHandler
 from jupyter_deploy.server.keyfile import SecretHandler
+from jupyter_deploy.server.mlflow import MlflowHandler
 from jupyter_deploy.server.watch import Watch
 
 #: What the end of the extension may cost the end of the server.
@@ -32,6 +33,7 @@ class DeployExtension(ExtensionApp):
         (r"/jupyter-deploy/api/about", AboutHandler),
         (r"/jupyter-deploy/api/secret", SecretHandler),
         (r"/jupyter-deploy/api/(.*)", ControlHandler),
+        (r"/jupyter-deploy/mlflow/(.*)", MlflowHandler),
     ]
 
     autostart = Bool(

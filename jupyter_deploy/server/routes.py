@@ -32,10 +32,11 @@ def _route(method: str, path: str, right: Right, *, signed: bool = False) -> Rou
 
 
 ROUTES = (
-    _route("GET", "status|endpoints|events|audit|keys|openapi[.]json", "read"),
-    _route("GET", f"endpoints/{_NAME}(?:/(?:errors|logs|metrics|audit))?", "read"),
+    _route("GET", "status|endpoints|events|audit|keys|registry-models|openapi[.]json", "read"),
+    _route("GET", f"endpoints/{_NAME}(?:/(?:errors|form|logs|metrics|audit))?", "read"),
     _route("GET", f"deploys/{_ID}", "read"),
     _route("POST", f"endpoints/{_NAME}/(?:deploys|rollback|promote)", "execute", signed=True),
+    _route("POST", f"endpoints/{_NAME}/(?:try|put-alias-back)", "execute"),
     _route("POST", f"deploys/{_ID}/submit", "execute"),
     _route("POST", "keys", "write", signed=True),
     _route("POST", f"keys/{_ID}/(?:rotate|revoke)", "write", signed=True),

@@ -1,9 +1,9 @@
-"""The registrar: has MLflow say what is so, whenever MLflow can be reached.
+"""The registrar: has MLflow say what is so, and notices where somebody else says otherwise.
 
 Rule 1: level-triggered: what is sent is the present truth of an endpoint, never a difference, so a
 lost or repeated order does no harm.  Rule 2: an endpoint is sent until MLflow has its generation;
-the store remembers which it has.  Rule 3: nothing ever waits for this.  Rule 4: MLflow lives in a
-process of its own, which is ended when there is nothing to say.
+the store remembers which it has.  Rule 3: nothing ever waits for this.  Rule 4: an alias that a
+person has moved in MLflow stays where it is until a person has chosen (core.aliases).
 """
 
 from __future__ import annotations
@@ -12,29 +12,28 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
-import sys
+import time
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from jupyter_deploy.core import lifecycle
-from jupyter_deploy.errors import StateUnavailable
-from jupyter_deploy.supervisor.processes import environment
+from jupyter_deploy.core.aliases import ACTIVE, MovedAlias, sentence
+from jupyter_deploy.core.registered import RegistryModel
+from jupyter_deploy.errors import RegistryUnavailable, StateUnavailable
+from jupyter_deploy.supervisor.journal import Journal
+from jupyter_deploy.supervisor.registry_process import Order, RegistryProcess
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.state import State, Version
-from jupyter_deploy.supervisor.store import Store, writing
+from jupyter_deploy.supervisor.store import Store, reading, writing
 
 _log = logging.getLogger(__name__)
 
-#: An order may wait for a slow tracking server; a process that hangs is ended after this.
-_ORDER_SECONDS = 120.0
 #: Long enough for the next change of somebody who is at work, short enough to give memory back.
 _IDLE_SECONDS = 20.0
-_END_SECONDS = 3.0
-_MLFLOW_VARIABLES = ("MLFLOW_", "AWS_", "AZURE_", "GOOGLE_", "DATABRICKS_")
-
-Order = dict[str, Any]
+#: How often MLflow is looked at unasked: each look imports MLflow for some seconds.
+_LOOK_SECONDS = 900.0
+#: The first look leaves the machine to whoever has just started Jupyter.
+_FIRST_LOOK_SECONDS = 120.0
 
 
 def orders(state: State, endpoint: str) -> list[Order]:
@@ -49,7 +48,7 @@ def orders(state: State, endpoint: str) -> list[Order]:
 
 def _order(state: State, endpoint: str, uri: str, name: str, versions: list[Version]) -> Order:
     traffic = state.endpoint(endpoint).traffic
-    aliases = {"active": traffic.active, "standby": traffic.standby}
+    aliases = {ACTIVE: traffic.active, "standby": traffic.standby}
     number = {one.version: one.manifest.registered.version for one in versions}
     return {
         "tracking_uri": uri,
@@ -68,20 +67,33 @@ def _order(state: State, endpoint: str, uri: str, name: str, versions: list[Vers
 class Registrar:
     """Sends what MLflow does not know yet.  `run` works until cancelled."""
 
-    def __init__(self, settings: Settings, store: Store, jitter: Callable[[], float]) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, store: Store, journal: Journal, jitter: Callable[[], float]
+    ) -> None:
         self._store = store
+        self._journal = journal
         self._jitter = jitter
         self._work = asyncio.Event()
         self._work.set()
-        self._process: asyncio.subprocess.Process | None = None
+        self._process = RegistryProcess(settings)
+        self._tracking_uri = settings.tracking_uri
         self._failures = 0
-        self._last_id = 0
+        self._next_look = time.monotonic() + _FIRST_LOOK_SECONDS
+        self._moved: dict[str, MovedAlias] = {}
+        self._metrics: dict[tuple[str, str], dict[str, float]] = {}
 
     @property
     def pending(self) -> int:
         """How many endpoints MLflow does not show as they are."""
         return len(self._unregistered())
+
+    def moved(self, endpoint: str) -> MovedAlias | None:
+        """The alias `active`, where somebody has moved it in MLflow and nothing was chosen yet."""
+        return self._moved.get(endpoint)
+
+    def metrics(self, version: Version) -> Mapping[str, float]:
+        """The metrics of the MLflow run of a version, as far as they have been read."""
+        return self._metrics.get((version.endpoint, version.version), {})
 
     def _unregistered(self) -> list[str]:
         every = self._store.state.endpoints.values()
@@ -90,6 +102,36 @@ class Registrar:
     def changed(self) -> None:
         """An endpoint has changed."""
         self._work.set()
+
+    def look(self) -> None:
+        """Somebody may have changed the registry: look soon."""
+        self._next_look = time.monotonic()
+        self._work.set()
+
+    async def put_back(self, endpoint: str) -> None:
+        """Have the alias name what serves, wherever it was moved.  Raises RegistryUnavailable."""
+        alias = self._moved.get(endpoint)
+        again = () if alias is None else (alias.mlflow_version,)
+        try:
+            await self._register(endpoint, also_told=again)
+        except (OSError, ValueError) as error:
+            raise RegistryUnavailable(
+                f"MLflow does not put the alias of {endpoint} back: {error}.", "Try again."
+            ) from error
+
+    async def models(self) -> list[RegistryModel]:
+        """The registered models.  Raises RegistryUnavailable."""
+        import msgspec
+
+        try:
+            answer = await self._process.send({"tracking_uri": self._tracking_uri})
+        except (OSError, ValueError) as error:
+            raise RegistryUnavailable(
+                f"MLflow cannot be asked for its models: {error}.", "logs/registry.log says more."
+            ) from error
+        # The process ends by itself after a while.
+        self._work.set()
+        return msgspec.convert(answer["models"], list[RegistryModel])
 
     async def run(self) -> None:
         """Send until cancelled; what fails is tried again, later each time."""
@@ -101,96 +143,90 @@ class Registrar:
                     await self._back_off()
         finally:
             # No time for what is under way: the next supervisor sends it again.
-            await self.close(0.0)
+            await self._process.close(0.0)
 
     async def _until_work(self) -> None:
-        try:
-            async with asyncio.timeout(_IDLE_SECONDS if self._process else None):
+        if self._process.running and not await self._work_within(_IDLE_SECONDS):
+            await self._process.close()
+        while time.monotonic() < self._next_look:
+            if await self._work_within(self._next_look - time.monotonic()):
+                return
+
+    async def _work_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await self._work.wait()
-        except TimeoutError:
-            await self.close()
-            await self._work.wait()
+        return self._work.is_set()
 
     async def _back_off(self) -> None:
         self._failures += 1
         # Eight doublings on: a tracking server that is away is asked every half minute at most.
         wait = lifecycle.delay(self._failures + 4, self._jitter())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.0 + wait):
-                await self._work.wait()
+        await self._work_within(1.0 + wait)
         self._work.set()
 
     async def _send_all(self) -> bool:
-        for name in self._unregistered():
-            generation = self._store.state.endpoint(name).generation
+        names = self._unregistered()
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK_SECONDS
+            names = list(self._store.state.endpoints)
+        for name in names:
             try:
-                for order in orders(self._store.state, name):
-                    await self._send(order)
-                await self._store.change(
-                    lambda connection, n=name, g=generation: writing.registered(connection, n, g)  # type: ignore[misc]
-                )
+                await self._register(name)
             except (OSError, ValueError, StateUnavailable) as error:
                 _log.warning("MLflow does not show %s as it is: %s", name, error)
-                await self.close()
                 return False
         self._failures = 0
         return True
 
-    async def _send(self, order: Order) -> None:
-        """Send one order and wait for its answer.  Raises OSError or ValueError."""
-        if self._process is None or self._process.returncode is not None:
-            self._process = await self._start()
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._last_id += 1
-        line = json.dumps(order | {"id": str(self._last_id)}).encode() + b"\n"
-        self._process.stdin.write(line)
-        async with asyncio.timeout(_ORDER_SECONDS):
-            await self._process.stdin.drain()
-            answer = json.loads(await self._process.stdout.readline() or b"{}")
-        if not answer.get("ok"):
-            raise OSError(str(answer.get("error", "the registrar has ended"))[:500])
+    async def _register(self, name: str, also_told: tuple[str, ...] = ()) -> None:
+        """Have MLflow show the endpoint.  Raises OSError, ValueError or StateUnavailable."""
+        generation = self._store.state.endpoint(name).generation
+        alias: str | None = None
+        for order in orders(self._store.state, name):
+            answer = await self._carry_out(name, order, also_told)
+            alias = answer.get("moved") or alias
+            self._note_metrics(name, answer.get("metrics", {}))
+        if self._store.state.endpoint(name).registered < generation:
+            await self._store.change(lambda c: writing.registered(c, name, generation))
+        self._note(name, alias)
 
-    async def _start(self) -> asyncio.subprocess.Process:
-        log = os.open(
-            self._settings.logs / "registry.log",
-            os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC,
-            0o600,
-        )
-        try:
-            return await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "jupyter_deploy.registry",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                cwd=self._settings.processes,
-                env=environment(mlflow_environment()),
-                start_new_session=True,
-            )
-        finally:
-            os.close(log)
+    async def _carry_out(self, name: str, order: Order, also_told: tuple[str, ...]) -> Order:
+        key = f"active alias of {name} in {order['name']}"
+        kept = await self._store.read(lambda c: reading.setting(c, key))
+        told = set(json.loads(kept or "[]"))
+        wanted = {one for one in [order["aliases"].get(ACTIVE)] if one is not None}
+        # Before and after: a supervisor that dies in between knows that either may be its own.
+        await self._keep(key, told | wanted, told)
+        answer = await self._process.send(order | {"told": sorted(told | set(also_told))})
+        if answer.get("moved") is None:
+            await self._keep(key, wanted, told | wanted)
+        return answer
 
-    async def close(self, seconds: float = _END_SECONDS) -> None:
-        """End the process, at the latest in `seconds`."""
-        process, self._process = self._process, None
-        if process is None or process.returncode is not None:
+    async def _keep(self, key: str, told: set[str], before: set[str]) -> None:
+        if told != before:
+            await self._store.change(lambda c: writing.setting(c, key, json.dumps(sorted(told))))
+
+    def _note(self, name: str, number: str | None) -> None:
+        before = self._moved.pop(name, None)
+        if number is None:
+            if before is not None:
+                self._journal.add("alias-settled", "MLflow shows what serves.", endpoint=name)
             return
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(seconds):
-                await process.wait()
-        except TimeoutError:
-            _log.info("the registrar is busy, and is killed")
-        finally:
-            # Whatever interrupts this wait, no process is left.
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+        state = self._store.state
+        ours = (v.version for v in state.versions_of(name) if _mlflow_number(v) == number)
+        alias = MovedAlias(number, next(ours, None))
+        self._moved[name] = alias
+        if alias != before:
+            said = sentence(name, state.endpoint(name).traffic.active, alias)
+            self._journal.add("alias-moved", said, endpoint=name)
+
+    def _note_metrics(self, name: str, found: dict[str, dict[str, float]]) -> None:
+        for version in self._store.state.versions_of(name):
+            metrics = found.get(_mlflow_number(version))
+            if metrics:
+                self._metrics[name, version.version] = metrics
 
 
-def mlflow_environment() -> dict[str, str]:
-    """What MLflow reads from the environment: where it is and how to get in."""
-    return {name: value for name, value in os.environ.items() if name.startswith(_MLFLOW_VARIABLES)}
+def _mlflow_number(version: Version) -> str:
+    return version.manifest.registered.version

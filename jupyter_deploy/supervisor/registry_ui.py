@@ -11,7 +11,7 @@ from jupyter_deploy.core.uris import without_password
 from jupyter_deploy.errors import RegistryUnavailable
 from jupyter_deploy.supervisor import logs
 from jupyter_deploy.supervisor.processes import Order, Process, environment
-from jupyter_deploy.supervisor.registrar import mlflow_environment
+from jupyter_deploy.supervisor.registry_process import mlflow_environment
 from jupyter_deploy.supervisor.settings import Settings
 
 #: MLflow imports for many seconds before it listens.

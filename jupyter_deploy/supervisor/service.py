@@ -67,7 +67,7 @@ class Supervisor:
         self.collector = Collector(
             MetricsStore(settings.metrics), lambda: [self.gateway], self._ready_replicas
         )
-        self.registrar = Registrar(settings, self.store, random.random)
+        self.registrar = Registrar(settings, self.store, self.journal, random.random)
         self.parts = Parts(
             settings=settings,
             store=self.store,

@@ -35,6 +35,7 @@ def endpoint(parts: Parts, one: Endpoint) -> EndpointStatus:
         deploying=None if deploy is None else deploy.version,
         example=_example(parts, one),
         recent=parts.collector.recent(one.name),
+        moved_alias=parts.registrar.moved(one.name),
     )
 
 
@@ -68,6 +69,7 @@ def version(parts: Parts, one: Version) -> VersionStatus:
         previous=one.previous,
         least_replicas=one.range.least,
         most_replicas=one.range.most,
+        metrics=dict(parts.registrar.metrics(one)),
     )
 
 

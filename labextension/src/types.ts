@@ -58,6 +58,7 @@ export interface VersionStatus {
   previous: string | null;
   least_replicas: number;
   most_replicas: number;
+  metrics: Record<string, number>;
 }
 
 /** What an endpoint did lately: a rate of the last seconds, shares of the last minute. */
@@ -67,6 +68,12 @@ export interface Recent {
   error_share: number | null;
   step_seconds: number;
   line: readonly number[];
+}
+
+/** The alias `active` as somebody else has put it. */
+export interface MovedAlias {
+  mlflow_version: string;
+  version: string | null;
 }
 
 /** One endpoint; `state` is "serving", "degraded" (no replica is ready) or "stopped". */
@@ -82,6 +89,7 @@ export interface EndpointStatus {
   deploying: string | null;
   example: string | null;
   recent: Recent | null;
+  moved_alias: MovedAlias | null;
 }
 
 /** All there is: `jupyter endpoint status --json`. */
@@ -215,6 +223,80 @@ export interface EndpointMetrics {
 export interface RegistryUi {
   url: string;
   pid: number;
+}
+
+/** One column of a frame. */
+export interface Column {
+  name: string;
+  type: 'integer' | 'float' | 'boolean' | 'string' | 'datetime' | 'object';
+  dtype: string;
+  nullable: boolean;
+  minimum: number | null;
+  maximum: number | null;
+  categories: readonly string[] | null;
+  closed: boolean;
+  levels: readonly (string | number | number | boolean)[] | null;
+  ordered: boolean;
+  missing: string;
+  integer_name: boolean;
+}
+
+/** An array without its first axis: `shape` is the shape of one row (() for a scalar). */
+export interface Tensor {
+  type: 'integer' | 'float' | 'boolean' | 'string' | 'datetime' | 'object';
+  dtype: string;
+  shape: readonly number[];
+  nullable: boolean;
+  container: string;
+}
+
+/** What comes back for each row. */
+export interface Output {
+  type: 'integer' | 'float' | 'boolean' | 'string' | 'datetime' | 'object';
+  shape: readonly number[];
+  classes: readonly (string | number | number | boolean)[] | null;
+  probabilities: boolean;
+}
+
+/** What a version accepts (`form`, `columns` or `tensor`) and returns (`output`). */
+export interface Contract {
+  form: 'frame' | 'array' | 'any';
+  columns: readonly Column[];
+  tensor: Tensor | null;
+  output: Output;
+  strict: boolean;
+}
+
+/** What the active version takes: its contract, and the body of a request that works. */
+export interface TryForm {
+  name: string;
+  version: string;
+  contract: Contract;
+  example: string | null;
+}
+
+/** An answer of an endpoint as it came: a problem document where `status` is not 200. */
+export interface TryAnswer {
+  status: number;
+  body: Record<string, unknown>;
+  version: string;
+  request_id: string;
+  seconds: number;
+  timing: Record<string, number>;
+}
+
+/** One version of a registered model; `created_at` in seconds since the epoch. */
+export interface RegistryVersion {
+  version: string;
+  created_at: number;
+  aliases: readonly string[];
+  deployed_as: string;
+}
+
+/** A registered model with its newest versions, newest first. */
+export interface RegistryModel {
+  name: string;
+  versions: readonly RegistryVersion[];
 }
 
 /** The server extension: its release, its API's number, its Python and the root of its files. */

@@ -127,3 +127,31 @@ def test_a_registration_cut_before_its_number_is_known_leaves_nothing(
     with using(uri) as client:
         found = client.search_model_versions("name='churn'")
     assert sorted(str(version.version) for version in found) == sorted(versions)
+
+
+def test_an_alias_that_somebody_has_moved_stays_until_it_is_settled(uri, versions):
+    first, second, third = versions
+    order = {"tracking_uri": uri, "name": "churn", "tags": {first: {}}}
+    with using(uri) as client:
+        client.set_registered_model_alias("churn", "active", third)
+    moved, settled, seen = carry_out(
+        order | {"id": 1, "aliases": {"active": second, "standby": first}, "told": [first, second]},
+        order | {"id": 2, "aliases": {"active": second}, "told": [first, second, third]},
+        {"id": 3, "tracking_uri": uri},
+    )
+    assert (moved["moved"], settled["moved"]) == (third, None)
+    (churn,) = [one for one in seen["models"] if one["name"] == "churn"]
+    newest = churn["versions"][0]
+    assert (newest["version"], newest["deployed_as"], newest["aliases"]) == (third, "1.2.0", [])
+    by_number = {one["version"]: one["aliases"] for one in churn["versions"]}
+    assert by_number[second] == ["active"]
+
+
+def test_the_metrics_of_a_versions_run_come_along(uri, versions):
+    with using(uri) as client:
+        run = client.get_model_version("churn", versions[0]).run_id
+        client.log_metric(run, "accuracy", 0.75)
+        client.log_metric(run, "odd", float("nan"))
+    order = {"tracking_uri": uri, "name": "churn", "tags": {versions[0]: {}}, "aliases": {}}
+    (answer,) = carry_out(order | {"id": 1})
+    assert answer["metrics"] == {versions[0]: {"accuracy": 0.75}}

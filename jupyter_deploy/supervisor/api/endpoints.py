@@ -15,12 +15,14 @@ from jupyter_deploy.client.models import (
     EndpointStatus,
     RequestFailure,
     TrafficChanged,
+    TryAnswer,
+    TryForm,
 )
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.core.names import endpoint_name
 from jupyter_deploy.core.series import DAY
 from jupyter_deploy.errors import Conflict
-from jupyter_deploy.supervisor import dashboard, holders, logs, views
+from jupyter_deploy.supervisor import dashboard, holders, logs, trying, views
 from jupyter_deploy.supervisor.api.answers import Limit, Name, answer, supervisor_of
 from jupyter_deploy.supervisor.store import reading
 
@@ -77,6 +79,28 @@ async def promote(request: Request, name: Name, body: ChangeTraffic) -> Response
     """All traffic to the standby, or to the one named."""
     supervisor = supervisor_of(request)
     return answer(await supervisor.traffic.promote(endpoint_name(name), body))
+
+
+@router.post("/{name}/put-alias-back", response_model=EndpointStatus)
+async def put_alias_back(request: Request, name: Name) -> Response:
+    """MLflow's alias `active` names what serves, wherever it was moved."""
+    parts = supervisor_of(request).parts
+    endpoint = parts.state.endpoint(endpoint_name(name))
+    await parts.registrar.put_back(endpoint.name)
+    return answer(views.endpoint(parts, endpoint))
+
+
+@router.get("/{name}/form", response_model=TryForm)
+async def form(request: Request, name: Name) -> Response:
+    """What the active version takes, and a row of its sample."""
+    return answer(trying.form(supervisor_of(request).parts, endpoint_name(name)))
+
+
+@router.post("/{name}/try", response_model=TryAnswer)
+async def try_it(request: Request, name: Name) -> Response:
+    """The answer to this body, asked through the gateway with the notebook's key."""
+    parts = supervisor_of(request).parts
+    return answer(await trying.ask(parts, endpoint_name(name), await request.body()))
 
 
 @router.get("/{name}/errors", response_model=list[RequestFailure])

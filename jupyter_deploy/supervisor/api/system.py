@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from jupyter_deploy import __version__
 from jupyter_deploy.client.models import AuditEntry, Event, RegistryUi, Status, Stop
+from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.supervisor import views
 from jupyter_deploy.supervisor.api.answers import Wait, answer, supervisor_of, wait_of
 from jupyter_deploy.supervisor.store import reading
@@ -60,7 +61,22 @@ async def audit(request: Request) -> Response:
 @router.post("/registry-ui", response_model=RegistryUi)
 async def registry_ui(request: Request) -> Response:
     """The MLflow UI, started if need be."""
-    return answer(await supervisor_of(request).registry_ui.open())
+    supervisor = supervisor_of(request)
+    supervisor.registrar.look()
+    return answer(await supervisor.registry_ui.open())
+
+
+@router.get("/registry-models", response_model=list[RegistryModel])
+async def registry_models(request: Request) -> Response:
+    """The registered models of the registry, with their newest versions."""
+    return answer(await supervisor_of(request).registrar.models())
+
+
+@router.post("/registry-look", status_code=202)
+async def registry_look(request: Request) -> dict[str, str]:
+    """The registry may have changed: the supervisor looks soon."""
+    supervisor_of(request).registrar.look()
+    return {"state": "looking"}
 
 
 @router.post("/stop", status_code=202)

@@ -1,0 +1,53 @@
+"""An alias of the registry: who put it where it is, and what that means.
+
+Rule 1: what serves follows from traffic alone; an alias that a person moves in MLflow is an offer.
+Rule 2: an alias is only written while it stands where we have put it ourselves, so that what a
+person did is not lost before they have been asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+ACTIVE = "active"
+
+
+@dataclass(frozen=True)
+class MovedAlias:
+    """The alias `active` as somebody else has put it.
+
+    `version` is the version of the endpoint that it names; None when that was never deployed.
+    """
+
+    mlflow_version: str
+    version: str | None = None
+
+
+def moved(wanted: str | None, present: str | None, told: Collection[str]) -> str | None:
+    """Where somebody else has put an alias; None when it stands where it may be overwritten.
+
+    `told` is where we have put it last, and where we were about to when we last tried.  With
+    nothing told (a registry from before this was kept), nothing is known to be somebody else's.
+    """
+    if present is None or present == wanted or not told or present in told:
+        return None
+    return present
+
+
+def way_out(name: str, alias: MovedAlias) -> str:
+    """The commands that settle an alias that was moved."""
+    back = f"`jupyter endpoint put-back {name}` has it name what serves"
+    if alias.version is None:
+        return f"{back}."
+    return f"`jupyter endpoint promote {name} --to {alias.version}` serves it, {back}."
+
+
+def sentence(name: str, active: str | None, alias: MovedAlias) -> str:
+    """What to say about an alias that was moved."""
+    serves = f"{active} serves" if active else f"{name} serves nothing"
+    if alias.version is None:
+        what = f"version {alias.mlflow_version} of the registered model, which is not deployed"
+    else:
+        what = alias.version
+    return f"MLflow's alias active names {what}; {serves}."
