@@ -20,9 +20,10 @@ import type {
   CreateKey,
   EndpointStatus,
   KeyStatus,
-  TrafficChanged
+  TrafficChanged,
+  TryAnswer
 } from './types';
-import { measured, rollbackTarget } from './words';
+import { measured, registryPlace, rollbackTarget } from './words';
 
 /** What the views may ask for. */
 export interface IActions {
@@ -39,7 +40,12 @@ export interface IActions {
   revokeKey(endpoint: string, key: KeyStatus): Promise<void>;
   copySecret(file: string): Promise<boolean>;
   copy(text: string): void;
-  openRegistry(): Promise<void>;
+  /** Open the MLflow UI, at the page of a registered model where one is named. */
+  openRegistry(uri?: string): Promise<void>;
+  /** Have MLflow's alias name what serves. */
+  putAliasBack(endpoint: EndpointStatus): Promise<void>;
+  /** The endpoint's answer; null when it could not be asked. */
+  tryIt(name: string, body: object): Promise<TryAnswer | null>;
   /** Open a notebook at a cell. */
   openCell(path: string, cell: string): Promise<void>;
 }
@@ -154,12 +160,40 @@ export class Actions implements IActions {
     Clipboard.copyToSystem(text);
   }
 
-  async openRegistry(): Promise<void> {
+  async openRegistry(uri = ''): Promise<void> {
+    const { view } = this._model;
+    const remote =
+      view.kind === 'ready' &&
+      view.status.registry.tracking_uri.match(/^https?:/);
+    if (!remote) {
+      // At once, while the browser still knows that a person asked; the page waits for MLflow.
+      window.open(
+        this._control.registryPage(registryPlace(uri)),
+        '_blank',
+        'noopener'
+      );
+    }
     try {
       const { url } = await this._control.registryUi();
-      window.open(url, '_blank', 'noopener');
+      if (remote) {
+        window.open(`${url}/#/${registryPlace(uri)}`, '_blank', 'noopener');
+      }
     } catch (error) {
       this._sayFailed(error);
+    }
+  }
+
+  async putAliasBack(endpoint: EndpointStatus): Promise<void> {
+    const { name } = endpoint;
+    await this._try(name, () => this._control.putAliasBack(name));
+  }
+
+  async tryIt(name: string, body: object): Promise<TryAnswer | null> {
+    try {
+      return await this._control.tryIt(name, body);
+    } catch (error) {
+      this._sayFailed(error);
+      return null;
     }
   }
 

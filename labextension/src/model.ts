@@ -19,7 +19,8 @@ import type {
   KeyStatus,
   RequestFailure,
   Status,
-  TrafficChanged
+  TrafficChanged,
+  TryForm
 } from './types';
 
 /** The number of the API that this extension was written for. */
@@ -47,6 +48,7 @@ export interface ISections {
   errors: readonly RequestFailure[];
   logs: readonly string[];
   audit: readonly AuditEntry[];
+  form: TryForm;
 }
 export type Section = keyof ISections;
 export type Detail = { readonly [S in Section]: Loadable<ISections[S]> };
@@ -55,7 +57,8 @@ const CLOSED: Detail = {
   keys: { kind: 'idle' },
   errors: { kind: 'idle' },
   logs: { kind: 'idle' },
-  audit: { kind: 'idle' }
+  audit: { kind: 'idle' },
+  form: { kind: 'idle' }
 };
 
 export interface IModelOptions {
@@ -321,7 +324,8 @@ export class DeployModel implements IDisposable {
     keys: name => this._control.keys(name),
     errors: name => this._control.errors(name),
     logs: name => this._control.logs(name, this._logVersion),
-    audit: name => this._control.audit(name)
+    audit: name => this._control.audit(name),
+    form: name => this._control.form(name)
   };
 
   private readonly _control: IControl;

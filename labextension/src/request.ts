@@ -16,14 +16,18 @@ import type {
   EndpointStatus,
   IssuedKey,
   KeyStatus,
+  RegistryModel,
   RegistryUi,
   RequestFailure,
   RotateKey,
   Status,
-  TrafficChanged
+  TrafficChanged,
+  TryAnswer,
+  TryForm
 } from './types';
 
 const ROOT = 'jupyter-deploy/api';
+const REGISTRY = 'jupyter-deploy/mlflow';
 
 /** What the model and the actions ask for; tests give their own. */
 export interface IControl {
@@ -42,6 +46,12 @@ export interface IControl {
   revokeKey(id: string): Promise<KeyStatus>;
   secret(file: string): Promise<string>;
   registryUi(): Promise<RegistryUi>;
+  /** Where the server passes on to the MLflow UI. */
+  registryPage(place: string): string;
+  registryModels(): Promise<readonly RegistryModel[]>;
+  putAliasBack(name: string): Promise<EndpointStatus>;
+  form(name: string): Promise<TryForm>;
+  tryIt(name: string, body: object): Promise<TryAnswer>;
 }
 
 export class Control implements IControl {
@@ -112,6 +122,26 @@ export class Control implements IControl {
 
   registryUi(): Promise<RegistryUi> {
     return this._post('registry-ui', {});
+  }
+
+  registryPage(place: string): string {
+    return `${URLExt.join(this._settings.baseUrl, REGISTRY)}/#/${place}`;
+  }
+
+  registryModels(): Promise<readonly RegistryModel[]> {
+    return this._get('registry-models');
+  }
+
+  putAliasBack(name: string): Promise<EndpointStatus> {
+    return this._post(`endpoints/${encode(name)}/put-alias-back`, {});
+  }
+
+  form(name: string): Promise<TryForm> {
+    return this._get(`endpoints/${encode(name)}/form`);
+  }
+
+  tryIt(name: string, body: object): Promise<TryAnswer> {
+    return this._post(`endpoints/${encode(name)}/try`, body);
   }
 
   private _get<T>(path: string, query: Record<string, string> = {}) {

@@ -68,6 +68,45 @@ export function wrong(
       );
 }
 
+/** What to say of MLflow's alias where somebody has moved it; empty where nobody has. */
+export function movedAlias(
+  trans: TranslationBundle,
+  endpoint: EndpointStatus
+): string {
+  const alias = endpoint.moved_alias;
+  if (!alias) {
+    return '';
+  }
+  const serves = endpoint.active ?? trans.__('nothing');
+  return alias.version === null
+    ? trans.__(
+        "MLflow's alias active names version %1 of the registered model, which is not deployed; %2 serves.",
+        alias.mlflow_version,
+        serves
+      )
+    : trans.__(
+        "MLflow's alias active names %1; %2 serves.",
+        alias.version,
+        serves
+      );
+}
+
+/** The place in MLflow's UI of "models:/churn/3"; that of all models for anything else. */
+export function registryPlace(uri: string): string {
+  const [, name, version] =
+    uri.match(/^models:[/]([^/@]+)(?:[/]([0-9]+))?$/) ?? [];
+  if (name === undefined) {
+    return 'models';
+  }
+  const model = `models/${encodeURIComponent(name)}`;
+  return version === undefined ? model : `${model}/versions/${version}`;
+}
+
+/** A figure of a run, with as many digits as are worth reading. */
+export function figure(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}
+
 /** The version that was active before the active one, where it can serve again. */
 export function rollbackTarget(endpoint: EndpointStatus): string | null {
   const find = (version: string | null | undefined) =>

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 from jupyter_deploy.client.control import ControlClient
@@ -30,6 +31,14 @@ X, y = load_breast_cancer(return_X_y=True, as_frame=True)
 X_train = X.iloc[:, :4]
 clf = LogisticRegression(max_iter=1000).fit(X_train, y)
 draft = LogisticRegression()
+"""
+#: What MLflow's own page sends when somebody moves an alias there.
+MOVE_ALIAS = """\
+fetch('ajax-api/2.0/mlflow/registered-models/alias', {
+  method: 'POST',
+  headers: {'Content-Type': 'application/json'},
+  body: JSON.stringify({name: 'churn', alias: 'active', version: '1'})
+}).then(answer => answer.status)
 """
 
 
@@ -125,6 +134,56 @@ def test_a_second_version_can_be_rolled_back_and_the_time_is_shown(page):
     panel(page).get_by_text("Now serves 1.0.0. The switch took").wait_for()
     panel(page).get_by_role("button", name="Promote 1.1.0").click()
     panel(page).get_by_text("Now serves 1.1.0. The switch took").wait_for()
+
+
+def test_a_good_row_is_answered_and_a_bad_one_is_refused_at_its_field(page):
+    section(page, "Try it").locator("summary").click()
+    form = panel(page).get_by_role("form", name="Try churn")
+    first = form.get_by_label("mean radius", exact=True)
+    assert float(first.input_value()) > 0, "it is filled with a row of the sample"
+    form.get_by_role("button", name="Send").click()
+    form.get_by_text("1.1.0 answered").wait_for()
+    assert "predictions" in form.get_by_label("The answer").inner_text()
+    first.fill("wide")
+    form.get_by_role("button", name="Send").click()
+    form.get_by_text("Refused with 400").wait_for()
+    assert first.get_attribute("aria-invalid") == "true"
+    said = page.locator(f"[id='{first.get_attribute('aria-describedby')}']").inner_text()
+    assert "mean radius" in said
+    form.get_by_role("button", name="Row of the sample").click()
+    section(page, "Try it").locator("summary").click()
+
+
+def test_a_replica_that_dies_is_said_and_comes_back(page, control):
+    (active,) = [one for one in control.endpoint("churn").versions if one.state == "active"]
+    psutil.Process(active.replicas[0].pid).kill()
+    section(page, "Replicas").locator("summary").click()
+    row = section(page, "Replicas").locator("tbody tr", has_text="1.1.0")
+    row.filter(has_text="ready").filter(has=page.locator("td", has_text="1").last).wait_for()
+    assert row.locator("td").last.inner_text() == "1"
+    section(page, "Replicas").locator("summary").click()
+
+
+def test_mlflow_opens_at_the_version_and_an_alias_moved_there_is_offered(page, lab, control):
+    with page.expect_popup() as opened:
+        panel(page).get_by_role("button", name="MLflow version 1", exact=True).click()
+    mlflow = opened.value
+    mlflow.get_by_text("jupyter_deploy.version").wait_for(timeout=90_000)
+    assert mlflow.url.endswith("/jupyter-deploy/mlflow/#/models/churn/versions/1")
+    moved = mlflow.evaluate(MOVE_ALIAS)
+    assert moved == 200
+    panel(page).get_by_text("MLflow's alias active names 1.0.0; 1.1.0 serves.").wait_for(
+        timeout=60_000
+    )
+    assert control.endpoint("churn").active == "1.1.0", "it is offered and not followed"
+    panel(page).get_by_role("button", name="Put back").click()
+    panel(page).get_by_text("MLflow's alias").wait_for(state="detached", timeout=60_000)
+    (churn,) = control.registry_models()
+    named = [one.deployed_as for one in churn.versions if "active" in one.aliases]
+    assert named == ["1.1.0"]
+    cookies = [one["name"] for one in mlflow.context.cookies()]
+    assert not [one for one in cookies if "mlflow" in one.lower()]
+    mlflow.close()
 
 
 def test_a_key_is_created_copied_once_and_revoked_and_is_seen_nowhere(page, lab):

@@ -43,6 +43,7 @@ export function version(of: Partial<VersionStatus> = {}): VersionStatus {
     previous: null,
     least_replicas: 1,
     most_replicas: 1,
+    metrics: {},
     ...of
   };
 }
@@ -60,6 +61,7 @@ export function endpoint(of: Partial<EndpointStatus> = {}): EndpointStatus {
     deploying: null,
     example: null,
     recent: null,
+    moved_alias: null,
     ...of
   };
 }

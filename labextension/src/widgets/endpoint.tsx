@@ -7,10 +7,12 @@ import * as React from 'react';
 import { curl, ICall, invocations, NO_EXAMPLE, python } from '../snippets';
 import type { EndpointStatus } from '../types';
 import { measured, rollbackTarget, wrong } from '../words';
+import { MovedAliasStrip } from './alias';
 import { Audit, Errors, Logs } from './history';
 import { Keys } from './keys';
 import { CopyButton, Fold, Snippet, State } from './parts';
 import { Rates } from './rates';
+import { TryIt } from './tryit';
 import { useUi } from './ui';
 import { Replicas, Versions } from './versions';
 
@@ -26,6 +28,7 @@ export function EndpointPage(props: { endpoint: EndpointStatus }): JSX.Element {
           {problem}
         </p>
       )}
+      <MovedAliasStrip endpoint={endpoint} />
       <Rates endpoint={endpoint} />
       <Traffic endpoint={endpoint} />
       <Fold
@@ -38,6 +41,7 @@ export function EndpointPage(props: { endpoint: EndpointStatus }): JSX.Element {
       <Fold title={trans.__('Call it')} open={true}>
         <Calling endpoint={endpoint} />
       </Fold>
+      <TryIt endpoint={endpoint} />
       <Keys endpoint={endpoint} />
       <Replicas endpoint={endpoint} />
       <Errors />

@@ -5,7 +5,7 @@ import { addIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { EndpointStatus } from '../types';
-import { replicaCount, wrong } from '../words';
+import { movedAlias, replicaCount, wrong } from '../words';
 import { Rates } from './rates';
 import { State } from './parts';
 import { useUi } from './ui';
@@ -45,6 +45,9 @@ function Entry(props: { endpoint: EndpointStatus }): JSX.Element {
         <Facts endpoint={endpoint} />
       </span>
       {problem && <span className="jp-Deploy-wrong">{problem}</span>}
+      {endpoint.moved_alias && (
+        <span className="jp-Deploy-small">{movedAlias(trans, endpoint)}</span>
+      )}
       <Rates endpoint={endpoint} />
     </button>
   );

@@ -4,7 +4,7 @@
 import * as React from 'react';
 
 import type { EndpointStatus, ReplicaStatus, VersionStatus } from '../types';
-import { age, canServe, megabytes, newestFirst } from '../words';
+import { age, canServe, figure, megabytes, newestFirst } from '../words';
 import { Fold, State, Whence } from './parts';
 import { now, useUi } from './ui';
 
@@ -25,7 +25,7 @@ function Version(props: {
   endpoint: EndpointStatus;
   version: VersionStatus;
 }): JSX.Element {
-  const { trans } = useUi();
+  const { actions, trans } = useUi();
   const { endpoint, version } = props;
   return (
     <>
@@ -43,11 +43,17 @@ function Version(props: {
         {version.why}
         {version.why && version.mlflow_version && ' · '}
         {version.mlflow_version && (
-          <span title={version.mlflow_uri}>
+          <button
+            type="button"
+            className="jp-Deploy-link"
+            title={trans.__('Open %1 in MLflow', version.mlflow_uri)}
+            onClick={() => void actions.openRegistry(version.mlflow_uri)}
+          >
             {trans.__('MLflow version %1', version.mlflow_version)}
-          </span>
+          </button>
         )}
       </div>
+      <Metrics of={version.metrics} />
       {version.reason && <p className="jp-Deploy-wrong">{version.reason}</p>}
       {version.log.length > 0 && (
         <pre
@@ -61,6 +67,29 @@ function Version(props: {
     </>
   );
 }
+
+/** The metrics of the MLflow run that a version comes from. */
+function Metrics(props: {
+  of: Readonly<Record<string, number>>;
+}): JSX.Element | null {
+  const found = Object.entries(props.of);
+  if (found.length === 0) {
+    return null;
+  }
+  return (
+    <dl className="jp-Deploy-metrics">
+      {found.slice(0, MOST_METRICS).map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{figure(value)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** More are in MLflow. */
+const MOST_METRICS = 8;
 
 function Promote(props: {
   endpoint: EndpointStatus;

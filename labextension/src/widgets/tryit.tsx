@@ -1,0 +1,202 @@
+/**
+ * "Try it": a row of the sample in a form, sent through the server, and the answer.
+ */
+import * as React from 'react';
+
+import {
+  body,
+  errorsOf,
+  fields,
+  IErrors,
+  IField,
+  initial,
+  Values
+} from '../tryform';
+import type { EndpointStatus, TryAnswer, TryForm } from '../types';
+import { measured } from '../words';
+import { Fold, Loaded } from './parts';
+import { useUi } from './ui';
+
+export function TryIt(props: { endpoint: EndpointStatus }): JSX.Element | null {
+  const { model, trans } = useUi();
+  if (props.endpoint.active === null) {
+    return null;
+  }
+  return (
+    <Fold title={trans.__('Try it')} reads="form">
+      <Loaded of={model.detail.form}>
+        {form => <Trial key={form.version} form={form} />}
+      </Loaded>
+    </Fold>
+  );
+}
+
+function Trial(props: { form: TryForm }): JSX.Element {
+  const { actions, trans } = useUi();
+  const { form } = props;
+  const [values, setValues] = React.useState<Values>(() => initial(form));
+  const [answer, setAnswer] = React.useState<TryAnswer | null>(null);
+  const [busy, setBusy] = React.useState(false);
+  const errors = answer ? errorsOf(answer) : NO_ERRORS;
+  const send = async () => {
+    setBusy(true);
+    setAnswer(await actions.tryIt(form.name, body(form.contract, values)));
+    setBusy(false);
+  };
+  return (
+    <form
+      className="jp-Deploy-try"
+      aria-label={trans.__('Try %1', form.name)}
+      noValidate
+      onSubmit={event => {
+        event.preventDefault();
+        void send();
+      }}
+    >
+      {fields(form.contract).map(one => (
+        <Field
+          key={one.name}
+          field={one}
+          value={values[one.name] ?? ''}
+          error={errors.at[one.name] ?? ''}
+          onChange={value => setValues({ ...values, [one.name]: value })}
+        />
+      ))}
+      <div className="jp-Deploy-actions">
+        <button
+          type="submit"
+          className="jp-Deploy-button jp-mod-accept"
+          disabled={busy}
+        >
+          {trans.__('Send')}
+        </button>
+        <button
+          type="button"
+          className="jp-Deploy-button"
+          onClick={() => {
+            setValues(initial(form));
+            setAnswer(null);
+          }}
+        >
+          {trans.__('Row of the sample')}
+        </button>
+      </div>
+      <div role="status">
+        {busy && <p className="jp-Deploy-hint">{trans.__('Asking…')}</p>}
+        {answer && !busy && <Answer answer={answer} errors={errors} />}
+      </div>
+    </form>
+  );
+}
+
+const NO_ERRORS: IErrors = { at: {}, general: '' };
+
+type IInput = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
+
+function Field(props: {
+  field: IField;
+  value: string;
+  error: string;
+  onChange: (value: string) => void;
+}): JSX.Element {
+  const { trans } = useUi();
+  const { field, value, error } = props;
+  const id = React.useId();
+  const shared = {
+    id,
+    value,
+    className: 'jp-mod-styled',
+    'aria-invalid': error !== '',
+    'aria-describedby': `${id}-said`,
+    onChange: (event: React.ChangeEvent<IInput>) =>
+      props.onChange(event.target.value)
+  };
+  const optional = field.nullable ? trans.__('may be empty') : '';
+  const said = [field.type, field.range, optional].filter(Boolean).join(' · ');
+  return (
+    <div className="jp-Deploy-field">
+      <label htmlFor={id}>{field.name}</label>
+      <Input field={field} shared={shared} />
+      <span id={`${id}-said`} className="jp-Deploy-small">
+        {error ? <span className="jp-Deploy-wrong">{error}</span> : said}
+      </span>
+    </div>
+  );
+}
+
+function Input(props: {
+  field: IField;
+  shared: {
+    id: string;
+    value: string;
+    className: string;
+    onChange: (event: React.ChangeEvent<IInput>) => void;
+  };
+}): JSX.Element {
+  const { field, shared } = props;
+  if (field.kind === 'json') {
+    return <textarea {...shared} rows={4} spellCheck={false} />;
+  }
+  if (field.kind === 'choice' && field.closed) {
+    const known = field.choices.includes(shared.value);
+    return (
+      <select {...shared}>
+        {(field.nullable || !known) && (
+          <option value={known ? '' : shared.value}>
+            {known ? '' : shared.value}
+          </option>
+        )}
+        {field.choices.map(one => (
+          <option key={one}>{one}</option>
+        ))}
+      </select>
+    );
+  }
+  return (
+    <>
+      <input
+        {...shared}
+        inputMode={field.kind === 'number' ? 'decimal' : 'text'}
+        {...(field.choices.length > 0 && { list: `${shared.id}-seen` })}
+      />
+      {field.choices.length > 0 && (
+        <datalist id={`${shared.id}-seen`}>
+          {field.choices.map(one => (
+            <option key={one} value={one} />
+          ))}
+        </datalist>
+      )}
+    </>
+  );
+}
+
+function Answer(props: { answer: TryAnswer; errors: IErrors }): JSX.Element {
+  const { trans } = useUi();
+  const { answer, errors } = props;
+  const good = answer.status === 200;
+  return (
+    <>
+      {good ? (
+        <pre
+          className="jp-Deploy-log"
+          tabIndex={0}
+          aria-label={trans.__('The answer')}
+        >
+          {JSON.stringify(answer.body, null, 2)}
+        </pre>
+      ) : (
+        <p className="jp-Deploy-wrong">
+          {trans.__('Refused with %1: %2', answer.status, errors.general)}
+        </p>
+      )}
+      <p className="jp-Deploy-small">
+        {answer.version && trans.__('%1 answered', answer.version)}
+        {answer.version && ' · '}
+        {trans.__('%1 altogether', measured(answer.seconds))}
+        {answer.timing['model'] !== undefined &&
+          ` · ${trans.__('the model took %1', measured(answer.timing['model'] / 1000))}`}
+        {answer.request_id && ` · ${trans.__('request %1', answer.request_id)}`}
+      </p>
+    </>
+  );
+}
