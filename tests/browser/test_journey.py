@@ -96,6 +96,8 @@ def test_the_panel_says_what_to_do_when_nothing_is_deployed(page):
 
 def test_a_model_of_the_notebook_is_deployed_by_a_cell_that_stays(page):
     page.locator(".jp-Notebook .jp-Cell").first.click()
+    # A cell that is run before the kernel is there is not run at all.
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=90_000)
     execute(page, "notebook:run-cell")
     page.locator(".jp-InputArea-prompt", has_text="[1]:").first.wait_for(timeout=60_000)
     panel(page).get_by_role("button", name="Deploy…").click()
