@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
-import psutil
 import pytest
 
 from jupyter_deploy.client.control import ControlClient
@@ -31,14 +30,6 @@ X, y = load_breast_cancer(return_X_y=True, as_frame=True)
 X_train = X.iloc[:, :4]
 clf = LogisticRegression(max_iter=1000).fit(X_train, y)
 draft = LogisticRegression()
-"""
-#: What MLflow's own page sends when somebody moves an alias there.
-MOVE_ALIAS = """\
-fetch('ajax-api/2.0/mlflow/registered-models/alias', {
-  method: 'POST',
-  headers: {'Content-Type': 'application/json'},
-  body: JSON.stringify({name: 'churn', alias: 'active', version: '1'})
-}).then(answer => answer.status)
 """
 
 
@@ -154,38 +145,6 @@ def test_a_good_row_is_answered_and_a_bad_one_is_refused_at_its_field(page):
     assert "mean radius" in said
     form.get_by_role("button", name="Row of the sample").click()
     section(page, "Try it").locator("summary").click()
-
-
-def test_a_replica_that_dies_is_said_and_comes_back(page, control):
-    (active,) = [one for one in control.endpoint("churn").versions if one.state == "active"]
-    psutil.Process(active.replicas[0].pid).kill()
-    section(page, "Replicas").locator("summary").click()
-    row = section(page, "Replicas").locator("tbody tr", has_text="1.1.0")
-    row.filter(has_text="ready").filter(has=page.locator("td", has_text="1").last).wait_for()
-    assert row.locator("td").last.inner_text() == "1"
-    section(page, "Replicas").locator("summary").click()
-
-
-def test_mlflow_opens_at_the_version_and_an_alias_moved_there_is_offered(page, lab, control):
-    with page.expect_popup() as opened:
-        panel(page).get_by_role("button", name="MLflow version 1", exact=True).click()
-    mlflow = opened.value
-    mlflow.get_by_text("jupyter_deploy.version").wait_for(timeout=90_000)
-    assert mlflow.url.endswith("/jupyter-deploy/mlflow/#/models/churn/versions/1")
-    moved = mlflow.evaluate(MOVE_ALIAS)
-    assert moved == 200
-    panel(page).get_by_text("MLflow's alias active names 1.0.0; 1.1.0 serves.").wait_for(
-        timeout=60_000
-    )
-    assert control.endpoint("churn").active == "1.1.0", "it is offered and not followed"
-    panel(page).get_by_role("button", name="Put back").click()
-    panel(page).get_by_text("MLflow's alias").wait_for(state="detached", timeout=60_000)
-    (churn,) = control.registry_models()
-    named = [one.deployed_as for one in churn.versions if "active" in one.aliases]
-    assert named == ["1.1.0"]
-    cookies = [one["name"] for one in mlflow.context.cookies()]
-    assert not [one for one in cookies if "mlflow" in one.lower()]
-    mlflow.close()
 
 
 def test_a_key_is_created_copied_once_and_revoked_and_is_seen_nowhere(page, lab):
