@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import log2
 from typing import TypeVar
 
 K = TypeVar("K")
@@ -111,7 +112,7 @@ class History:
 
 def bucket(seconds: float) -> int:
     """The bucket of a latency."""
-    return math.floor(math.log2(max(seconds, _SHORTEST)) * _PER_OCTAVE)
+    return math.floor(log2(seconds if seconds > _SHORTEST else _SHORTEST) * _PER_OCTAVE)
 
 
 def quantile(buckets: Mapping[int, int], share: float) -> float | None:

@@ -66,7 +66,6 @@ class VersionMetrics:
     ) -> None:
         self.endpoint = endpoint
         self.version = version
-        self.requests: dict[tuple[str, int], int] = {}
         self.seconds = Histogram(BUCKETS)
         self.batches = Histogram(BATCH_BUCKETS)
         self.rows = 0
@@ -76,8 +75,17 @@ class VersionMetrics:
         #: What the version served now predicts; a service that takes its place brings its own.
         self.predictions: Predictions | None = None
         self._wake = wake
+        self._taken: dict[tuple[str, int], int] = {}
         self._fresh: dict[tuple[str, int, int], int] = {}
         self._fresh_rows = 0
+
+    @property
+    def requests(self) -> dict[tuple[str, int], int]:
+        """How many were answered since the start, by consumer and status."""
+        found = dict(self._taken)
+        for (consumer, status, _), count in self._fresh.items():
+            found[consumer, status] = found.get((consumer, status), 0) + count
+        return found
 
     def begin(self) -> None:
         """A request is about to wait for a replica."""
@@ -85,13 +93,15 @@ class VersionMetrics:
 
     def count(self, consumer: str, status: int, seconds: float) -> None:
         """One request has been answered."""
-        key = (consumer, status)
-        self.requests[key] = self.requests.get(key, 0) + 1
         self.seconds.add(seconds)
-        if not self._fresh:
+        key = (consumer, status, bucket(seconds) if status < _CLIENT_ERROR else 0)
+        fresh = self._fresh
+        if key in fresh:
+            fresh[key] += 1
+            return
+        if not fresh:
             self._wake()
-        fresh = (consumer, status, bucket(seconds) if status < _CLIENT_ERROR else 0)
-        self._fresh[fresh] = self._fresh.get(fresh, 0) + 1
+        fresh[key] = 1
 
     def count_batch(self, requests: int, rows: int, answer: PredictAnswer) -> None:
         """One frame has been answered."""
@@ -114,6 +124,7 @@ class VersionMetrics:
             counts.statuses[status] = counts.statuses.get(status, 0) + count
             if status < _CLIENT_ERROR:
                 counts.seconds[place] = counts.seconds.get(place, 0) + count
+        self._taken = self.requests
         self._fresh, self._fresh_rows = {}, 0
         return [Record(at, self.endpoint, self.version, *item) for item in found.items()]
 

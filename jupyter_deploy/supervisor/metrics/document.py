@@ -29,7 +29,7 @@ from jupyter_deploy.core.series import (
 )
 from jupyter_deploy.supervisor.metrics.baselines import Baseline
 
-_MOST_VERSIONS, _MOST_CONSUMERS, _MOST_MARKS = 5, 5, 50
+_MOST_VERSIONS, _MOST_CONSUMERS, _MOST_MARKS = 4, 4, 50
 #: The number of ready replicas is taken to hold for so long.
 _REPLICAS_HOLD_SECONDS = 60
 _DIGITS = 3

@@ -1,0 +1,84 @@
+"""The figures of an endpoint as a notebook keeps them."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from jupyter_deploy.client.models import EndpointMetrics, MetricsMark
+from jupyter_deploy.core.series import MOST_POINTS, Counts, Record
+from jupyter_deploy.notebook import figures
+from jupyter_deploy.notebook.shown import Metrics
+from jupyter_deploy.supervisor.metrics.baselines import Baseline
+from jupyter_deploy.supervisor.metrics.document import Axis, document
+
+NOW = 1_000_000.0
+WINDOW = 3600.0
+
+
+def busy(versions: int = 5, consumers: int = 5) -> EndpointMetrics:
+    """An hour of a busy endpoint, with irregular figures: the most that a document holds."""
+    random = np.random.default_rng(0)
+    axis = Axis.of(WINDOW, NOW)
+    records = [
+        Record(
+            at, "churn", f"1.{version}.0", f"consumer-{consumer}",
+            Counts(
+                statuses={200: int(random.integers(1, 9000)), 400: int(random.integers(9)), 500: 1},
+                seconds={int(random.integers(-160, 20)): 100},
+            ),
+        )
+        for at in range(axis.start, axis.now, axis.step)
+        for version in range(versions)
+        for consumer in range(consumers)
+    ]  # fmt: skip
+    bins = tuple(float(n) for n in range(21))
+    marks = [
+        MetricsMark(at, "deploy", "", f"deployed: all traffic to 1.{n}.0 <b>")
+        for n, at in enumerate(range(axis.start, axis.now, 75))
+    ]
+    return document(
+        "churn", records, axis, WINDOW, marks=marks,
+        baseline=lambda _: Baseline(bins, Counts(values=dict.fromkeys(range(20), 10))),
+    )  # fmt: skip
+
+
+def test_a_saved_dashboard_adds_less_than_200_kb():
+    bundle = Metrics(busy())._repr_mimebundle_()
+    assert len(bundle[figures.MIME]["metrics"]["total"]["requests"]) <= MOST_POINTS
+    assert len(json.dumps(bundle)) < 200_000
+
+
+def test_the_picture_is_well_formed_and_says_in_words_what_it_shows():
+    html = figures.html(busy(2, 2))
+    drawn = [f"<svg{part.split('</svg>')[0]}</svg>" for part in html.split("<svg")[1:]]
+    labels = [ET.fromstring(one).attrib["aria-label"] for one in drawn]
+    assert [label.split(":")[0] for label in labels[:4]] == [
+        "Requests", "Time to answer", "Errors", "Queue and replicas",
+    ]  # fmt: skip
+    assert "<script" not in html
+    assert "&lt;b&gt;" in html
+
+
+def test_an_endpoint_that_nobody_has_called_has_figures_too():
+    axis = Axis.of(WINDOW, NOW)
+    told = document("churn", [], axis, WINDOW, marks=[], baseline=lambda _: None)
+    assert (told.requests, told.p95_ms) == (0, None)
+    assert "Requests: now all 0 /s" in figures.html(told)
+
+
+@pytest.mark.parametrize("window", [60.0, 300.0, 3600.0, 86_400.0, 30 * 86_400.0])
+def test_every_request_is_in_one_point_and_the_present_one_is_divided_by_its_own_time(window):
+    axis = Axis.of(window, NOW)
+    records = [
+        Record(at, "churn", "1.0.0", "ada", Counts(statuses={200: 2}, seconds={-100: 2}))
+        for at in range(axis.start, axis.now + 1, max(1, axis.step // 3))
+    ]
+    told = document("churn", records, axis, window, marks=[], baseline=lambda _: None)
+    assert axis.count <= MOST_POINTS
+    shown = sum(rate * axis.seconds(place) for place, rate in enumerate(told.total.requests))
+    assert told.requests == 2 * len(records)
+    assert shown == pytest.approx(told.requests, rel=0.01)
