@@ -45,10 +45,12 @@ from jupyter_deploy.errors.deploys import (
     Unavailable,
 )
 from jupyter_deploy.errors.requests import (
+    AmbiguousField,
     BadInput,
     DeadlineExceeded,
     Forbidden,
     GatewayFailed,
+    HeadTooLarge,
     MethodNotAllowed,
     ModelFailed,
     NoReplica,
@@ -77,6 +79,7 @@ from jupyter_deploy.errors.usage import (
 
 __all__ = [
     "PROBLEM_TYPE",
+    "AmbiguousField",
     "BadInput",
     "Conflict",
     "DeadlineExceeded",
@@ -86,6 +89,7 @@ __all__ = [
     "ExpressionFailed",
     "Forbidden",
     "GatewayFailed",
+    "HeadTooLarge",
     "InvalidDuration",
     "InvalidName",
     "InvalidRate",

@@ -119,6 +119,34 @@ class RequestTimeout(RequestError):
         return [("connection", "close")]
 
 
+class HeadTooLarge(RequestError):
+    """The head of the request is over the gateway's limits."""
+
+    code, status, title = "head-too-large", 431, "The head of the request is too large"
+
+    def __init__(self, most_bytes: int, most_fields: int) -> None:
+        super().__init__(
+            f"A head may have {most_bytes} bytes and {most_fields} fields.", "Send less of them."
+        )
+
+    def headers(self) -> list[tuple[str, str]]:
+        """What follows a head that was not read cannot be told from it."""
+        return [("connection", "close")]
+
+
+class AmbiguousField(RequestError):
+    """A header field that may be sent once was sent more often."""
+
+    code, status, title = "ambiguous-field", 400, "A header field is ambiguous"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The header {name} was sent more than once.", "Send it once.")
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Whoever sends this may mean the rest otherwise, too."""
+        return [("connection", "close")]
+
+
 class TooLarge(RequestError):
     """The body is over the endpoint's limit."""
 
@@ -211,6 +239,7 @@ class Overloaded(RequestError):
     """Too many requests are waiting."""
 
     code, status, title = "overloaded", 503, "Too many requests are waiting"
+    _seconds = 0.0  # of one that crossed a socket nothing more is known
 
     def __init__(self, seconds: float = 0.0) -> None:
         super().__init__("Too many requests are waiting for this endpoint.", "Try again later.")

@@ -1,9 +1,10 @@
-"""Connections: how long the head of a request may take, and how many may be open.
+"""Connections: what the head of a request may be, how long it may take, and how many may be open.
 
 Rule 1: a head is complete so many seconds after its first byte, the first one so many seconds after
 the accept; else the connection gets a 408 and is closed.  An idle connection that has been used is
 uvicorn's to end.  Rule 2: a connection beyond the bound gets a 503 and is closed; those that are
-open are not touched.  Rule 3: whoever computes for a connection is told when it is lost.
+open are not touched.  Rule 3: whoever computes for a connection is told when it is lost.  Rule 4:
+a head that cannot be taken (head.py) is told so, and ends its connection.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from jupyter_deploy.errors import Overloaded, RequestError, RequestTimeout
-from jupyter_deploy.gateway import problems
+from jupyter_deploy.errors import HeadTooLarge, Overloaded, RequestError, RequestTimeout
+from jupyter_deploy.gateway import head, problems
 from jupyter_deploy.gateway.joined import JoinedTransport
 
 #: How long a refused connection has to read why, before it is cut.
 _LINGER_SECONDS = 0.5
-_REASONS = {408: b"Request Timeout", 503: b"Service Unavailable"}
+_REASONS = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
+}
 
 
 class Leaver(Protocol):
@@ -92,6 +98,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._guard = guard
         self._in_head = False
         self._refused = False
+        self._received = 0
+        self._head_bytes = 0
+        self._fault: RequestError | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A caller has connected."""
@@ -106,22 +115,28 @@ class GuardedProtocol(HttpToolsProtocol):
         """Bytes from the caller."""
         if self._refused:
             return
+        self._received = len(data)
         super().data_received(data)
         cycle = self.cycle
         # Bytes that belong to no request count as the first of the next one: uvicorn has stopped
         # its own timer for them.
         if self._in_head or cycle is None or cycle.response_complete:
             self._guard.heads.begin(self)
+            self._bound_head()
         else:
             self._guard.heads.over(self)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         self._in_head = True
+        self._head_bytes = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The head is there."""
+        self._fault = head.fault(self.url, self.headers, self._received)
+        if self._fault is not None:
+            raise self._fault  # the parser stops, and uvicorn has `send_400_response` called
         self._in_head = False
         super().on_headers_complete()
 
@@ -143,19 +158,33 @@ class GuardedProtocol(HttpToolsProtocol):
             if leaver is not None:
                 leaver.leave()
 
+    def send_400_response(self, msg: str) -> None:
+        """The request cannot be taken."""
+        if self._fault is None:
+            super().send_400_response(msg)
+        else:
+            self._end_with(self._fault)
+
     def cut_late_head(self) -> None:
         """The deadline for a head has passed."""
-        if self.transport.is_closing():
-            return
-        # Where no head was begun, or another answer is being written, a 408 would be misread.
-        if self._in_head and (self.cycle is None or self.cycle.response_complete):
-            late = RequestTimeout(self._guard.heads.seconds, "head of the request")
-            self.transport.write(last_answer(late))
-        self.transport.close()
+        if not self.transport.is_closing():
+            self._end_with(RequestTimeout(self._guard.heads.seconds, "head of the request"))
 
     def cut(self) -> None:
         """End the connection at once."""
         self.transport.abort()
+
+    def _bound_head(self) -> None:
+        if self._in_head and not self.transport.is_closing():
+            self._head_bytes += self._received
+            if self._head_bytes > head.MAX_BYTES:
+                self._end_with(HeadTooLarge(head.MAX_BYTES, head.MOST_FIELDS))
+
+    def _end_with(self, error: RequestError) -> None:
+        # Where no head was begun, or another answer is being written, an error would be misread.
+        if self._in_head and (self.cycle is None or self.cycle.response_complete):
+            self.transport.write(last_answer(error))
+        self.transport.close()
 
     def _refuse(self, transport: asyncio.Transport) -> None:
         self.transport = transport

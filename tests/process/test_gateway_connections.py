@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -128,6 +129,45 @@ def test_an_idle_connection_that_has_been_used_stays_open(stack):
         # The silent one was accepted later than the first answer was given: it is the clock.
         assert all_of(silent) == b""
         assert ping(used).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [b"X-Long: " + b"a" * 70_000 + b"\r\n", b"".join(b"X-%d: 1\r\n" % n for n in range(200))],
+    ids=["one long field", "many fields"],
+)
+def test_a_head_that_is_too_large_gets_431_and_the_connection_ends(stack, fields):
+    with connected(stack) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n")
+        received = all_of(connection)
+    assert received.startswith(b"HTTP/1.1 431 ")
+    assert b"#head-too-large" in received
+
+
+def test_a_head_that_never_ends_is_cut_at_its_bound_before_its_deadline_would_pass():
+    with contextlib.closing(Stack(head_seconds=600)) as patient, connected(patient) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        with contextlib.suppress(OSError):
+            for number in range(10_000):
+                connection.sendall(b"X-%d: %s\r\n" % (number, b"a" * 1000))
+        assert all_of(connection)[:13] in (b"HTTP/1.1 431 ", b"")  # a reset may overtake it
+
+
+@pytest.mark.parametrize("name", ["Authorization", "X-API-Key", "Content-Type", "Host"])
+def test_a_field_that_may_be_sent_once_is_not_taken_twice(stack, key, name):
+    values = {"Authorization": f"Bearer {key}", "X-API-Key": key, "Host": "x"}
+    fields = {"Host": "x", "Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    lines = [*fields.items(), *[(name, values.get(name, "text/csv"))] * (1 + (name not in fields))]
+    head = "".join(f"{one}: {value}\r\n" for one, value in lines)
+    with connected(stack) as connection:
+        connection.sendall(
+            b"POST /endpoints/total/invocations HTTP/1.1\r\n" + head.encode()
+            + b'Content-Length: 18\r\n\r\n{"inputs":[[1,2]]}'
+        )  # fmt: skip
+        received = all_of(connection)
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert b"#ambiguous-field" in received
+    assert name.lower().encode() in received
 
 
 def test_connections_over_the_bound_get_503_and_those_that_are_open_are_unharmed(stack, key):

@@ -1,0 +1,27 @@
+"""What the head of a request may be: how large, and which fields it may have only once."""
+
+from __future__ import annotations
+
+from jupyter_deploy.errors import AmbiguousField, HeadTooLarge, RequestError
+
+MAX_BYTES = 65_536
+MOST_FIELDS = 128
+#: Two of these could be read as one by us and as the other by whoever stands before us
+#: (RFC 9110 section 5.3).  The HTTP parser sees to content-length and transfer-encoding itself.
+_SINGLE = frozenset((b"authorization", b"x-api-key", b"content-type", b"host"))
+
+
+def fault(url: bytes, fields: list[tuple[bytes, bytes]], received: int) -> RequestError | None:
+    """Why this head cannot be taken, if so; `received` bytes came with its last part."""
+    count = len(fields)
+    if count > MOST_FIELDS or (received > MAX_BYTES and _size(url, fields) > MAX_BYTES):
+        return HeadTooLarge(MAX_BYTES, MOST_FIELDS)
+    if len(dict(fields)) == count:
+        return None
+    names = [name for name, _ in fields if name in _SINGLE]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    return None if twice is None else AmbiguousField(twice.decode())
+
+
+def _size(url: bytes, fields: list[tuple[bytes, bytes]]) -> int:
+    return len(url) + sum(len(name) + len(value) for name, value in fields)
