@@ -25,6 +25,7 @@ from jupyter_deploy.gateway.memory import OpenBytes
 from jupyter_deploy.gateway.names import MORE_HEADERS, REQUEST_ID
 from jupyter_deploy.gateway.protocol import LEAVER
 from jupyter_deploy.gateway.routes import Routes, Target
+from jupyter_deploy.gateway.whole import WHOLE, WholeAnswer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -64,11 +65,11 @@ class Gateway:
         else:
             call = _Call(self, target, headers, request_id)
             scope[LEAVER] = call
-            await self._predict(call, scope["method"], receive, send)
+            await self._predict(call, scope, receive, send)
 
-    async def _predict(self, call: _Call, method: str, receive: Receive, send: Send) -> None:
+    async def _predict(self, call: _Call, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await call.answer(method, receive)
+            body = await call.answer(scope["method"], receive)
             status, headers = 200, [_JSON, call.server_timing()]
         except RequestError as error:
             status, headers, body = call.refusal(error)
@@ -77,6 +78,9 @@ class Gateway:
             status, headers, body = call.refusal(GatewayFailed())
         call.count(status)
         headers += [(b"content-length", b"%d" % len(body)), *call.headers]
+        whole: WholeAnswer | None = scope.get(WHOLE)
+        if whole is not None and whole.send(status, headers, body):
+            return
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

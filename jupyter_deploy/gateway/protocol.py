@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jupyter_deploy.errors import HeadTooLarge, Overloaded, RequestError, RequestTimeout
 from jupyter_deploy.gateway import head, problems
-from jupyter_deploy.gateway.joined import JoinedTransport
+from jupyter_deploy.gateway.whole import WHOLE, WholeAnswer
 
 #: How long a refused connection has to read why, before it is cut.
 _LINGER_SECONDS = 0.5
@@ -107,8 +107,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.connections) >= self._guard.most:
             self._refuse(transport)
             return
-        joined = JoinedTransport(transport, self.loop)
-        super().connection_made(joined)  # type: ignore[arg-type]  # it stands for a transport
+        super().connection_made(transport)
         self._guard.heads.begin(self)
 
     def data_received(self, data: bytes) -> None:
@@ -139,6 +138,7 @@ class GuardedProtocol(HttpToolsProtocol):
             raise self._fault  # the parser stops, and uvicorn has `send_400_response` called
         self._in_head = False
         super().on_headers_complete()
+        self.scope[WHOLE] = WholeAnswer(self.cycle)  # type: ignore[literal-required]
 
     def on_message_complete(self) -> None:
         """The whole request is there."""

@@ -34,6 +34,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._n = self._x = self._y = self._xx = self._xy = 0.0
+        self._fixed = self._per_row = 0.0
 
     def add(self, rows: int, seconds: float) -> None:
         """A frame of `rows` rows took `seconds`."""
@@ -42,22 +43,22 @@ class Pace:
         self._y = self._y * _KEPT + seconds
         self._xx = self._xx * _KEPT + rows * rows
         self._xy = self._xy * _KEPT + rows * seconds
+        if self._n >= _LEAST:
+            self._fit()
 
     def seconds(self, frames: float, rows: float) -> float:
         """How long one replica needs for `rows` rows in `frames` frames; 0 when not yet known."""
-        if self._n < _LEAST:
-            return 0.0
-        per_row = self._per_row()
-        fixed = max(0.0, (self._y - per_row * self._x) / self._n)
-        return frames * fixed + rows * per_row
+        return frames * self._fixed + rows * self._per_row
 
-    def _per_row(self) -> float:
+    def _fit(self) -> None:
+        # Here and not in `seconds`: a frame is answered once, and asked about by each request.
         spread = self._n * self._xx - self._x * self._x
         # Frames of one size tell nothing about rows: their time is then taken as fixed, which is
         # the estimate that refuses least.
-        if spread <= 1e-6 * self._n * self._xx:
-            return 0.0
-        return max(0.0, (self._n * self._xy - self._x * self._y) / spread)
+        known = spread > 1e-6 * self._n * self._xx
+        slope = (self._n * self._xy - self._x * self._y) / spread if known else 0.0
+        self._per_row = max(0.0, slope)
+        self._fixed = max(0.0, (self._y - self._per_row * self._x) / self._n)
 
 
 def overdue(ahead: float, own: float, *, frame: float, busy: float, timeout: float) -> float:

@@ -1,0 +1,55 @@
+"""An answer whose head and body are there together, sent with one system call.
+
+uvicorn writes head and body one after the other, each with a system call of its own, and looks
+through each header for bytes that would end it; with few and short headers that is a large part of
+what a small answer costs.  Rule: the headers given here are the gateway's own, and nothing of what
+a caller sent is in one, unless it has been matched whole (X-Request-Id).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+#: The key in a request's scope under which its `WholeAnswer` is found.
+WHOLE = "jupyter_deploy.whole"
+
+
+class WholeAnswer:
+    """Answers the request of one uvicorn `cycle`."""
+
+    __slots__ = ("_cycle",)
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+
+    def send(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Answer; `headers` have the length.  False: nothing was done, it has to go in steps.
+
+        That is so for a caller who does not take what he is sent, and for HEAD.
+        """
+        cycle = self._cycle
+        if cycle.flow.write_paused or cycle.response_started or cycle.scope["method"] == "HEAD":
+            return False
+        if cycle.disconnected:
+            return True
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.transport.write(self._bytes(status, headers, body))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+        return True
+
+    def _bytes(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
+        cycle = self._cycle
+        parts = [STATUS_LINE[status]]
+        for name, value in (*cycle.default_headers, *headers):
+            if name == b"connection":  # ours says nothing but "close"
+                cycle.keep_alive = False
+            else:
+                parts += (name, b": ", value, b"\r\n")
+        parts += (b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body)
+        return b"".join(parts)
