@@ -1,7 +1,8 @@
 """The OpenAPI 3.1 document of one endpoint, made from its contract.  Pure.
 
 Rule: what it says is what the gateway does: the schema of a column is the check of the column, and
-the example is a request that was answered when the version was proven.
+the example is a request that was answered when the version was proven, or, where there was no
+sample, one that the contract accepts (and the document says that it is made up).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from jupyter_deploy.errors import (
     UnsupportedMedia,
 )
 from jupyter_deploy.gateway.decode.values import categories, element, integer_range
+from jupyter_deploy.gateway.example import made_example
 
 Schema = dict[str, Any]
 _ERRORS: tuple[type[RequestError], ...] = (
@@ -232,16 +234,10 @@ def _type_schema(type_: Type) -> Schema:
 
 
 def _invocations(route: VersionRoute) -> dict[str, Any]:
-    body: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Request"}}
-    if route.example is not None:
-        body["example"] = msgspec.json.decode(route.example)
     return {
         "operationId": "invocations",
         "summary": "Predict.",
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": body, "text/csv": {"schema": {"type": "string"}}},
-        },
+        "requestBody": _request_body(route),
         "responses": {
             "200": {
                 "description": "The predictions, one for each row.",
@@ -256,6 +252,18 @@ def _invocations(route: VersionRoute) -> dict[str, Any]:
         }
         | {str(kind.status): {"$ref": f"#/components/responses/{kind.code}"} for kind in _ERRORS},
     }
+
+
+def _request_body(route: VersionRoute) -> dict[str, Any]:
+    json: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Request"}}
+    content = {"application/json": json, "text/csv": {"schema": {"type": "string"}}}
+    body: dict[str, Any] = {"required": True, "content": content}
+    if route.example is not None:
+        json["example"] = msgspec.json.decode(route.example)
+    elif (made := made_example(route.contract)) is not None:
+        json["example"] = made
+        body["description"] = "The example is made from the contract; its values mean nothing."
+    return body
 
 
 def _probe(name: str, summary: str) -> dict[str, Any]:
