@@ -6,7 +6,6 @@ because starting it starts every endpoint again.
 
 from __future__ import annotations
 
-import getpass
 import os
 from typing import TYPE_CHECKING
 
@@ -31,14 +30,8 @@ def to_change() -> ControlClient:
 
 def origin() -> Origin:
     """Who asks: the person who is logged in, from a shell, in this process."""
+    from jupyter_deploy.client.person import system_user
     from jupyter_deploy.client.process_start import own_start
     from jupyter_deploy.core.manifest import Origin
 
-    return Origin(user=_user(), via="cli", pid=os.getpid(), pid_started=own_start())
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
+    return Origin(user=system_user(), via="cli", pid=os.getpid(), pid_started=own_start())

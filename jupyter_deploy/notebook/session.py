@@ -5,12 +5,12 @@ Rule: everything here works without IPython too (a script, papermill's own proce
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from types import FrameType
 from typing import Any
 
+from jupyter_deploy.client.person import system_user
 from jupyter_deploy.client.process_start import own_start
 from jupyter_deploy.core.manifest import Origin
 
@@ -51,20 +51,13 @@ def origin() -> Origin:
     """Who is at work here, and in which notebook and cell."""
     ipython = shell()
     return Origin(
-        user=_user(),
+        user=system_user(),
         via="notebook" if in_notebook() else "python",
         notebook=_notebook(ipython),
         cell=_cell(ipython),
         pid=os.getpid(),
         pid_started=own_start(),
     )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name, as in many containers
-        return str(os.getuid())
 
 
 def _notebook(ipython: Any | None) -> str:

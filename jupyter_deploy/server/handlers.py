@@ -17,6 +17,7 @@ from tornado.web import authenticated
 from jupyter_deploy.errors import DeployError, NotFound, TooLarge, UsageError
 from jupyter_deploy.server import routes
 from jupyter_deploy.server.forward import Answer, Forwarder, problem
+from jupyter_deploy.server.people import name_of
 
 MAX_BODY_BYTES = 4_000_000
 FORWARDER = "jupyter_deploy_forwarder"
@@ -91,7 +92,7 @@ class ControlHandler(ExtensionHandlerMixin, APIHandler):
             return bytes(self.request.body)
         try:
             told = json.loads(self.request.body or b"{}")
-            signed = routes.sign(told, self.current_user.username)
+            signed = routes.sign(told, name_of(self.current_user))
         except ValueError as error:
             raise UsageError("The body is not a JSON object.", "Send one.") from error
         return json.dumps(signed).encode()

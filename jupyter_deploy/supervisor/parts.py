@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from jupyter_deploy.client.models import AuditEntry
+from jupyter_deploy.client.person import system_user
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.supervisor.gateway import Gateway
 from jupyter_deploy.supervisor.journal import Journal
@@ -88,7 +88,7 @@ class Parts:
 
 def ourselves() -> Origin:
     """The origin of what the supervisor changes by itself."""
-    return Origin(user=getpass.getuser(), via="supervisor")
+    return Origin(user=system_user(), via="supervisor")
 
 
 def audit_entry(

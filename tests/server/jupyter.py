@@ -24,16 +24,25 @@ EXTENSIONS = {
     "jupyterlab": False,
     "notebook_shim": False,
 }
-#: Lets a test take rights away while the server runs: it reads them from a file.
+#: Lets a test take rights away while the server runs: it reads them from a file.  And there are
+#: people with names, as a hub has them: who has the token may say in a header who it is.
 CONFIG = """
 from pathlib import Path
 from jupyter_server.auth import Authorizer
+from jupyter_server.auth.identity import PasswordIdentityProvider, User
 
 class Rights(Authorizer):
     def is_authorized(self, handler, user, action, resource):
         return resource != "jupyter_deploy" or action in Path({rights!r}).read_text().split()
 
+class People(PasswordIdentityProvider):
+    async def get_user_token(self, handler):
+        user = await super().get_user_token(handler)
+        person = handler.request.headers.get("X-Person")
+        return User(person) if user and person else user
+
 c.ServerApp.authorizer_class = Rights
+c.ServerApp.identity_provider_class = People
 """
 
 

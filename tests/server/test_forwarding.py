@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import socketserver
@@ -94,17 +95,24 @@ def test_only_parameters_of_the_control_api_go_on(api):
 
 def test_the_body_says_who_asks_as_jupyter_knows_them(api):
     told = {
-        "origin": {"user": "root", "via": "cli", "notebook": "a.ipynb", "pid": 1},
+        "origin": {"user": "somebody", "via": "cli", "notebook": "a.ipynb", "pid": 1},
         "version": "1.0.0",
     }
     api.post("endpoints/churn/rollback", json=told)
     api.delete("endpoints/churn")
     sent = [json.loads(body) for _, _, body in Recorder.seen]
     assert [body["origin"]["via"] for body in sent] == ["lab", "lab"]
-    assert all(body["origin"]["user"] not in ("", "root") for body in sent)
+    # Jupyter knows no more than that they have its token: they act as who started it.
+    assert [body["origin"]["user"] for body in sent] == [getpass.getuser()] * 2
     assert sent[0]["origin"]["notebook"] == "a.ipynb"
     assert "pid" not in sent[0]["origin"]
     assert sent[0]["version"] == "1.0.0"
+
+
+def test_a_person_whom_jupyter_knows_has_their_own_name(api):
+    api.delete("endpoints/churn", headers={"x-person": "ada"})
+    ((_, _, body),) = Recorder.seen
+    assert json.loads(body)["origin"]["user"] == "ada"
 
 
 def test_a_submitted_manifest_goes_on_as_it_is(api):
