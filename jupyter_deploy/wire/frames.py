@@ -9,7 +9,6 @@ caller sent is data on both sides of this socket.
 
 from __future__ import annotations
 
-import socket
 import struct
 from enum import IntEnum
 from typing import NamedTuple
@@ -88,15 +87,3 @@ class FrameReader:
         if len(self._buffer) - begin < size:
             return None
         return Frame(Kind(kind), frame_id, memoryview(bytes(self._buffer[begin : begin + size])))
-
-
-def receive_frame(connection: socket.socket, reader: FrameReader) -> Frame | None:
-    """Block until one frame is there; None when the other side has closed."""
-    while True:
-        data = connection.recv(1 << 18)
-        if not data:
-            return None
-        frames = reader.feed(data)
-        if frames:
-            assert len(frames) == 1, "one request at a time"
-            return frames[0]

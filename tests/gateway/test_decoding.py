@@ -1,56 +1,33 @@
-"""What a body may be: values held against a contract, in every form that callers use."""
+"""What a body may be: the values of a frame, in every form that callers use."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import tarfile
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_deploy.core.contract import Column, Contract, Form, Tensor, Type
-from jupyter_deploy.errors import BadInput
+from jupyter_deploy.core.contract import Column, Contract, Form
 from jupyter_deploy.gateway.decode import InputDecoder, careful
 from jupyter_deploy.gateway.decode.faults import MOST_LISTED, pointer
-
-CORPUS = Path(__file__).parents[3] / "shared" / "corpora" / "jsontestsuite.tar.gz"
-NOON = 1_704_110_400_000_000_000  # 2024-01-01T12:00:00Z
-
-PEOPLE = Contract(
-    Form.FRAME,
-    (
-        Column("age", Type.INTEGER, "int64"),
-        Column("pay/month", Type.FLOAT, "float64", nullable=True),
-        Column("plan", Type.STRING, "category", categories=("basic", "pro"), closed=True),
-        Column("since", Type.DATETIME, "datetime64[ns]", nullable=True),
-        Column("active", Type.BOOLEAN, "bool"),
-    ),
+from tests.gateway.bodies import (
+    BOOLEAN,
+    FLOAT,
+    INTEGER,
+    NAMES,
+    NOON,
+    PEOPLE,
+    READ,
+    ROW,
+    STRING,
+    TIME,
+    as_bytes,
+    one,
+    outcome,
+    refusal,
+    rows,
 )
-NAMES = [column.name for column in PEOPLE.columns]
-ROW = [41, 10.5, "pro", "2024-01-01T12:00:00Z", True]
-READ = (41, 10.5, "pro", NOON, True)
-
-
-def one(type_: Type, dtype: str, *, nullable: bool = False) -> Contract:
-    return Contract(Form.FRAME, (Column("x", type_, dtype, nullable=nullable),))
-
-
-def rows(contract: Contract, body: object) -> list:
-    return InputDecoder(contract).json(_bytes(body)).rows
-
-
-def refusal(contract: Contract, body: object) -> BadInput:
-    with pytest.raises(BadInput) as caught:
-        InputDecoder(contract).json(_bytes(body))
-    return caught.value
-
-
-def _bytes(body: object) -> bytes:
-    return body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
 @pytest.mark.parametrize(
@@ -89,11 +66,6 @@ def test_records_may_leave_out_different_columns():
         READ,
         (1, None, "pro", None, False),
     ]
-
-
-INTEGER, FLOAT, BOOLEAN, STRING, TIME = (
-    Type.INTEGER, Type.FLOAT, Type.BOOLEAN, Type.STRING, Type.DATETIME,
-)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -312,18 +284,11 @@ _records = st.lists(
 )
 
 
-def _outcome(read):
-    try:
-        return read()
-    except BadInput as error:
-        return error.errors
-
-
 @given(records=_records)
 def test_the_fast_pass_never_differs_from_the_careful_one(records):
     decoder = InputDecoder(PEOPLE)
-    fast = _outcome(lambda: decoder.json(_bytes({"dataframe_records": records})).rows)
-    slow = _outcome(lambda: careful.read_records(PEOPLE, records, ("dataframe_records",)))
+    fast = outcome(lambda: decoder.json(as_bytes({"dataframe_records": records})).rows)
+    slow = outcome(lambda: careful.read_records(PEOPLE, records, ("dataframe_records",)))
     assert fast == slow
 
 
@@ -331,151 +296,5 @@ def test_the_fast_pass_never_differs_from_the_careful_one(records):
 def test_the_fast_pass_never_differs_for_rows(data):
     decoder = InputDecoder(PEOPLE)
     body = {"dataframe_split": {"columns": NAMES, "data": data}}
-    fast = _outcome(lambda: decoder.json(_bytes(body)).rows)
-    assert fast == _outcome(lambda: careful.read_split(PEOPLE, NAMES, data))
-
-
-# --- arrays and anything --------------------------------------------------------------------------
-
-MATRIX = Contract(Form.ARRAY, tensor=Tensor(FLOAT, "float64", (2, 2)))
-VECTOR = Contract(Form.ARRAY, tensor=Tensor(INTEGER, "int64", (3,)))
-TEXTS = Contract(Form.ARRAY, tensor=Tensor(STRING, "str", ()))
-
-
-def test_an_array_takes_nested_lists_of_its_shape():
-    assert rows(MATRIX, {"instances": [[[1, 2], [3, 4]]]}) == [[[1.0, 2.0], [3.0, 4.0]]]
-    assert rows(TEXTS, {"inputs": ["a", "b"]}) == ["a", "b"]
-    assert rows(VECTOR, {"inputs": [[1.0, 2, 3]]}) == [[1, 2, 3]]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"dataframe_split": {"columns": ["b", "a", "c"], "data": [[1, 2, 3]]}},
-        {"dataframe_records": [{"b": 1, "a": 2, "c": 3}]},
-        {"inputs": {"b": [1], "a": [2], "c": [3]}},
-    ],
-)
-def test_an_array_takes_the_columns_of_a_frame_in_the_order_sent(body):
-    assert rows(VECTOR, body) == [[1, 2, 3]]
-
-
-@pytest.mark.parametrize(
-    ("contract", "body", "at"),
-    [
-        (MATRIX, {"inputs": [[[1, 2], [3]]]}, "/inputs/0/1"),
-        (MATRIX, {"inputs": [[[1, 2], [3, "x"]]]}, "/inputs/0/1/1"),
-        (MATRIX, {"inputs": [[1, 2, 3, 4]]}, "/inputs/0"),
-        (VECTOR, {"inputs": [1, 2, 3]}, "/inputs/0"),
-        (VECTOR, {"inputs": [[1, 2]]}, "/inputs/0"),
-        (VECTOR, {"dataframe_split": {"columns": ["a"], "data": [[1]]}}, "/dataframe_split/data"),
-        (VECTOR, {"dataframe_split": {"columns": ["a", "b", "c"], "data": [[1, 2, None]]}},
-         "/dataframe_split/data/0/2"),
-        (TEXTS, {"inputs": ["a", 1]}, "/inputs/1"),
-        (TEXTS, {"inputs": "a"}, "/inputs"),
-    ],
-)  # fmt: skip
-def test_an_array_of_another_shape_is_refused_at_its_place(contract, body, at):
-    assert refusal(contract, body).errors[0]["pointer"] == at
-
-
-def test_where_nothing_is_known_values_are_passed_on_row_by_row():
-    anything = Contract(Form.ANY)
-    assert rows(anything, {"inputs": ["a", {"b": 1}]}) == ["a", {"b": 1}]
-    assert rows(anything, {"dataframe_split": {"columns": ["a"], "data": [[1]]}}) == [{"a": 1}]
-    assert rows(anything, {"inputs": {"a": [1, 2]}}) == [{"a": 1}, {"a": 2}]
-    assert refusal(anything, b'{"inputs":[[1e400]]}').errors[0]["got"] == "number out of range"
-
-
-def test_a_value_that_is_nested_deeper_than_others_can_read_is_refused():
-    deep = b"[" * 65 + b"]" * 65
-    for contract in (Contract(Form.ANY), one(Type.OBJECT, "object")):
-        assert rows(contract, b'{"inputs":[[%b]]}' % deep[2:-2])
-        error = refusal(contract, b'{"inputs":[[%b]]}' % deep)
-        assert error.errors[0]["expected"] == "at most 64 levels of nesting"
-    assert refusal(Contract(Form.ANY), b'{"inputs":[1],"params":{"a":%b}}' % deep).errors
-
-
-# --- CSV ------------------------------------------------------------------------------------------
-
-
-def test_csv_is_read_by_the_types_of_the_contract():
-    text = (
-        'plan,age,active,"pay/month",since,note\r\npro,41,true,,2024-01-01T12:00:00Z,"a, ""b"""\r\n'
-    )
-    decoded = InputDecoder(PEOPLE).csv(text.encode())
-    assert decoded.rows == [(41, None, "pro", NOON, True)]
-
-
-@given(text=st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20))
-def test_any_text_survives_csv(text):
-    out = io.StringIO()
-    csv.writer(out).writerows([["x"], [text]])
-    assert InputDecoder(one(STRING, "str")).csv(out.getvalue().encode()).rows == [(text,)]
-
-
-@pytest.mark.parametrize(
-    ("line", "column", "got"),
-    [
-        ("1.5,,pro,,true", "age", "number with a fraction"),
-        ("x,,pro,,true", "age", "string"),
-        (",,pro,,true", "age", "an empty field"),
-        ("1_0,,pro,,true", "age", "string"),
-        ("1,nan,pro,,true", "pay/month", "string"),
-        ("1,inf,pro,,true", "pay/month", "string"),
-        ("1,1e999,pro,,true", "pay/month", "number out of range"),
-        ("1,,gold,,true", "plan", "another string"),
-        ("1,,pro,,yes", "active", "string"),
-        ("1,,pro,soon,true", "since", "string that is no date and time"),
-    ],
-)
-def test_a_bad_field_of_csv_is_named_by_line_row_and_column(line, column, got):
-    body = f"{','.join(NAMES)}\n1,,pro,,true\n{line}\n"
-    with pytest.raises(BadInput) as caught:
-        InputDecoder(PEOPLE).csv(body.encode())
-    (entry,) = caught.value.errors
-    assert (entry["line"], entry["row"], entry["column"], entry["got"]) == (3, 1, column, got)
-
-
-@pytest.mark.parametrize("body", [b"", b"x\n", b"x,x\n1,1\n", b'x\n"1', b"x\n\xff\n", b"x\n1,2\n"])
-def test_a_body_that_is_no_csv_is_refused(body):
-    with pytest.raises(BadInput):
-        InputDecoder(one(STRING, "str")).csv(body)
-
-
-# --- the corpus of JSON texts that parsers disagree about -----------------------------------------
-
-
-def _corpus(prefix: str):
-    if not CORPUS.exists():
-        return [pytest.param(b"", marks=pytest.mark.skip(reason=f"{CORPUS} is not there"))]
-    with tarfile.open(CORPUS) as archive:
-        return [
-            pytest.param(archive.extractfile(member).read(), id=Path(member.name).stem)
-            for member in archive.getmembers()
-            if Path(member.name).name.startswith(prefix)
-        ]
-
-
-@pytest.mark.parametrize("text", _corpus("n_"))
-def test_what_is_not_json_is_refused_wherever_it_stands(text):
-    anything, numbers = Contract(Form.ANY), one(FLOAT, "float64")
-    refusal(anything, text)
-    refusal(numbers, b'{"inputs":[' + text + b"]}")
-    if text != b"[NaN]":  # a missing value, as Python's json writes it
-        refusal(anything, b'{"inputs":[' + text + b"]}")
-        refusal(numbers, b'{"dataframe_split":{"columns":["x","y"],"data":[[1,' + text + b"]]}}")
-
-
-@pytest.mark.parametrize("text", _corpus("y_"))
-def test_what_is_json_is_taken_as_a_value(text):
-    body = b'{"inputs":[' + text + b"]}"
-    if b"dup" in text or text.count(b'"a"') > 1:
-        assert "twice" in refusal(Contract(Form.ANY), body).detail
-    else:
-        assert rows(Contract(Form.ANY), body) == [json.loads(text)]
-
-
-@pytest.mark.parametrize("text", _corpus("i_"))
-def test_what_parsers_may_treat_either_way_ends_in_rows_or_in_a_refusal(text):
-    _outcome(lambda: rows(Contract(Form.ANY), b'{"inputs":[' + text + b"]}"))
+    fast = outcome(lambda: decoder.json(as_bytes(body)).rows)
+    assert fast == outcome(lambda: careful.read_split(PEOPLE, NAMES, data))

@@ -21,8 +21,9 @@ from jupyter_deploy.core.manifest import EXPECTED, MANIFEST, MODEL, SAMPLE, Mani
 from jupyter_deploy.pipeline import run
 from jupyter_deploy.replica.launcher import ENVIRONMENT
 from jupyter_deploy.replica.spec import ColumnSpec, ReplicaSpec, TensorSpec
-from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame, receive_frame
+from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame
 from jupyter_deploy.wire.messages import unpack_answer
+from tests.frames import receive_frame
 from tests.support import wait_until
 
 ORIGIN = Origin(user="ada", via="python")

@@ -2,86 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import signal
 import socket
 import stat
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
-from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from jupyter_deploy.core.contract import Column, Contract, Form, Output, Tensor, Type
 from tests.gateways import Stack
+from tests.process.served import EXAMPLE, VECTOR, odd
 from tests.support import wait_until
-
-CHURN = Contract(
-    Form.FRAME,
-    (
-        Column("tenure", Type.INTEGER, "int64", minimum=0, maximum=72),
-        Column("charges", Type.FLOAT, "float64", nullable=True),
-        Column("contract", Type.STRING, "str", categories=("monthly", "yearly")),
-    ),
-    output=Output(Type.STRING, classes=("No", "Yes"), probabilities=True),
-)
-EXAMPLE = {
-    "dataframe_split": {
-        "columns": ["tenure", "charges", "contract"],
-        "data": [[3, None, "monthly"]],
-    }
-}
-VECTOR = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,)), output=Output(Type.FLOAT))
-
-
-class Churn:
-    """Long tenure stays; what is missing counts as nothing."""
-
-    def predict(self, frame):
-        return frame["tenure"].map(lambda months: "No" if months > 12 else "Yes").to_numpy()
-
-    def predict_proba(self, frame):
-        import numpy as np
-
-        stays = frame["tenure"].clip(0, 100).to_numpy() / 100
-        return np.column_stack([stays, 1 - stays])
-
-
-def total(x):
-    if x[0, 0] == -1:
-        raise ValueError("SECRET of /etc/passwd")
-    return x.sum(axis=1)
-
-
-def odd(x):
-    """Infinity, NaN and a number are all that it answers."""
-    import numpy as np
-
-    return np.array([np.inf, np.nan, 1.5])[: len(x)]
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    stack = Stack()
-    try:
-        stack.deploy("churn", CHURN, Churn(), example=json.dumps(EXAMPLE), max_body_bytes=10_000)
-        stack.deploy("churn", CHURN, Churn(), version="1.1.0", active=False)
-        stack.deploy("total", VECTOR, total)
-        yield stack
-    finally:
-        stack.close()
-
-
-@pytest.fixture(scope="module")
-def key(stack) -> str:
-    return stack.key("churn", "total", "odd", "gone")
-
 
 # --- answers --------------------------------------------------------------------------------------
 
@@ -131,122 +66,6 @@ def test_a_request_id_is_taken_over_or_made_and_never_two_are_the_same(stack, ke
     assert len(set(ids)) == len(bad)
     assert all(re.fullmatch("[0-9a-f]{20}", one) for one in ids)
     assert made[0].json()["instance"] == ids[0]
-
-
-# --- keys and limits ------------------------------------------------------------------------------
-
-
-def _basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        lambda key: {"Authorization": f"Bearer {key}"},
-        lambda key: {"Authorization": f"bearer  {key}"},
-        lambda key: {"X-API-Key": key},
-        lambda key: {"Authorization": _basic("anyone", key)},
-        lambda key: {"Authorization": _basic(key, "")},
-    ],
-)
-def test_a_key_may_be_sent_in_every_way_that_clients_know(stack, key, headers):
-    answer = stack.client.post("/endpoints/total/invocations", json={"inputs": [[1, 2]]},
-                               headers=headers(key))  # fmt: skip
-    assert answer.json() == {"predictions": [3.0]}
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        lambda key: {},
-        lambda key: {"Authorization": ""},
-        lambda key: {"Authorization": "Bearer"},
-        lambda key: {"Authorization": "Bearer x"},
-        lambda key: {"Authorization": f"Bearer {key[:-1]}{'a' if key[-1] != 'a' else 'b'}"},
-        lambda key: {"Authorization": f"Bearer {key} {key}"},
-        lambda key: {"Authorization": f"Bearer {'x' * 20_000}"},
-        lambda key: {"Authorization": "Basic !!!"},
-        lambda key: {"Authorization": _basic("", "")},
-        lambda key: {"X-API-Key": key.lower()},
-    ],
-)
-@pytest.mark.parametrize("path", ["/endpoints/total", "/endpoints/no-such-one"])
-def test_without_a_valid_key_every_endpoint_is_a_401(stack, key, headers, path):
-    answer = stack.client.post(f"{path}/invocations", json={"inputs": [[1, 2]]},
-                               headers=headers(key))  # fmt: skip
-    assert answer.status_code == 401
-    assert answer.json()["type"].endswith("#unauthorized")
-    schemes = answer.headers.get_list("www-authenticate")
-    assert [scheme.partition(" ")[0] for scheme in schemes] == ["Bearer", "Basic"]
-    assert key not in answer.text
-
-
-def test_a_key_without_the_right_gets_403_whether_or_not_there_is_such_an_endpoint(stack):
-    other = stack.key("elsewhere")
-    details = set()
-    for name in ("total", "no-such-one"):
-        answer = stack.predict(name, {"inputs": [[1, 2]]}, other)
-        assert answer.status_code == 403
-        details.add(answer.json()["detail"].replace(name, "NAME"))
-    assert len(details) == 1
-
-
-def test_a_key_with_the_right_to_what_is_not_deployed_gets_404(stack, key):
-    assert stack.predict("gone", {"inputs": [[1, 2]]}, key).status_code == 404
-    assert stack.client.get("/elsewhere").status_code == 404
-
-
-def test_an_expired_key_is_refused(stack):
-    text = stack.key("total", expires_at=time.time() + 3600)
-    assert stack.predict("total", {"inputs": [[1, 2]]}, text).status_code == 200
-    late = stack.key("total", expires_at=time.time() - 1)
-    assert stack.predict("total", {"inputs": [[1, 2]]}, late).status_code == 401
-
-
-def test_a_revoked_key_is_refused_on_a_kept_alive_connection(stack):
-    text = stack.key("total")
-    with httpx.Client(base_url=stack.url, headers={"X-API-Key": text}) as client:
-        body = {"inputs": [[1, 2]]}
-        assert client.post("/endpoints/total/invocations", json=body).status_code == 200
-        stack.publish(keys=stack.snapshot.keys[:-1])
-        assert client.post("/endpoints/total/invocations", json=body).status_code == 401
-
-
-def test_the_old_secret_of_a_rotated_key_is_good_until_its_time(stack):
-    old = stack.key("total")
-    stored = stack.snapshot.keys[-1]
-    others = stack.snapshot.keys[:-1]
-    for until, status in ((time.time() + 60, 200), (time.time() - 1, 401)):
-        changed = replace(stored, digest="0" * 64, previous_digest=stored.digest,
-                          previous_until=until)  # fmt: skip
-        stack.publish(keys=(*others, changed))
-        assert stack.predict("total", {"inputs": [[1, 2]]}, old).status_code == status
-
-
-def test_a_key_with_a_rate_is_told_where_it_stands_and_refused_when_over(stack):
-    text = stack.key("total", rate="3/hour")
-    body = {"inputs": [[1, 2]]}
-    answers = [stack.predict("total", body, text) for _ in range(4)]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-    assert [answer.headers["ratelimit"] for answer in answers[:3]] == [
-        '"default";r=2;t=1200', '"default";r=1;t=2400', '"default";r=0;t=3600',
-    ]  # fmt: skip
-    last = answers[3]
-    assert last.headers["ratelimit-policy"] == '"default";q=3;w=3600'
-    assert last.headers["ratelimit"] == f'"default";r=0;t={last.headers["retry-after"]}'
-    assert 1100 < int(last.headers["retry-after"]) <= 1200
-    assert last.json()["type"].endswith("#over-limit")
-
-
-def test_a_bucket_survives_a_change_of_routes_and_is_the_same_on_every_path(stack):
-    text = stack.key("total", rate="2/hour")
-    assert (
-        stack.predict("total", {"inputs": [[1]]}, text).headers["ratelimit"][:13] == '"default";r=1'
-    )
-    stack.publish()
-    assert stack.client.get("/v2/models/total", headers={"X-API-Key": text}).status_code == 200
-    assert stack.client.get("/metrics", headers={"X-API-Key": text}).status_code == 429
 
 
 # --- bodies ---------------------------------------------------------------------------------------
@@ -382,96 +201,6 @@ def test_a_model_that_raises_is_a_500_that_tells_nothing_and_the_owner_finds_the
     assert failure["message"] == "ValueError: SECRET of /etc/passwd"
     assert (failure["consumer"], failure["code"]) == ("tester", "model-failed")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-
-
-# --- pages ----------------------------------------------------------------------------------------
-
-
-def test_ping_and_version_answer_without_a_key_where_there_is_an_endpoint(stack):
-    for root in ("/endpoints/churn", "/endpoints/churn/versions/1.1.0"):
-        assert stack.client.get(f"{root}/ping").text == "\n"
-        assert stack.client.get(f"{root}/version").text == "3.17.0"
-    for root in ("/endpoints/no-such-one", "/endpoints/churn/versions/9.0.0"):
-        assert stack.client.get(f"{root}/ping").status_code == 401
-
-
-def test_the_openapi_document_is_valid_and_its_example_works(stack, key):
-    assert stack.client.get("/endpoints/churn/openapi.json").status_code == 401
-    document = stack.client.get("/endpoints/churn/openapi.json", auth=("", key)).json()
-    OpenAPIV31SpecValidator(document).validate()
-    ((path, operation),) = [item for item in document["paths"].items() if "post" in item[1]]
-    example = operation["post"]["requestBody"]["content"]["application/json"]["example"]
-    answer = stack.client.post(document["servers"][0]["url"] + path, json=example,
-                               headers={"X-API-Key": key})  # fmt: skip
-    assert answer.status_code == 200
-    schema = document["components"]["schemas"]
-    assert _valid(schema["Request"], example)
-    assert _valid(schema["Answer"], answer.json())
-    assert not _valid(schema["Request"], {"dataframe_records": [{"tenure": 1.5}]})
-
-
-def _valid(schema: dict, value: object) -> bool:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(schema).is_valid(value)
-
-
-def test_a_version_without_a_sample_has_a_valid_document_with_an_example_that_works(stack, key):
-    for path in ("/endpoints/total", "/endpoints/churn/versions/1.1.0"):
-        document = stack.client.get(f"{path}/openapi.json", auth=("", key)).json()
-        OpenAPIV31SpecValidator(document).validate()
-        operation = document["paths"][f"{path}/invocations"]["post"]
-        example = operation["requestBody"]["content"]["application/json"]["example"]
-        answer = stack.client.post(f"{path}/invocations", json=example, auth=("", key))
-        assert len(answer.json()["predictions"]) == 1
-
-
-def test_the_page_for_people_runs_nothing_and_escapes_what_it_shows(stack, key):
-    strange = Contract(Form.FRAME, (Column("<script>x</script>", Type.STRING, "str"),))
-    stack.publish(endpoints=stack.snapshot.endpoints)
-    route = replace(stack.snapshot.endpoints[0].versions[0], contract=strange, replicas=(),
-                    example=json.dumps({"inputs": {"<script>x</script>": ["'"]}}))  # fmt: skip
-    endpoints = (*stack.snapshot.endpoints,
-                 replace(stack.snapshot.endpoints[0], name="gone", versions=(route,)))  # fmt: skip
-    before = stack.snapshot.endpoints
-    stack.publish(endpoints=endpoints)
-    try:
-        answer = stack.client.get("/endpoints/gone/docs", auth=(key, ""))
-        assert stack.client.get("/endpoints/gone/docs").status_code == 401
-    finally:
-        stack.publish(endpoints=before)
-    assert "<script" not in answer.text
-    assert "&lt;script&gt;" in answer.text
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert answer.headers["x-content-type-options"] == "nosniff"
-
-
-def test_metrics_are_those_of_the_keys_endpoints(stack, key):
-    stack.predict("total", {"inputs": [[1, 2]]}, key)
-    stack.predict("churn", EXAMPLE, key)
-    assert stack.client.get("/metrics").status_code == 401
-    only_total = stack.key("total", consumer="scraper")
-    text = stack.client.get("/metrics", headers={"X-API-Key": only_total}).text
-    assert 'endpoint="total"' in text
-    assert 'endpoint="churn"' not in text
-    assert re.search(
-        r'jupyter_deploy_requests_total\{consumer="tester",endpoint="total",status="200"', text
-    )
-    assert "jupyter_deploy_gateway_process_resident_memory_bytes" in text
-    key_ids = [stored.key_id for stored in stack.snapshot.keys]
-    assert not any(key_id in text for key_id in key_ids)
-
-
-def test_the_admin_socket_tells_the_figures_of_each_endpoint(stack, key):
-    before = stack.admin.get("/stats").json()["endpoints"]["total"]
-    stack.predict("total", {"inputs": [[1, 2], [3, 4]]}, key)
-    stack.predict("total", {"inputs": "x"}, key)
-    after = stack.admin.get("/stats").json()
-    assert after["pid"] == stack.gateway.pid
-    change = {name: after["endpoints"]["total"][name] - before[name]
-              for name in ("requests", "rows", "waiting")}  # fmt: skip
-    assert change == {"requests": 2, "rows": 2, "waiting": 0}
-    assert 'endpoint="churn"' in stack.admin.get("/metrics").text
 
 
 # --- the process ----------------------------------------------------------------------------------

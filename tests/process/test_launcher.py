@@ -16,8 +16,9 @@ import pytest
 
 from jupyter_deploy.replica.launcher import ENVIRONMENT
 from jupyter_deploy.replica.spec import ReplicaSpec, TensorSpec
-from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame, receive_frame
+from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame
 from jupyter_deploy.wire.messages import PredictRequest, pack_request, unpack_answer
+from tests.frames import receive_frame
 from tests.support import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="replicas are forked on Linux only")

@@ -23,7 +23,6 @@ from jupyter_deploy.wire.frames import (
     FrameReader,
     Kind,
     pack_frame,
-    receive_frame,
 )
 from jupyter_deploy.wire.messages import (
     PredictAnswer,
@@ -31,6 +30,7 @@ from jupyter_deploy.wire.messages import (
     pack_request,
     unpack_answer,
 )
+from tests.frames import receive_frame
 from tests.support import wait_until
 
 
