@@ -22,7 +22,7 @@ from jupyter_deploy import __file__ as package_file
 from jupyter_deploy.client import paths
 from jupyter_deploy.client.control import ControlClient
 from jupyter_deploy.client.process_start import lives
-from jupyter_deploy.errors import SupervisorUnavailable, UnsupportedPlatform
+from jupyter_deploy.errors import StateUnavailable, SupervisorUnavailable, UnsupportedPlatform
 
 START_SECONDS = 20.0
 _LOG_LINES = 10
@@ -77,7 +77,8 @@ def running() -> ControlClient | None:
 def connect(*, start: bool = True) -> ControlClient:
     """A client of the supervisor of this home, started if need be (20 s at most).
 
-    Raises SupervisorUnavailable, with the last lines of its log when it cannot start.
+    Raises SupervisorUnavailable, with the last lines of its log when it cannot start, and
+    StateUnavailable where this home cannot be written.
     """
     client = running()
     if client is not None:
@@ -108,7 +109,7 @@ def _start() -> ControlClient:
 
 
 def _spawn(home: Path, log: Path) -> subprocess.Popen[bytes]:
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _open_log(log)
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "jupyter_deploy.supervisor"],
@@ -124,6 +125,16 @@ def _spawn(home: Path, log: Path) -> subprocess.Popen[bytes]:
     # Without somebody who waits for it, a supervisor that ends stays in the process table.
     threading.Thread(target=process.wait, name="reap the supervisor", daemon=True).start()
     return process
+
+
+def _open_log(log: Path) -> int:
+    try:
+        return os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateUnavailable(
+            f"{log} cannot be written: {error.strerror}.",
+            "Make it writable, or set JUPYTER_DEPLOY_HOME to a folder of yours.",
+        ) from error
 
 
 def _environment(home: Path) -> dict[str, str]:

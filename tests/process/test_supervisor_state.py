@@ -238,6 +238,15 @@ def test_a_home_that_cannot_be_written_is_said_in_one_line(
         connect()
 
 
+def test_a_log_that_cannot_be_written_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home" / "logs" / "supervisor.log").mkdir(parents=True)
+    monkeypatch.setenv("JUPYTER_DEPLOY_HOME", str(tmp_path / "home"))
+    with pytest.raises(StateUnavailable, match="cannot be written: Is a directory"):
+        connect()
+
+
 def test_an_address_that_is_not_loopback_is_refused_and_the_log_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
