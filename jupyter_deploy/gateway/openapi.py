@@ -125,18 +125,24 @@ def request_schema(contract: Contract) -> Schema:
 
 def answer_schema(output: Output) -> Schema:
     """What a good answer is."""
-    one = _shaped(_type_schema(output.type), output.shape)
+    one = _shaped(_answer_value(output.type), output.shape)
     predictions: Schema = {"description": "One for each row.", "type": "array", "items": one}
     if output.type is Type.OBJECT:
         predictions = {"description": "What the model answers."}
     properties: dict[str, Schema] = {"predictions": predictions}
     if output.probabilities:
-        shares: Schema = {"type": "array", "items": {"type": "number"}}
+        shares: Schema = {"type": "array", "items": _answer_value(Type.FLOAT)}
         text = "For each row the probability of each class, in the order of `classes`."
         properties["probabilities"] = {"type": "array", "items": shares, "description": text}
     if output.classes is not None:
         properties["classes"] = {"type": "array", "items": {}, "const": list(output.classes)}
     return {"type": "object", "required": ["predictions"], "properties": properties}
+
+
+def _answer_value(type_: Type) -> Schema:
+    if type_ is Type.FLOAT:
+        return {"type": ["number", "null"], "description": "null: not a number, or infinite."}
+    return _type_schema(type_)
 
 
 def column_schema(column: Column) -> Schema:

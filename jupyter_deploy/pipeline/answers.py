@@ -8,6 +8,7 @@ same to the rows as they travel; what differs is said here, where its cause can 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -54,10 +55,10 @@ def expected_answers(model: Model, live: Any, contract: Contract, arrays: list[A
     rebuilt = input_builder(contract)(arrays, rows)
     travelled = _called(model, rebuilt, rows, "The model fails on its sample sent as JSON")
     if identical(first, travelled):
-        return Expected(first)
+        return Expected(first, _infinite_note(first))
     if close(first, travelled):
         note = "answers to rows that came as JSON differ from the notebook's in the last bits only"
-        return Expected(travelled, (note,))
+        return Expected(travelled, (note, *_infinite_note(travelled)))
     raise NotReproduced(
         STEP,
         "The model answers differently to the same rows when they come as JSON"
@@ -144,6 +145,30 @@ def _called(model: Model, data: Any, rows: int, what: str) -> Answer:
             f"{what}: {type(error).__name__}: {message}",
             "Make it take these rows (numbers, strings, dates, lists), then deploy it again.",
         ) from error
+
+
+def _infinite_note(answer: Answer) -> tuple[str, ...]:
+    """What a caller does not see: JSON has no word for infinity, and an answer has null for it."""
+    count = int(np.logical_or.reduce([_infinite_rows(array) for array in answer.arrays]).sum())
+    if not count:
+        return ()
+    rows = f"{count} row{'s' if count > 1 else ''}" if answer.rowwise else "the sample"
+    said = f"the answer to {rows} is infinite, which JSON cannot say: callers get null, as for a"
+    return (f"{said} missing number; let the model answer a finite number where that matters",)
+
+
+def _infinite_rows(array: Array) -> Array:
+    """For each row whether there is an infinity in it."""
+    if array.dtype.kind == "f":
+        return np.asarray(np.isinf(array).any(axis=tuple(range(1, array.ndim))))
+    return np.array([_holds_infinity(value) for value in array.tolist()], dtype=bool)
+
+
+def _holds_infinity(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isinf(value)
+    inner = value.values() if isinstance(value, dict) else value
+    return isinstance(value, list | dict) and any(map(_holds_infinity, inner))
 
 
 def _alone(

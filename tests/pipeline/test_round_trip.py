@@ -213,6 +213,25 @@ def test_a_function_that_looks_at_the_whole_frame_is_not_batched(deploy, churn):
     assert any("not batched" in note for note in deployed.notes)
 
 
+@pytest.mark.parametrize(("function", "said"), [
+    (lambda x: np.log(x[:, 0]), "the answer to 2 rows is infinite"),
+    (lambda x: [{"log": [float(value)]} for value in np.log(x[:, 0])], "2 rows is infinite"),
+    (lambda x: {"most": -np.log(x[:, 0]).min()}, "the answer to the sample is infinite"),
+])  # fmt: skip
+def test_an_infinite_answer_is_said_because_callers_will_not_see_it(deploy, function, said):
+    with np.errstate(divide="ignore"):
+        deployed, proof = deploy(function, sample=np.array([[0.0], [1.0], [0.0], [2.0]]))
+    assert_reproduced(proof)
+    (note,) = [note for note in deployed.notes if "infinite" in note]
+    assert said in note
+    assert "callers get null" in note
+
+
+def test_a_missing_answer_is_no_infinite_one(deploy):
+    deployed, _ = deploy(lambda x: x[:, 0] * np.nan, sample=np.array([[0.0], [1.0]]))
+    assert not any("infinite" in note for note in deployed.notes)
+
+
 def test_without_a_sample_the_contract_comes_from_the_model_and_the_card_says_so(deploy, churn):
     x, y = churn
     model = churn_pipeline(x, LogisticRegression(max_iter=200)).fit(x, y)
