@@ -148,7 +148,8 @@ class BeginDeploy:
     """Body of POST /api/endpoints/{name}/deploys: take the endpoint and a version number.
 
     `python` and `environment` are those of the manifest to come: a process in which replicas of it
-    start fast is prepared meanwhile.
+    start fast is prepared meanwhile.  `deploy_id` (16 hexadecimal digits) is chosen by the caller,
+    who can then give up a deploy whose ticket has not arrived.
     """
 
     contract: Contract
@@ -156,6 +157,7 @@ class BeginDeploy:
     options: DeployOptions = field(default_factory=DeployOptions)
     python: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    deploy_id: str = ""
 
 
 @dataclass(frozen=True)

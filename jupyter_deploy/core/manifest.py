@@ -56,6 +56,8 @@ class RegisteredModel:
     version: str
     run_id: str = ""
     source: str = ""
+    #: The deploy that made it, which MLflow's tags name too.
+    deploy_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,24 @@
 
 Rule 1: until the staging folder is submitted, whatever goes wrong (and a cell that is interrupted)
 leaves nothing: the ticket is given back and the MLflow version removed.  Rule 2: after that the
-supervisor decides, and what served goes on serving until it has.
+supervisor decides, and what served goes on serving until it has.  Rule 3: what a kernel that is
+killed leaves is in folders that say whose they are, and in MLflow under the deploy's id: the
+supervisor removes it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
+import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 import msgspec
 
@@ -27,7 +31,8 @@ from jupyter_deploy.client.models import (
     EndpointStatus,
     SubmitDeploy,
 )
-from jupyter_deploy.client.paths import home
+from jupyter_deploy.client.paths import home, private_folder
+from jupyter_deploy.client.scratch import scratch_folder
 from jupyter_deploy.core.manifest import (
     EXPECTED,
     LOCK,
@@ -103,19 +108,13 @@ def run(
     """
     endpoint = endpoint_name(name)
     steps = Progress(progress, time.monotonic)
-    with tempfile.TemporaryDirectory(prefix="jd-deploy-") as scratch:
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(scratch_folder(_staging()))
         with steps.step("contract") as say:
-            prepared = _prepared(model, sample, namespace, Path(scratch))
+            prepared = _prepared(model, sample, namespace, scratch)
             say(prepared.origin)
-            body = BeginDeploy(
-                contract=prepared.contract,
-                origin=origin,
-                options=options or DeployOptions(),
-                python=sys.executable,
-                environment=replica_environment(os.environ),
-            )
-            ticket = client.begin_deploy(endpoint, body)
-        deploy = _Deploy(client, ticket, endpoint, prepared, Path(scratch))
+            deploy = stack.enter_context(_Deploy(client, endpoint, prepared, scratch))
+            ticket = deploy.begin(origin, options or DeployOptions())
         manifest = deploy.submit(steps)
     status = _followed(client, ticket, steps, time.monotonic() + FOLLOW_SECONDS)
     notes = [*prepared.notes, *_version_notes(ticket), *deploy.notes]
@@ -134,35 +133,53 @@ def _prepared(
 
 
 class _Deploy:
-    """The kernel's part after the contract; whoever leaves it half-way leaves nothing behind."""
+    """The kernel's part after the contract; whoever leaves the block half-way leaves nothing."""
 
     def __init__(
-        self,
-        client: Supervisor,
-        ticket: DeployTicket,
-        name: EndpointName,
-        prepared: Prepared,
-        scratch: Path,
+        self, client: Supervisor, name: EndpointName, prepared: Prepared, scratch: Path
     ) -> None:
         self._client = client
-        self._ticket = ticket
+        self._id = secrets.token_hex(8)
         self._name = name
         self._prepared = prepared
         self._scratch = scratch
+        self._begun = self._handed_over = False
         self._registered: RegisteredModel | None = None
         self.notes: list[str] = []
 
-    def submit(self, steps: Progress) -> Manifest:
-        """Package, register, fill the staging folder and hand it over.  All of it or nothing."""
-        try:
-            with steps.step("package") as say:
-                packaged = self._package(say)
-            with steps.step("register") as say, _writable():
-                manifest = self._register(packaged, say)
-                self._client.submit_deploy(self._ticket.deploy_id, SubmitDeploy(manifest))
-        except BaseException:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if kind is not None and self._begun:
             self._undo()
-            raise
+
+    def begin(self, origin: Origin, options: DeployOptions) -> DeployTicket:
+        """Take the endpoint and a version number."""
+        body = BeginDeploy(
+            contract=self._prepared.contract,
+            origin=origin,
+            options=options,
+            python=sys.executable,
+            environment=replica_environment(os.environ),
+            deploy_id=self._id,
+        )
+        # Before the answer: it may be lost on its way.
+        self._begun = True
+        self._ticket = self._client.begin_deploy(self._name, body)
+        self._id = self._ticket.deploy_id
+        return self._ticket
+
+    def submit(self, steps: Progress) -> Manifest:
+        """Package, register, fill the staging folder and hand it over."""
+        with steps.step("package") as say:
+            packaged = self._package(say)
+        with steps.step("register") as say, _writable():
+            manifest = self._register(packaged, say)
+            self._handed_over = True
+            self._client.submit_deploy(self._id, SubmitDeploy(manifest))
         return manifest
 
     def _package(self, say: Callable[[str], None]) -> package.Packaged | None:
@@ -184,9 +201,9 @@ class _Deploy:
         version = self._ticket.version
         if packaged is None:
             source = self._prepared.subject.source
-            registered = package.register_source(source, self._name, version, uri)
+            registered = package.register_source(source, self._name, version, uri, self._id)
         else:
-            registered = package.register(packaged, self._name, version, uri)
+            registered = package.register(packaged, self._name, version, uri, self._id)
         self._registered = registered
         staging = Path(self._ticket.staging)
         fetch.fetch(registered, staging / MODEL)
@@ -212,10 +229,28 @@ class _Deploy:
     def _undo(self) -> None:
         # What went wrong is what the person must read, not that the clearing up failed as well.
         with contextlib.suppress(DeployError):
-            self._client.abort_deploy(self._ticket.deploy_id)
+            if not self._handed_over:
+                # First: as long as the deploy is open, the supervisor would do it in our place.
+                self._discard()
+            ended = self._client.abort_deploy(self._id).state != "done"
+            if self._handed_over and ended:
+                self._discard()
+            return
+        _give_up(self._id)
+
+    def _discard(self) -> None:
         if self._registered is not None:
             with contextlib.suppress(DeployError):
                 package.discard(self._registered)
+
+
+def _staging() -> Path:
+    return private_folder(private_folder(home()) / "staging")
+
+
+def _give_up(deploy_id: str) -> None:
+    """Remove the staging folder: the next supervisor ends an open deploy that has none."""
+    shutil.rmtree(_staging() / deploy_id, ignore_errors=True)
 
 
 @contextlib.contextmanager

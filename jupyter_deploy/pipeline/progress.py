@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from jupyter_deploy import failpoints
 from jupyter_deploy.client.models import StepStatus
 
 KERNEL_STEPS = ("contract", "package", "register")
@@ -39,9 +40,16 @@ class Progress:
         """
         started = self._clock()
         details = [""]
+
+        def say(text: str) -> None:
+            failpoints.reach(f"{name} in")
+            details[0] = text
+
         self._set(StepStatus(name, "running"))
         try:
-            yield lambda text: details.__setitem__(0, text)
+            failpoints.reach(f"{name} before")
+            yield say
+            failpoints.reach(f"{name} after")
         except BaseException:
             self._set(StepStatus(name, "failed", self._clock() - started, details[0]))
             raise

@@ -2,6 +2,7 @@
 
     in   {"id", "tracking_uri", "name", "aliases": {alias: version}, "tags": {version: {…}},
           "told"}: registry.sync.Order;  or {"id", "tracking_uri"}: which models
+         {"id", "tracking_uri", "name", "discard": deploy_id}
     out  {"id", "ok": true, "moved", "metrics"}, {"id", "ok": true, "models"},
          or {"id", "ok": false, "error": why}
 

@@ -20,6 +20,7 @@ from typing import Any
 import cloudpickle
 import msgspec
 
+from jupyter_deploy import failpoints
 from jupyter_deploy.core.contract import Contract
 from jupyter_deploy.core.manifest import LOCK, RegisteredModel
 from jupyter_deploy.errors import PackageFailed
@@ -29,6 +30,8 @@ from jupyter_deploy.registry.signature import signature_of
 
 EXPERIMENT = "jupyter_deploy"
 VERSION_TAG = "jupyter_deploy.version"
+#: On run and version: the deploy that made them, so that what it left half-done can be found.
+DEPLOY_TAG = "jupyter_deploy.deploy"
 #: In MLmodel's metadata: the function's own file, which a replica reads without MLflow.
 FUNCTION_KEY = "jupyter_deploy.function"
 FUNCTION_FILE = "artifacts/function.pkl"
@@ -95,27 +98,38 @@ def package_function(
         return Packaged(folder, "function", _local_names(data))
 
 
-def register(packaged: Packaged, name: str, version: str, uri: str) -> RegisteredModel:
+def register(
+    packaged: Packaged, name: str, version: str, uri: str, deploy_id: str = ""
+) -> RegisteredModel:
     """Make the folder a version of the registered model `name`.  Raises RegistryUnavailable."""
     with using(uri) as client:
         experiment = _experiment(client, uri)
-        run = client.create_run(experiment, run_name=f"{name} {version}")
+        run = client.create_run(
+            experiment, run_name=f"{name} {version}", tags={DEPLOY_TAG: deploy_id}
+        )
         run_id = str(run.info.run_id)
         registered = RegisteredModel(uri, name, "", run_id)
         try:
             logged = client.create_logged_model(experiment, name=name, source_run_id=run_id)
             _sign(packaged.folder, logged, run_id)
+            failpoints.reach("register run")
             client.log_model_artifacts(logged.model_id, str(packaged.folder))
+            failpoints.reach("register model")
             client.finalize_logged_model(logged.model_id, "READY")
-            number = _add_version(client, name, version, f"models:/{logged.model_id}", run_id)
+            tags = {VERSION_TAG: version, DEPLOY_TAG: deploy_id}
+            number = _add_version(client, name, tags, f"models:/{logged.model_id}", run_id)
+            failpoints.reach("register version")
             client.set_terminated(run_id)
         except BaseException:
             discard(registered)
             raise
-        return RegisteredModel(uri, name, number, run_id, f"models:/{logged.model_id}")
+        source = f"models:/{logged.model_id}"
+        return RegisteredModel(uri, name, number, run_id, source, deploy_id)
 
 
-def register_source(source: str, name: str, version: str, uri: str) -> RegisteredModel:
+def register_source(
+    source: str, name: str, version: str, uri: str, deploy_id: str = ""
+) -> RegisteredModel:
     """Make the MLflow model at `source` (runs:/ or models:/) a version of `name`, as it is.
 
     Raises RegistryUnavailable.
@@ -123,9 +137,26 @@ def register_source(source: str, name: str, version: str, uri: str) -> Registere
     with using(uri), contextlib.redirect_stderr(io.StringIO()):
         import mlflow
 
-        tags = {VERSION_TAG: version}
+        tags = {VERSION_TAG: version, DEPLOY_TAG: deploy_id}
         model = mlflow.register_model(source, name, tags=tags)
-        return RegisteredModel(uri, name, str(model.version), "", source)
+        return RegisteredModel(uri, name, str(model.version), "", source, deploy_id)
+
+
+def discard_deploy(name: str, deploy_id: str, uri: str) -> None:
+    """Remove what a deploy that was cut has left in the registry, if anything.
+
+    Raises RegistryUnavailable.
+    """
+    with using(uri) as client:
+        made = f"tags.`{DEPLOY_TAG}` = '{deploy_id}'"
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        runs = [] if experiment is None else client.search_runs([experiment.experiment_id], made)
+        ids = [str(run.info.run_id) for run in runs]
+        versions = client.search_model_versions(f"name = '{name}' and {made}")
+        found = [(str(one.version), str(one.run_id or "")) for one in versions]
+        half = [("", run_id) for run_id in ids if run_id not in {run for _, run in found}]
+        for version, run_id in (*found, *half):
+            discard(RegisteredModel(uri, name, version, run_id if run_id in ids else ""))
 
 
 def discard(registered: RegisteredModel) -> None:
@@ -184,7 +215,7 @@ def _logged(client: Any, registered: RegisteredModel) -> list[Any]:
     return list(client.search_logged_models([experiment], filter_string=found))
 
 
-def _add_version(client: Any, name: str, version: str, source: str, run_id: str) -> str:
+def _add_version(client: Any, name: str, tags: dict[str, str], source: str, run_id: str) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -193,7 +224,6 @@ def _add_version(client: Any, name: str, version: str, source: str, run_id: str)
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     model_id = source.removeprefix("models:/")
-    tags = {VERSION_TAG: version}
     created = client.create_model_version(name, source, run_id, tags=tags, model_id=model_id)
     return str(created.version)
 

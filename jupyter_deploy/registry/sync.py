@@ -2,6 +2,7 @@
 
 Rule 1: level-triggered: an order holds the whole truth of one endpoint, and carrying it out twice
 is the same as once.  Rule 2: an alias `active` that somebody else has moved is left alone and told.
+Rule 3: what a person has deleted in MLflow stays deleted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from jupyter_deploy.core.aliases import ACTIVE, moved
 from jupyter_deploy.registry.location import using
+from jupyter_deploy.registry.package import discard_deploy
 
 #: The aliases that are ours; others are left alone.
 ALIASES = (ACTIVE, "canary", "shadow", "standby")
@@ -20,7 +22,8 @@ ALIASES = (ACTIVE, "canary", "shadow", "standby")
 class Order:
     """What MLflow shall say of `name`: alias -> version, and version -> tags.
 
-    `told` is where the alias `active` was put before.
+    `told` is where the alias `active` was put before.  `discard` is the id of a deploy that was
+    cut: nothing of it shall be left.
     """
 
     name: str
@@ -28,6 +31,7 @@ class Order:
     aliases: dict[str, str] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     told: tuple[str, ...] = ()
+    discard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +44,32 @@ class Found:
 
 def carry_out(order: Order) -> Found:
     """Set what differs, and nothing else.  Raises RegistryUnavailable."""
+    if order.discard:
+        discard_deploy(order.name, order.discard, order.tracking_uri)
+        return Found()
     with using(order.tracking_uri) as client:
+        found = client.search_model_versions(f"name='{order.name}'")
+        living = {str(one.version) for one in found}
         present = dict(client.get_registered_model(order.name).aliases)
         now = None if present.get(ACTIVE) is None else str(present[ACTIVE])
         elsewhere = moved(order.aliases.get(ACTIVE), now, order.told)
-        _set_aliases(client, order, present, kept={ACTIVE} if elsewhere else set())
+        _set_aliases(client, order, present, living, kept={ACTIVE} if elsewhere else set())
         metrics = {}
         for version, tags in order.tags.items():
+            if version not in living:
+                continue
             known = client.get_model_version(order.name, version)
             _set_tags(client, order.name, known, tags)
             metrics[version] = _metrics(client, known)
         return Found(elsewhere, metrics)
 
 
-def _set_aliases(client: Any, order: Order, present: dict[str, Any], *, kept: set[str]) -> None:
+def _set_aliases(
+    client: Any, order: Order, present: dict[str, Any], living: set[str], *, kept: set[str]
+) -> None:
     for alias in ALIASES:
         wanted, now = order.aliases.get(alias), present.get(alias)
-        if alias in kept:
+        if alias in kept or (wanted is not None and wanted not in living):
             continue
         if wanted is None and now is not None:
             client.delete_registered_model_alias(order.name, alias)

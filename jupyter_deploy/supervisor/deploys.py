@@ -1,31 +1,32 @@
 """Deploys: who may, which number, and what happens to the folder that a kernel has filled.
 
-Rule 1: at most one deploy holds an endpoint, and the store says so; a holder whose process is dead
-holds nothing.  Rule 2: a deploy that has ended leaves no staging folder, and one that failed no
-files of its version.  Rule 3: what ran when a supervisor died has failed.
+Rule 1: at most one deploy holds an endpoint, and the store says so; a holder whose process is dead,
+or that has removed its staging folder, holds nothing.  Rule 2: a deploy that has ended leaves no
+staging folder, and one that failed no files of its version.  Rule 3: what ran when a supervisor
+died has failed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection
 
+from jupyter_deploy import failpoints
 from jupyter_deploy.client.models import (
     BeginDeploy,
     DeployStatus,
     DeployTicket,
     SubmitDeploy,
 )
-from jupyter_deploy.core.manifest import MANIFEST, MODEL, Manifest
+from jupyter_deploy.core.manifest import Manifest
 from jupyter_deploy.core.names import endpoint_name
 from jupyter_deploy.core.scaling import Range
 from jupyter_deploy.errors import (
@@ -36,7 +37,7 @@ from jupyter_deploy.errors import (
     StateUnavailable,
     UsageError,
 )
-from jupyter_deploy.supervisor import holders, numbers
+from jupyter_deploy.supervisor import holders, numbers, staging
 from jupyter_deploy.supervisor.job import Job
 from jupyter_deploy.supervisor.parts import Parts
 from jupyter_deploy.supervisor.progress import Outcome, Progress
@@ -48,6 +49,7 @@ _log = logging.getLogger(__name__)
 _SWEEP_SECONDS = 5.0
 #: How many deploys that have ended are remembered in memory.
 _REMEMBERED = 100
+_ID = re.compile(r"[0-9a-f]{16}")
 
 
 class Deploys:
@@ -59,6 +61,7 @@ class Deploys:
         self._progress: dict[str, Progress] = {}
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._unrecorded: list[_Ending] = []
+        self._beginning: set[str] = set()
 
     # --- what a person asks for -----------------------------------------------------------------
 
@@ -71,7 +74,7 @@ class Deploys:
         await self._free(name)
         numbered = numbers.number(self._parts.state, name, begin)
         deploy = Deploy(
-            deploy_id=secrets.token_hex(8),
+            deploy_id=_id(begin.deploy_id),
             endpoint=name,
             version=numbered.version,
             state="open",
@@ -82,13 +85,14 @@ class Deploys:
             previous=None if numbered.previous is None else numbered.previous.version,
             number=None,
         )
-        staging = await asyncio.to_thread(_make_folder, self._staging(deploy.deploy_id))
+        # Until the state knows of the folder, it is not one that was left behind.
+        self._beginning.add(deploy.deploy_id)
         try:
-            await self._parts.store.change(lambda connection: self._take(connection, deploy))
-        except DeployError:
-            await asyncio.to_thread(_remove, staging)
-            raise
+            await self._hold(deploy)
+        finally:
+            self._beginning.discard(deploy.deploy_id)
         self._remember(deploy)
+        failpoints.reach("begin after")
         if Path(begin.python).is_absolute():
             # Libraries take seconds to import: that goes on while the kernel packages the model.
             self._parts.launchers.warm(begin.python, begin.environment)
@@ -96,7 +100,7 @@ class Deploys:
             deploy_id=deploy.deploy_id,
             name=name,
             version=deploy.version,
-            staging=str(staging),
+            staging=str(self._staging(deploy.deploy_id)),
             tracking_uri=self._parts.settings.tracking_uri,
             previous=deploy.previous,
             why=deploy.why,
@@ -106,8 +110,7 @@ class Deploys:
     async def submit(self, deploy_id: str, submit: SubmitDeploy) -> DeployStatus:
         """Go on from the filled folder.  Raises NotFound, Conflict, UsageError."""
         deploy, progress = self._open(deploy_id), self._progress[deploy_id]
-        staging = self._staging(deploy_id)
-        await asyncio.to_thread(_check_filled, staging, submit.manifest)
+        await asyncio.to_thread(staging.check_filled, self._staging(deploy_id), submit.manifest)
         new = self._version(deploy, submit.manifest)
 
         def statements(connection: Connection) -> int:
@@ -116,7 +119,9 @@ class Deploys:
             writing.deploy_runs(connection, deploy_id, number)
             return number
 
+        failpoints.reach("submit before")
         number = await self._parts.store.change(statements)
+        failpoints.reach("submit after")
         progress.runs()
         version = self._parts.state.by_number(number)
         assert version is not None
@@ -153,13 +158,34 @@ class Deploys:
     # --- beginning ------------------------------------------------------------------------------
 
     async def _free(self, name: str) -> None:
-        """Return when nobody holds the endpoint.  Raises DeployInProgress."""
+        """Return when nobody holds the endpoint.  Raises DeployInProgress, StateUnavailable."""
+        # One that has ended while the disk was full holds it until that can be written.
+        await self._write_endings()
         held = self._parts.state.deploy_of(name)
         if held is None:
             return
-        if held.state == "running" or holders.alive(held, time.time()):
+        why = self._left(held)
+        if why is None:
             raise holders.in_progress(held)
-        await self._end_open(held.deploy_id, "its process has ended")
+        await self._end_open(held.deploy_id, why, left=True)
+
+    def _left(self, deploy: Deploy) -> str | None:
+        """Why nobody will submit this deploy, or None."""
+        if deploy.state == "running":
+            return None
+        if not self._staging(deploy.deploy_id).is_dir():
+            return "it was given up while no supervisor ran"
+        return None if holders.alive(deploy, time.time()) else "its process has ended"
+
+    async def _hold(self, deploy: Deploy) -> None:
+        folder = self._staging(deploy.deploy_id)
+        await asyncio.to_thread(staging.make, folder)
+        try:
+            failpoints.reach("begin before")
+            await self._parts.store.change(lambda connection: self._take(connection, deploy))
+        except BaseException:
+            await asyncio.to_thread(staging.remove, folder)
+            raise
 
     def _take(self, connection: Connection, deploy: Deploy) -> None:
         # Read in the same transaction: two that begin at once are told apart here.
@@ -223,7 +249,10 @@ class Deploys:
         progress = self._progress[deploy.deploy_id]
         folder = self._parts.settings.versions / str(version.number)
         try:
-            await asyncio.to_thread(_settle, self._staging(deploy.deploy_id), folder, version)
+            await asyncio.to_thread(
+                staging.settle, self._staging(deploy.deploy_id), folder, version
+            )
+            failpoints.reach("settle after")
             job = Job(self._parts, self._traffic, version)
             await job.run(progress, staged=deploy.options.stage, origin=deploy.origin)
         except asyncio.CancelledError:
@@ -247,8 +276,8 @@ class Deploys:
             return
         deploy_id = progress.status.deploy_id
         await self._parts.replicas.gone(version.number, self._parts.settings.drain_seconds)
-        await asyncio.to_thread(_remove, self._parts.settings.versions / str(version.number))
-        await asyncio.to_thread(_remove, self._staging(deploy_id))
+        await asyncio.to_thread(staging.remove, self._parts.settings.versions / str(version.number))
+        await asyncio.to_thread(staging.remove, self._staging(deploy_id))
         message = f"{version.endpoint} {version.version} was not deployed: {error.detail}"
         self._parts.journal.add(
             "deploy-failed", message, endpoint=version.endpoint, version=version.version
@@ -265,20 +294,28 @@ class Deploys:
     ) -> None:
         """Write how a deploy ended, then tell who waits: they find the endpoint free."""
         status = progress.ending(outcome, problem)
-        ending = _Ending(status, loss)
+        await self._end(progress, _Ending(status, loss))
+
+    async def _end(self, progress: Progress, ending: _Ending) -> None:
+        failpoints.reach("end before")
+        status = ending.status
         try:
             await self._parts.store.change(ending.write)
         except StateUnavailable as failed:
             _log.warning("the end of deploy %s is not written yet: %s", status.deploy_id, failed)
             self._unrecorded.append(ending)
+        failpoints.reach("end after")
         progress.ends(status)
 
-    async def _end_open(self, deploy_id: str, why: str) -> None:
-        """End a deploy that has not been submitted."""
+    async def _end_open(self, deploy_id: str, why: str, *, left: bool = False) -> None:
+        """End a deploy that has not been submitted; one that was left may be in MLflow already."""
         progress = await self.progress(deploy_id)
         error = DeployFailed("", f"The deploy ended before it was submitted: {why}.")
-        await asyncio.to_thread(_remove, self._staging(deploy_id))
-        await self._record(progress, "aborted", None, error.problem(deploy_id))
+        await asyncio.to_thread(staging.remove, self._staging(deploy_id))
+        status = progress.ending("aborted", error.problem(deploy_id))
+        uri = self._parts.settings.tracking_uri if left else ""
+        await self._end(progress, _Ending(status, None, uri))
+        self._parts.registrar.changed()
 
     # --- tidying --------------------------------------------------------------------------------
 
@@ -306,14 +343,19 @@ class Deploys:
                 _log.warning("deploys cannot be tidied now: %s", error)
 
     async def _tidy(self) -> None:
+        await self._write_endings()
+        for deploy in self._parts.state.deploys:
+            why = self._left(deploy)
+            if why is not None:
+                await self._end_open(deploy.deploy_id, why, left=True)
+        held = {deploy.deploy_id for deploy in self._parts.state.deploys} | self._beginning
+        await asyncio.to_thread(staging.remove_others, self._parts.settings.staging, held)
+
+    async def _write_endings(self) -> None:
         for ending in list(self._unrecorded):
             await self._parts.store.change(ending.write)
-            self._unrecorded.remove(ending)
-        for deploy in self._parts.state.deploys:
-            if deploy.state == "open" and not holders.alive(deploy, time.time()):
-                await self._end_open(deploy.deploy_id, "its process has ended")
-        held = {deploy.deploy_id for deploy in self._parts.state.deploys}
-        await asyncio.to_thread(_remove_others, self._parts.settings.staging, held)
+            if ending in self._unrecorded:
+                self._unrecorded.remove(ending)
 
     async def stop(self) -> None:
         """End what runs; it has failed."""
@@ -338,10 +380,14 @@ class _Ending:
 
     status: DeployStatus
     loss: _Loss | None
+    #: The registry in which something of the deploy may be left; empty: none.
+    left_in: str = ""
 
     def write(self, connection: Connection) -> None:
         """One transaction."""
         writing.deploy_ended(connection, self.status)
+        if self.left_in:
+            writing.left(connection, self.status.deploy_id, self.status.name, self.left_in)
         if self.loss is not None:
             error = self.loss.error
             log = error.log if isinstance(error, DeployFailed) else ()
@@ -349,44 +395,11 @@ class _Ending:
             writing.fate(connection, self.loss.number, "failed", reason, log)
 
 
+def _id(wanted: str) -> str:
+    if wanted and _ID.fullmatch(wanted) is None:
+        raise UsageError("The id of a deploy is 16 hexadecimal digits.", "Leave it out.")
+    return wanted or secrets.token_hex(8)
+
+
 def _interrupted() -> DeployFailed:
     return DeployFailed("", "The deploy was given up while it ran.", "Run it again.")
-
-
-def _make_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(mode=0o700)
-    except OSError as error:
-        raise StateUnavailable(
-            f"The folder {folder} cannot be made: {error.strerror}.", "Make room or give access."
-        ) from error
-    return folder
-
-
-def _check_filled(staging: Path, manifest: Manifest) -> None:
-    if not (staging / MODEL).is_dir():
-        raise UsageError(f"The staging folder has no {MODEL}/.", "Fill it, then submit it.")
-    if not Path(manifest.python).is_absolute():
-        raise UsageError("The manifest names no interpreter by its full path.")
-
-
-def _settle(staging: Path, folder: Path, version: Version) -> None:
-    """Move the folder to its place, with the manifest in it."""
-    try:
-        staging.replace(folder)
-        (folder / MANIFEST).write_bytes(msgspec.json.encode(version.manifest))
-    except OSError as error:
-        raise StateUnavailable(
-            f"The version cannot be kept in {folder}: {error.strerror}.",
-            "Make room or give access.",
-        ) from error
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_others(staging: Path, held: set[str]) -> None:
-    for folder in staging.iterdir():
-        if folder.name not in held:
-            _remove(folder)

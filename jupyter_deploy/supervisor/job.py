@@ -12,6 +12,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from jupyter_deploy import failpoints
 from jupyter_deploy.core.manifest import EXPECTED, MODEL, SAMPLE, Origin
 from jupyter_deploy.core.scaling import Range
 from jupyter_deploy.errors import DeployFailed, ReplicaFailed
@@ -54,6 +55,7 @@ class Job:
             count = self._parts.needed(version)
             with self._parts.hold(version.number, count):
                 with progress.step("start") as words:
+                    failpoints.reach("start in")
                     await self._parts.replicas.settled(version.number, count, step="start")
                     words.append(f"{count} ready and warm{_beyond_cores(version.range)}")
                 with progress.step("switch") as words:
@@ -69,6 +71,7 @@ class Job:
                 "Run the deploy again.",
             )
         await self._parts.replicas.settled(self._version.number, 1, step="prove")
+        failpoints.reach("prove in")
         report = self._parts.replicas.report(self._version.number) or Report()
         loaded = f"a fresh process loaded it in {report.load_seconds or 0.0:.1f} s"
         if not (self._folder / SAMPLE).exists():

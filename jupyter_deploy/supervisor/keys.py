@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from jupyter_deploy import failpoints
 from jupyter_deploy.client.models import (
     AuditEntry,
     CreateKey,
@@ -26,7 +27,7 @@ from jupyter_deploy.client.models import (
     RevokeKey,
     RotateKey,
 )
-from jupyter_deploy.core.keys import MintedKey, Secret, StoredKey, mint_key
+from jupyter_deploy.core.keys import MintedKey, Secret, StoredKey, mint_key, read_key
 from jupyter_deploy.core.limits import parse_rate
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.core.names import NOTEBOOK, consumer_name, endpoint_name
@@ -99,6 +100,22 @@ class Keys:
         await self._parts.routes.publish()
         return status(key)
 
+    def recover(self) -> None:
+        """Finish or remove what a supervisor that died has left half-written."""
+        valid = {key.file: key for key in self._parts.state.keys if key.revoked_at is None}
+        folder = self._parts.settings.keys
+        for fresh in folder.glob("*.new"):
+            key = valid.get(str(fresh.with_suffix(".key")))
+            if key is not None and _names(fresh) == (key.stored.key_id, key.stored.digest):
+                fresh.replace(key.file)
+            else:
+                _remove(fresh)
+        # After a recovery the state may not know a key that somebody has in hand.
+        if self._parts.store.recovery is None:
+            for file in folder.glob("*.key"):
+                if str(file) not in valid and (_names(file) or not file.stat().st_size):
+                    _remove(file)
+
     async def _commit(self, key: Key, action: str, origin: Origin) -> None:
         endpoints = self._parts.state.endpoints
         entries = [
@@ -110,8 +127,11 @@ class Keys:
             writing.key(connection, key)
             for entry in entries:
                 writing.audit(connection, entry)
+            failpoints.reach(f"{action} in")
 
+        failpoints.reach(f"{action} before")
         await self._parts.store.change(statements)
+        failpoints.reach(f"{action} after")
 
 
 def entry(key: Key, action: str, endpoint: str, generation: int, origin: Origin) -> AuditEntry:
@@ -161,6 +181,14 @@ def written(file: Path, secret: Secret) -> Iterator[None]:
     except BaseException:
         file.unlink(missing_ok=True)
         raise
+
+
+def _names(file: Path) -> tuple[str, str] | None:
+    """The key whose secret the file holds, and the secret's digest."""
+    try:
+        return read_key(file.read_text())
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _remove(file: Path) -> None:

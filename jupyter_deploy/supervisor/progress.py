@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
+from jupyter_deploy import failpoints
 from jupyter_deploy.client.models import DeployStatus, StepStatus
 from jupyter_deploy.supervisor.bell import Bell
 
@@ -59,7 +60,9 @@ class Progress:
         began, words = time.monotonic(), list[str]()
         self._step(StepStatus(name, "running"))
         try:
+            failpoints.reach(f"{name} before")
             yield words
+            failpoints.reach(f"{name} after")
         except BaseException:
             self._step(StepStatus(name, "failed", time.monotonic() - began))
             raise

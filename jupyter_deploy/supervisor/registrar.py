@@ -139,7 +139,7 @@ class Registrar:
             while True:
                 await self._until_work()
                 self._work.clear()
-                if not await self._send_all():
+                if not (await self._send_all() and await self._remove_left()):
                     await self._back_off()
         finally:
             # No time for what is under way: the next supervisor sends it again.
@@ -177,6 +177,20 @@ class Registrar:
                 _log.warning("MLflow does not show %s as it is: %s", name, error)
                 return False
         self._failures = 0
+        return True
+
+    async def _remove_left(self) -> bool:
+        """Remove from MLflow what deploys that were cut have left; whether that worked."""
+        try:
+            for deploy_id, name, uri in await self._store.read(reading.left):
+                order = {"tracking_uri": uri, "name": name, "discard": deploy_id}
+                await self._process.send(order)
+                await self._store.change(
+                    lambda connection, one=deploy_id: writing.removed(connection, one)  # type: ignore[misc]
+                )
+        except (OSError, ValueError, StateUnavailable) as error:
+            _log.warning("MLflow still has what a deploy has left: %s", error)
+            return False
         return True
 
     async def _register(self, name: str, also_told: tuple[str, ...] = ()) -> None:

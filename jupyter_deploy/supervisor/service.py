@@ -123,6 +123,8 @@ class Supervisor:
         self.parts.reconcile()
         with _noted():
             await self.deploys.recover()
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(self.keys.recover)
         self.routes.changed()
         parts = (self.routes.run, self.journal.run, self.registrar.run, self.deploys.sweep)
         own = (self._cap_logs, self._scale)

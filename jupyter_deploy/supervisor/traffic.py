@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
+from jupyter_deploy import failpoints
 from jupyter_deploy.client.models import ChangeTraffic, TrafficChanged
 from jupyter_deploy.core.manifest import MODEL, Origin
 from jupyter_deploy.core.traffic import (
@@ -116,8 +117,11 @@ class TrafficChanges:
             writing.traffic(connection, change.endpoint, change.traffic, generation)
             writing.audit(connection, entry)
             change.also(connection)
+            failpoints.reach(f"{change.action} in")
 
+        failpoints.reach(f"{change.action} before")
         await self._parts.store.change(statements)
+        failpoints.reach(f"{change.action} after")
 
     async def _follow(self, change: Change) -> None:
         """Make it so: the gateway first, then the processes, then whoever wants to know."""
@@ -158,6 +162,7 @@ class TrafficChanges:
                 traffic = step(before, version.version)
                 change = Change(name, traffic, action, detail, origin, also)
                 await self._write(change)
+                failpoints.reach("switch in")
             # Outside: the key is valid by now, whatever the gateway says.
             await self._follow(change)
 

@@ -12,6 +12,7 @@ from jupyter_deploy.core.keys import StoredKey
 from jupyter_deploy.core.manifest import Manifest, Origin
 from jupyter_deploy.core.traffic import Traffic
 from jupyter_deploy.supervisor.state import Deploy, Endpoint, Key, State, Version
+from jupyter_deploy.supervisor.store.writing import LEFT
 
 
 def state(connection: Connection, manifests: dict[int, Manifest]) -> State:
@@ -145,6 +146,14 @@ def outcome(connection: Connection, deploy_id: str) -> DeployStatus | None:
     statement = text("SELECT outcome FROM deploys WHERE deploy_id = :deploy_id")
     found = connection.execute(statement, {"deploy_id": deploy_id}).scalar_one_or_none()
     return None if found is None else msgspec.json.decode(found, type=DeployStatus)
+
+
+def left(connection: Connection) -> list[tuple[str, str, str]]:
+    """(deploy, model, tracking URI) of what deploys that were cut may have left in MLflow."""
+    statement = text("SELECT name, value FROM settings WHERE name LIKE :names")
+    rows = connection.execute(statement, {"names": f"{LEFT}%"})
+    decoded = ((row.name, msgspec.json.decode(row.value, type=tuple[str, str])) for row in rows)
+    return [(name.removeprefix(LEFT), *what) for name, what in decoded]
 
 
 def audit(connection: Connection, endpoint: str | None, limit: int) -> list[AuditEntry]:

@@ -11,6 +11,8 @@ from jupyter_deploy.supervisor.state import Deploy, Key, Version
 
 #: Events older than the newest so many are removed.
 EVENTS_KEPT = 5_000
+#: Settings that name a deploy which may have left something in MLflow.
+LEFT = "left by "
 
 
 def endpoint(connection: Connection, name: str) -> None:
@@ -231,6 +233,17 @@ def setting(connection: Connection, name: str, value: str) -> None:
         text("INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)"),
         {"name": name, "value": value},
     )
+
+
+def left(connection: Connection, deploy_id: str, name: str, tracking_uri: str) -> None:
+    """A deploy that was cut may have left something in MLflow."""
+    setting(connection, f"{LEFT}{deploy_id}", _json((name, tracking_uri)))
+
+
+def removed(connection: Connection, deploy_id: str) -> None:
+    """Nothing of that deploy is left in MLflow."""
+    statement = text("DELETE FROM settings WHERE name = :name")
+    connection.execute(statement, {"name": f"{LEFT}{deploy_id}"})
 
 
 def _json(value: object) -> str:

@@ -1,0 +1,189 @@
+"""A deploy that is cut anywhere leaves the old version or the new one, and nothing half-done."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_deploy.client.discovery import running
+from jupyter_deploy.client.models import ChangeTraffic, CreateKey, RotateKey
+from jupyter_deploy.errors import DeployError
+from jupyter_deploy.failpoints import VARIABLE
+from jupyter_deploy.pipeline.progress import KERNEL_STEPS, SUPERVISOR_STEPS
+from tests.faults.failpoints import Failpoints, Kernels
+from tests.process.stack import Stack, me, stack
+from tests.support import wait_until
+
+#: How soon nothing is left of a deploy that was cut.
+CLEAN_SECONDS = 30.0
+KINDS = ["kill", "raise", "full"]
+#: Those whose leftovers are of different kinds; the slow form cuts at all that the code has.
+SOME = ["register version", "register after", "submit after", "prove in", "deployed after"]
+
+
+@pytest.fixture(scope="module")
+def failpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failpoints]:
+    folder = tmp_path_factory.mktemp("failpoints")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(folder))
+        yield Failpoints(folder)
+
+
+@pytest.fixture(scope="module")
+def one(failpoints: Failpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with stack(tmp_path_factory.mktemp("home")) as running_stack:
+        yield running_stack
+
+
+@pytest.fixture(scope="module")
+def kernels(one: Stack) -> Iterator[Kernels]:
+    kernels = Kernels.start()
+    yield kernels
+    kernels.close()
+
+
+@pytest.fixture(scope="module")
+def names(failpoints: Failpoints, kernels: Kernels, one: Stack) -> list[str]:
+    """All that a deploy passes, as the code itself has told; there is a version to lose now."""
+    assert kernels.deploy("churn") == "deployed 1.0.0"
+    names = failpoints.reached()
+    for step in (*KERNEL_STEPS, *SUPERVISOR_STEPS):
+        assert {f"{step} before", f"{step} in", f"{step} after"} <= set(names)
+    return names
+
+
+def cut(name: str, kind: str, failpoints: Failpoints, kernels: Kernels, one: Stack) -> None:
+    failpoints.arm(name, kind)
+    kernels.deploy("churn")
+    assert failpoints.went_off(), f"{name} was not passed again"
+    back(one)
+    assert one.predict("churn") == pytest.approx([3.0, 7.0]), name
+    wait_until(lambda: nothing_left(one), CLEAN_SECONDS)
+    again = kernels.deploy("churn")
+    assert again.startswith("deployed"), f"after {name}: {again}"
+    assert one.endpoint("churn").active == again.removeprefix("deployed ")
+    assert one.predict("churn") == pytest.approx([3.0, 7.0]), name
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_a_deploy_that_is_killed_leaves_the_old_version_or_the_new_one(
+    name: str, names: list[str], failpoints: Failpoints, kernels: Kernels, one: Stack
+) -> None:
+    assert name in names
+    cut(name, "kill", failpoints, kernels, one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.timeout(1800)
+def test_a_deploy_cut_at_each_failpoint_leaves_the_old_version_or_the_new_one(
+    kind: str, names: list[str], failpoints: Failpoints, kernels: Kernels, one: Stack
+) -> None:
+    for name in names:
+        cut(name, kind, failpoints, kernels, one)
+
+
+def back(one: Stack) -> None:
+    """A supervisor that was killed is started again by whoever comes next."""
+    if running() is None:
+        one.start()
+
+
+def nothing_left(one: Stack) -> bool:
+    """No folder, no lock, no process and no half-made registration of a deploy that was cut."""
+    folders = list((one.home / "staging").iterdir())
+    numbers = {path.name for path in (one.home / "versions").iterdir()}
+    with contextlib.closing(sqlite3.connect(f"file:{one.home}/state.db?mode=ro", uri=True)) as db:
+        held = db.execute(
+            "SELECT count(*) FROM deploys WHERE state IN ('open', 'running')"
+        ).fetchone()
+        rows = db.execute("SELECT number, manifest ->> '$.registered.version', fate FROM versions")
+        versions = list(rows)
+    good = {str(number) for number, _, fate in versions if fate == "good"}
+    processes = {
+        path.stem.split("-")[1] for path in (one.home / "processes").glob("replica-*.json")
+    }
+    known = {registered for _, registered, _ in versions}
+    return (
+        not folders
+        and held == (0,)
+        and numbers <= good
+        and processes <= good
+        and registered_in_mlflow(one) <= known
+    )
+
+
+def registered_in_mlflow(one: Stack) -> set[str]:
+    file = one.home / "mlflow" / "mlflow.db"
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
+        found = db.execute(
+            "SELECT version FROM model_versions WHERE name = 'churn' AND "
+            "current_stage != 'Deleted_Internal'"
+        )
+        return {str(version) for (version,) in found}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_control_route_commits_is_there_whole_or_not_at_all(
+    kind: str, names: list[str], failpoints: Failpoints, one: Stack
+) -> None:
+    def roll_back() -> None:
+        one.client.rollback("churn", ChangeTraffic(me()))
+
+    def promote() -> None:
+        one.client.promote("churn", ChangeTraffic(me()))
+
+    def create() -> None:
+        one.client.create_key(CreateKey("billing", ("churn",), me()))
+
+    def rotate() -> None:
+        key = next(key for key in one.client.keys("churn") if key.consumer == "notebook")
+        one.client.rotate_key(key.key_id, RotateKey(me()))
+
+    actions = {
+        "rolled-back": roll_back, "promoted": promote, "key-created": create, "key-rotated": rotate
+    }  # fmt: skip
+    one.deploy("churn", 1.0)
+    for action, act in actions.items():
+        for where in ("before", "in", "after"):
+            failpoints.arm(f"{action} {where}", kind)
+            with contextlib.suppress(DeployError):
+                act()
+            assert failpoints.went_off(), (action, where)
+            back(one)
+            assert one.predict("churn")
+            files = set(keys_in(one))
+            assert files == {str(file) for file in (one.home / "keys").iterdir()}
+            for key in keys_in(one):
+                assert one.call("churn", key=Path(key).read_text()).status_code == 200
+        act()
+
+
+def keys_in(one: Stack) -> list[str]:
+    with contextlib.closing(sqlite3.connect(f"file:{one.home}/state.db?mode=ro", uri=True)) as db:
+        rows = db.execute("SELECT file FROM keys WHERE revoked_at IS NULL")
+        return [file for (file,) in rows]
+
+
+def test_without_the_variable_at_its_start_a_process_has_no_failpoint(tmp_path: Path) -> None:
+    """Nothing that comes later turns it on."""
+    (tmp_path / "armed").write_text("here: kill")
+    code = (
+        "import os; from jupyter_deploy import failpoints;"
+        f"os.environ[failpoints.VARIABLE] = {str(tmp_path)!r}; failpoints.reach('here')"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != VARIABLE}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["armed"]
+    armed = subprocess.run(
+        [sys.executable, "-c", code], env=environment | {VARIABLE: str(tmp_path)}, check=False
+    )
+    assert armed.returncode == -9
