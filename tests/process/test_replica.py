@@ -147,7 +147,7 @@ def test_predictions_and_heartbeats_are_answered_in_order_of_arrival(replica):
 
 @pytest.mark.parametrize(
     ("order", "kind"),
-    [(-1, "ValueError"), (-2, "SystemExit"), (-3, "KeyboardInterrupt"), (-5, "TypeError")],
+    [(-1, "ValueError"), (-2, "SystemExit"), (-3, "KeyboardInterrupt"), (-5, "NotJson")],
 )
 def test_whatever_a_model_raises_fails_its_own_request_only(replica, order, kind):
     peer = Peer(replica[1].socket)
