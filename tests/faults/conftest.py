@@ -8,8 +8,6 @@ and those that take minutes.  Moments are random from a seed that is printed wit
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -18,10 +16,8 @@ import pytest
 from tests.faults import leftovers
 from tests.faults.load import Load, peak_of, under_load
 from tests.faults.scene import REPETITIONS, Scene
+from tests.faults.slowness import slowness
 from tests.process.stack import stack
-
-#: What a fresh interpreter with NumPy takes on an idle machine of two cores.
-_IDLE_SECONDS = 0.25
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -33,7 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("slow") and not item.config.getoption("--all"):
-        pytest.skip("takes minutes: pytest tests/faults --all")
+        pytest.skip("runs with --all: pytest tests/faults --all")
 
 
 @pytest.fixture
@@ -74,15 +70,8 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     scene: Scene = request.getfixturevalue("scene")
     scene.slowness = slowness()
-    scene.whole()
+    scene.whole(60)
     before = leftovers.held(scene.one)
     yield
     scene.whole(60)
-    leftovers.nothing_more_than(before, scene.one)
-
-
-def slowness() -> float:
-    """How many times longer than on an idle machine a fresh process takes here and now."""
-    began = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import numpy"], check=True)
-    return max(1.0, (time.monotonic() - began) / _IDLE_SECONDS)
+    leftovers.nothing_more_than(before, scene.one, scene.scaled(leftovers.SECONDS))

@@ -14,6 +14,7 @@ from tests.support import wait_until
 
 #: A supervisor or gateway that has only just started opens some more when it is first asked.
 SPARE = 16
+#: On an idle machine.
 SECONDS = 30.0
 #: These come and go by themselves: what replicas are forked from, and what tells MLflow.
 HELPERS = ("jupyter_deploy.replica.launcher", "jupyter_deploy.registry")
@@ -39,11 +40,11 @@ def held(one: Stack) -> Held:
     )
 
 
-def nothing_more_than(before: Held, one: Stack) -> None:
+def nothing_more_than(before: Held, one: Stack, seconds: float) -> None:
     """Wait until nothing is held that was not held before, and only what ought to run runs."""
-    wait_until(lambda: not strangers(one), SECONDS)
-    wait_until(lambda: not files_of_the_dead(one), SECONDS)
-    wait_until(lambda: _no_more(before, one), SECONDS)
+    wait_until(lambda: not strangers(one), seconds)
+    wait_until(lambda: not files_of_the_dead(one), seconds)
+    wait_until(lambda: _no_more(before, one), seconds)
 
 
 def strangers(one: Stack) -> list[str]:

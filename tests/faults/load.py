@@ -37,6 +37,10 @@ class Sent:
     outcome: str = "open"
     said: str = ""
 
+    def waited_out(self, deadline: float) -> bool:
+        """Whether it was given up, with leave to send it again, when its time was over."""
+        return self.outcome == "503" and self.seconds >= 0.9 * deadline
+
     @property
     def seconds(self) -> float:
         """How long the caller waited."""

@@ -13,7 +13,8 @@ import numpy as np
 
 from jupyter_deploy.client.discovery import connect, running
 from jupyter_deploy.client.models import Event
-from tests.process.stack import ROWS, Stack, ended, until_ready
+from tests.faults.slowness import slowness, wait_scaled
+from tests.process.stack import ROWS, Stack, ended
 from tests.support import wait_until
 
 NAME = "churn"
@@ -107,8 +108,13 @@ class Scene:
     def whole(self, seconds: float = 30.0) -> list[int]:
         """Two replicas are ready and a gateway runs, within `seconds` of an idle machine."""
         self.find_supervisor(seconds)
-        wait_until(lambda: self.one.client.status().gateway.pids, seconds * self.slowness)
-        return until_ready(self.one, NAME, self.active, REPLICAS, seconds * self.slowness)
+        wait_scaled(lambda: self.one.client.status().gateway.pids, seconds, self.slowness)
+
+        def ready() -> list[int] | None:
+            pids = self.replicas
+            return pids if len(pids) == REPLICAS else None
+
+        return wait_scaled(ready, seconds, self.slowness)
 
     def events(self, after: int) -> list[Event]:
         return self.one.client.events(after=after)
@@ -118,9 +124,10 @@ class Scene:
 
     def until_event(self, kind: str, after: int, seconds: float = 30.0) -> Event:
         """The first event of a kind since `after`."""
-        return wait_until(
+        return wait_scaled(
             lambda: next((e for e in self.events(after) if e.kind == kind), None),
-            seconds * self.slowness,
+            seconds,
+            self.slowness,
         )
 
     # --- faults ---------------------------------------------------------------------------------
@@ -134,6 +141,10 @@ class Scene:
     def scaled(self, seconds: float) -> float:
         """A promised deadline, on this machine as it is now."""
         return seconds * self.slowness
+
+    def in_time(self, took: float, seconds: float) -> bool:
+        """Whether what `took` so long kept a promised deadline, on this machine as it is now."""
+        return took < self.scaled(seconds) or took < seconds * slowness()
 
 
 def kill(*pids: int) -> None:

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 
-from tests.faults.load import Load
+import pytest
+
+from tests.faults.load import CALLER_SECONDS, Load
 from tests.faults.scene import NEVER_YIELDS, SLEEPS, TIMEOUT_SECONDS, Scene, faulty
 from tests.process.stack import ROWS, ended, me
 from tests.support import wait_until
@@ -29,6 +31,7 @@ def test_a_stopped_replica_costs_no_request_and_is_replaced(
     load.stop().nobody_noticed()
 
 
+@pytest.mark.slow
 def test_a_request_that_never_yields_costs_nobody_else_anything(
     scene: Scene, load: Load, chance: random.Random
 ) -> None:
@@ -85,13 +88,15 @@ def test_the_only_replica_that_is_busy_is_helped_by_a_second(
 ) -> None:
     """Others are answered before the long call ends."""
     name = "lone"
-    ticket = scene.one.begin(name, replicas=1, timeout_seconds=30)
+    # Long enough for a second replica to start on this machine, short enough for a caller.
+    busy = min(scene.scaled(10.0), CALLER_SECONDS / 2)
+    ticket = scene.one.begin(name, replicas=1, timeout_seconds=CALLER_SECONDS)
     manifest = scene.one.fill(ticket, faulty(1.0), expected=ROWS.sum(axis=1))
     scene.one.submit(ticket, manifest)
     url, key = scene.one.endpoint(name).url, scene.one.key(name)
     lone = Load(url, key)
     try:
-        long = lone.ask([15.0, SLEEPS])
+        long = lone.ask([busy, SLEEPS])
         wait_until(lambda: lone.ledger.sent)
         short = lone.ask([1.0, 0.0]).result(60)
         assert short.outcome == "right"
