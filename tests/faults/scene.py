@@ -13,6 +13,7 @@ import numpy as np
 
 from jupyter_deploy.client.discovery import connect, running
 from jupyter_deploy.client.models import Event
+from jupyter_deploy.errors import SupervisorUnavailable
 from tests.faults.slowness import slowness, wait_scaled
 from tests.process.stack import ROWS, Stack, ended
 from tests.support import wait_until
@@ -136,7 +137,11 @@ class Scene:
         """The living supervisor; one is started when there is none."""
         if running() is None:
             self.one.client.close()
-            self.one.client = connect()
+            try:
+                self.one.client = connect()
+            except SupervisorUnavailable:
+                # On a busy machine it may take longer than a command waits.
+                self.one.client = wait_scaled(running, seconds, self.slowness)
 
     def scaled(self, seconds: float) -> float:
         """A promised deadline, on this machine as it is now."""

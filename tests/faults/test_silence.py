@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.faults.load import CALLER_SECONDS, Load
+from tests.faults.load import Load
 from tests.faults.scene import NEVER_YIELDS, SLEEPS, TIMEOUT_SECONDS, Scene, faulty
 from tests.process.stack import ROWS, ended, me
 from tests.support import wait_until
@@ -89,8 +89,8 @@ def test_the_only_replica_that_is_busy_is_helped_by_a_second(
     """Others are answered before the long call ends."""
     name = "lone"
     # Long enough for a second replica to start on this machine, short enough for a caller.
-    busy = min(scene.scaled(10.0), CALLER_SECONDS / 2)
-    ticket = scene.one.begin(name, replicas=1, timeout_seconds=CALLER_SECONDS)
+    busy = min(scene.scaled(10.0), 25.0)
+    ticket = scene.one.begin(name, replicas=1, timeout_seconds=30)
     manifest = scene.one.fill(ticket, faulty(1.0), expected=ROWS.sum(axis=1))
     scene.one.submit(ticket, manifest)
     url, key = scene.one.endpoint(name).url, scene.one.key(name)
