@@ -7,6 +7,7 @@ same way next year.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Set
 from dataclasses import dataclass, field
@@ -19,6 +20,11 @@ from jupyter_deploy.supervisor.processes import Order, environment
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.state import Version
 
+#: What the pools of BLAS, OpenMP (scikit-learn, boosting, torch) and numexpr go by.
+_POOLS = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)  # fmt: skip
 _FILE = re.compile(r"replica-(\d+)-([0-9a-f]+)\.json")
 
 
@@ -60,6 +66,21 @@ def place_of(settings: Settings, file: str) -> Place | None:
     """The place whose spec has this name, or None."""
     match = _FILE.fullmatch(file)
     return None if match is None else Place(settings, int(match[1]), match[2])
+
+
+def cores() -> int:
+    """How many cores this process, and with it a replica, may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def pool_sizes(cores: int, replicas: int) -> dict[str, str]:
+    """The variables that give one of `replicas` its share of the `cores`.
+
+    Each numeric library would take all of them for its pool, and replicas would fight.
+    """
+    return dict.fromkeys(_POOLS, str(max(1, cores // replicas)))
 
 
 def prepare(place: Place, version: Version) -> Order:

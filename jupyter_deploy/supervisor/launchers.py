@@ -18,7 +18,7 @@ import struct
 import sys
 from collections import deque
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +108,16 @@ class Launchers:
         if task is None or _is_over(task):
             self._keep(path, self._make(path, python, variables))
 
-    async def start(self, order: Order) -> Process:
+    async def start(self, order: Order, pools: Mapping[str, str]) -> Process:
         """Start the replica of `order`: forked, or plainly.  Raises OSError.
 
+        `pools` are variables that it gets unless its owner has set them; a library that the
+        launcher has imported keeps its one thread.
         A launcher that is being warmed is waited for; where nobody has asked for one, importing
         what this model needs is sooner done than importing what any might need.
         """
         launcher = await self._ready(self._path(order.argv[0], order.environment))
+        order = replace(order, environment={**pools, **order.environment})
         if launcher is not None and launcher.process.alive:
             with contextlib.suppress(OSError):
                 said = await launcher.fork(order)

@@ -267,8 +267,10 @@ class Replicas:
         slot.overdue = slot.beating = False
         slot.place = Place(self._settings, slot.number, secrets.token_hex(3))
         slot.pulse = None
+        pools = launch.pool_sizes(launch.cores(), slot.version.range.most)
         try:
-            slot.process = await self._launchers.start(launch.prepare(slot.place, slot.version))
+            order = launch.prepare(slot.place, slot.version)
+            slot.process = await self._launchers.start(order, pools)
         except OSError as error:
             self._failures[slot.number] = failures.not_started(error, slot.version.manifest.python)
             slot.place.remove()

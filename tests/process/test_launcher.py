@@ -1,5 +1,6 @@
 """Replicas forked from a launcher: as good as replicas started plainly, and much sooner."""
 
+import asyncio
 import json
 import os
 import signal
@@ -16,6 +17,10 @@ import pytest
 
 from jupyter_deploy.replica.launcher import ENVIRONMENT
 from jupyter_deploy.replica.spec import ReplicaSpec, TensorSpec
+from jupyter_deploy.supervisor.launch import pool_sizes
+from jupyter_deploy.supervisor.launchers import Launchers
+from jupyter_deploy.supervisor.processes import Order, environment
+from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame
 from jupyter_deploy.wire.messages import PredictRequest, pack_request, unpack_answer
 from tests.frames import receive_frame
@@ -163,3 +168,37 @@ def test_pandas_and_numpy_leave_the_launcher_with_one_thread(folder):
     threads = psutil.Process(running.process.pid).num_threads()
     running.close()
     assert threads == 1
+
+
+def largest_pool():
+    """A model that answers with the threads of its largest pool; pickled by value."""
+
+    def model(rows):
+        from threadpoolctl import threadpool_info
+
+        return [max(pool["num_threads"] for pool in threadpool_info())] * len(rows)
+
+    return model
+
+
+def test_a_replica_that_is_not_forked_takes_its_share_of_the_cores_only(folder):
+    """Two replicas on two cores: one thread each, though the machine would give a pool more."""
+    order = Order([sys.executable, "-m", "jupyter_deploy.replica", spec_of(folder, largest_pool())],
+                  {name: value for name, value in environment({}).items() if "THREADS" not in name},
+                  folder, folder / "log")  # fmt: skip
+    settings = Settings(home=folder, run=folder)
+
+    async def serve() -> None:
+        process = await Launchers(settings).start(order, pool_sizes(cores=2, replicas=2))
+        try:
+            await asyncio.to_thread(wait_until, (folder / "replica").exists, 60)
+            assert predict(str(folder / "replica"), [[1.0, 2.0]]) == [1]
+        finally:
+            process.kill()
+
+    asyncio.run(serve())
+
+
+def test_each_replica_gets_its_share_of_the_cores_and_at_least_one_thread():
+    assert pool_sizes(cores=16, replicas=3)["OMP_NUM_THREADS"] == "5"
+    assert set(pool_sizes(cores=2, replicas=8).values()) == {"1"}
