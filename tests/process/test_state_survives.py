@@ -16,10 +16,12 @@ import pytest
 
 from jupyter_deploy.client.models import CreateKey, EndpointStatus
 from jupyter_deploy.supervisor.store import backups
+from tests.faults.slowness import slowness
 from tests.process.stack import ROWS, Stack, ended, me, ours, stack, until_ready
 from tests.support import wait_until
 
 #: From a start with a damaged file to endpoints, keys and traffic as they were.
+#: On an idle machine; a slower one is given as much longer as it takes to start a process.
 BACK_SECONDS = 10.0
 
 
@@ -113,7 +115,8 @@ def test_a_damaged_state_comes_back_and_nobody_who_calls_notices(
         began = time.monotonic()
         one.start()
         assert shape(one) == before
-        assert time.monotonic() - began < BACK_SECONDS
+        took = time.monotonic() - began
+        assert took < BACK_SECONDS or took < BACK_SECONDS * slowness()
         assert one.predict("churn", key=secret) == [6.0, 14.0]
         failed(one)
     what = recovered(one)
