@@ -44,7 +44,7 @@ install() {
     wanted="$(cksum pyproject.toml)"
     if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
         say "installing the package and what the tests need"
-        pip_install '.[test]'
+        pip_install '.[test,compile]'
         echo "$wanted" >"$venv/installed"
     else
         pip_install --no-deps --force-reinstall .

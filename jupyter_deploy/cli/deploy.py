@@ -35,6 +35,7 @@ _SAMPLE_KINDS = (".csv", ".parquet", ".json")
     "--replicas", metavar="N|MIN:MAX", help="How many processes serve it; a range follows the load."
 )
 @click.option("--timeout", type=click.FloatRange(0.1, 3600), help="Seconds for each request.")
+@click.option("--compile", "compiled", is_flag=True, help="Serve the fastest form that is equal.")
 @json_option
 def deploy(
     model_uri: str,
@@ -46,6 +47,7 @@ def deploy(
     stage: bool,
     replicas: str | None,
     timeout: float | None,
+    compiled: bool,
     as_json: bool,
 ) -> None:
     """Deploy a model that MLflow has: models:/NAME/3, runs:/ID/model.
@@ -66,6 +68,7 @@ def deploy(
         replicas=None if limits is None else limits.least,
         timeout_seconds=timeout,
         most_replicas=limits.most if limits is not None and limits.scales else None,
+        compile=compiled,
     )
     rows = _read_sample(sample) if sample is not None else None
     progress = StepLines(quiet=as_json)
@@ -112,14 +115,21 @@ def _summary(deployed: Deployed) -> dict[str, object]:
         "active": deployed.endpoint.active,
         "why": deployed.ticket.why,
         "notes": deployed.notes,
+        "trials": deployed.manifest.trials,
         "steps": deployed.status.steps,
     }
 
 
 def _show(deployed: Deployed) -> None:
+    from jupyter_deploy.core.compiled import AS_IS, lines
+
     ticket, endpoint = deployed.ticket, deployed.endpoint
     state = "serves" if endpoint.active == ticket.version else "is warm, without traffic"
     click.echo(f"{ticket.name} {ticket.version} {state} at {endpoint.url}")
+    manifest = deployed.manifest
+    served = AS_IS if manifest.compiled is None else manifest.compiled.form
+    for line in lines(manifest.trials, served):
+        click.echo(f"  {line}")
     for note in [ticket.why, *ticket.breaking, *deployed.notes]:
         if note:
             click.echo(f"  {note}")

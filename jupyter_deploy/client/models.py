@@ -141,6 +141,7 @@ class DeployOptions:
     replicas: int | None = None
     timeout_seconds: float | None = None
     most_replicas: int | None = None
+    compile: bool = False
 
 
 @dataclass(frozen=True)
@@ -210,6 +211,8 @@ class DeployStatus:
     revision: int
     steps: tuple[StepStatus, ...]
     problem: dict[str, Any] | None = None
+    #: Why a compiled form that was to be served is not; the model is served as is.
+    not_compiled: str = ""
 
 
 @dataclass(frozen=True)

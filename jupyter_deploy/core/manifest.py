@@ -8,6 +8,7 @@ is a folder:
     sample.bin         wire.pack_request of the sample              (absent without a sample)
     expected.bin       wire.pack_answer of the notebook's own answers to it
     requirements.lock  the exact packages of the kernel's environment
+    compiled.*         the form that is served in place of the model  (absent when served as is)
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from jupyter_deploy.core.compiled import Compiled, Trial
 from jupyter_deploy.core.contract import Contract
 
 MANIFEST, MODEL, SAMPLE, EXPECTED, LOCK = (
@@ -95,3 +97,7 @@ class Manifest:
     #: Versions of the packages that the kernel had imported, to explain a model that differs.
     packages: dict[str, str] = field(default_factory=dict)
     batchable: bool = False
+    #: The compiled form that is served; None: the model as is.
+    compiled: Compiled | None = None
+    #: What `--compile` tried, the model as is first; empty when it was not asked for.
+    trials: tuple[Trial, ...] = ()

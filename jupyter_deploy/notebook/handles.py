@@ -239,6 +239,7 @@ def deploy(
     stage: bool = False,
     replicas: int | str | None = None,
     timeout: float | None = None,
+    compile: bool = False,  # noqa: A002 - the flag's name
 ) -> Deployment:
     """Serve `model` as endpoint `name`: package, register, prove, start, and give it the traffic.
 
@@ -246,14 +247,22 @@ def deploy(
     `sample` are rows to infer the contract from; without it, a frame among the caller's names whose
     columns are the ones that the model was fitted on.  `stage` keeps it warm without traffic;
     `timeout` is what one prediction may take, in seconds; `replicas` is a number of processes, or a
-    range that follows the load: "1:4".
+    range that follows the load: "1:4".  `compile` serves the fastest compiled form whose labels are
+    the model's own and whose numbers are within a stated tolerance.
 
     Raises UsageError and its kinds, DeployInProgress, VersionExists, and DeployFailed with the step
     that failed; what was serving then goes on serving.
     """
     caller = inspect.currentframe()
     names = session.namespace(caller.f_back if caller else None)
-    asked = options(version=version, bump=bump, stage=stage, replicas=replicas, timeout=timeout)
+    asked = options(
+        version=version,
+        bump=bump,
+        stage=stage,
+        replicas=replicas,
+        timeout=timeout,
+        compiled=compile,
+    )
     return deploy_from(names, model, name, sample=sample, options=asked)
 
 
@@ -272,6 +281,7 @@ def options(
     stage: bool,
     replicas: int | str | None,
     timeout: float | None,
+    compiled: bool,
 ) -> DeployOptions:
     """What was asked for, checked.  Raises UsageError or InvalidVersion."""
     if version is not None and bump is not None:
@@ -288,6 +298,7 @@ def options(
         replicas=None if limits is None else limits.least,
         timeout_seconds=timeout,
         most_replicas=limits.most if limits is not None and limits.scales else None,
+        compile=compiled,
     )
 
 

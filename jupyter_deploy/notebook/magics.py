@@ -31,7 +31,7 @@ from jupyter_deploy.notebook.shown import Changed, Endpoints, Metrics, Told, Ver
 
 #: A model URI may be written without quotes.
 _MODEL_URI = re.compile(r"(models|runs):/\S+")
-_SWITCHES = frozenset({"--stage"})
+_SWITCHES = frozenset({"--stage", "--compile"})
 _EXPRESSIONS = frozenset({"--sample"})
 #: What each action of %apikey needs, and what it may take beside that.
 _KEY_FLAGS: dict[str, tuple[set[str], set[str]]] = {
@@ -59,9 +59,11 @@ class DeployMagics(Magics):  # type: ignore[misc]  # IPython has no types
     @argument("--replicas", metavar="N|MIN:MAX", help="how many processes serve it; 1:4: as needed")
     @argument("--env", choices=["kernel"], default="kernel", help="serve with this interpreter")
     @argument("--timeout", type=float, metavar="SECONDS", help="what one prediction may take")
+    @argument("--compile", action="store_true", help="serve the fastest form that is equal")
     @kwds(
         usage="deploy MODEL --name NAME [--sample EXPR] [--version X.Y.Z | --bump "
-        "major|minor|patch] [--stage] [--replicas N|MIN:MAX] [--env kernel] [--timeout SECONDS]"
+        "major|minor|patch] [--stage] [--replicas N|MIN:MAX] [--env kernel] [--timeout SECONDS] "
+        "[--compile]"
     )
     @no_var_expand
     @needs_local_scope
@@ -219,6 +221,7 @@ def _options(asked: Namespace) -> DeployOptions:
         stage=asked.stage,
         replicas=asked.replicas,
         timeout=asked.timeout,
+        compiled=asked.compile,
     )
 
 

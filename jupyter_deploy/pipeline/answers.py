@@ -69,7 +69,7 @@ def expected_answers(model: Model, live: Any, contract: Contract, arrays: list[A
 
 def is_batchable(
     model: Model,
-    contract: Contract,
+    build: InputBuilder,
     arrays: list[Array],
     *,
     clock: Callable[[], float],
@@ -79,7 +79,7 @@ def is_batchable(
 
     At most MAX_ONE_BY_ONE rows are tried, and no longer than `seconds`.
     """
-    build, until = input_builder(contract), clock() + seconds
+    until = clock() + seconds
     rows = min(MAX_ONE_BY_ONE, len(arrays[0]))
     some = [array[:rows] for array in arrays]
     try:

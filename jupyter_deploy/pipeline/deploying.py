@@ -45,6 +45,8 @@ from jupyter_deploy.core.manifest import (
 )
 from jupyter_deploy.core.names import EndpointName, endpoint_name
 from jupyter_deploy.errors import DeployError, DeployFailed
+from jupyter_deploy.pipeline import converting
+from jupyter_deploy.pipeline.compiling import Outcome, compile_forms
 from jupyter_deploy.pipeline.environment import replica_environment
 from jupyter_deploy.pipeline.prepare import Prepared, prepare
 from jupyter_deploy.pipeline.progress import Listener, Progress
@@ -107,17 +109,26 @@ def run(
     (UsageError), DeployInProgress, VersionExists, DeployFailed and its kinds, or Unavailable.
     """
     endpoint = endpoint_name(name)
+    options = options or DeployOptions()
+    if options.compile:
+        converting.check_installed()
     steps = Progress(progress, time.monotonic)
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder(_staging()))
         with steps.step("contract") as say:
             prepared = _prepared(model, sample, namespace, scratch)
             say(prepared.origin)
-            deploy = stack.enter_context(_Deploy(client, endpoint, prepared, scratch))
-            ticket = deploy.begin(origin, options or DeployOptions())
+            compiled = compile_forms(prepared, scratch) if options.compile else None
+            deploy = stack.enter_context(_Deploy(client, endpoint, prepared, scratch, compiled))
+            ticket = deploy.begin(origin, options)
         manifest = deploy.submit(steps)
     status = _followed(client, ticket, steps, time.monotonic() + FOLLOW_SECONDS)
     notes = [*prepared.notes, *_version_notes(ticket), *deploy.notes]
+    if status.not_compiled:
+        manifest = replace(manifest, compiled=None)
+        notes.append(f"the model is served as is: {status.not_compiled}")
+    elif compiled is not None:
+        notes.append(compiled.note())
     status = replace(status, steps=steps.steps)
     return Deployed(ticket, manifest, status, client.endpoint(endpoint), notes)
 
@@ -136,13 +147,19 @@ class _Deploy:
     """The kernel's part after the contract; whoever leaves the block half-way leaves nothing."""
 
     def __init__(
-        self, client: Supervisor, name: EndpointName, prepared: Prepared, scratch: Path
+        self,
+        client: Supervisor,
+        name: EndpointName,
+        prepared: Prepared,
+        scratch: Path,
+        compiled: Outcome | None = None,
     ) -> None:
         self._client = client
         self._id = secrets.token_hex(8)
         self._name = name
         self._prepared = prepared
         self._scratch = scratch
+        self._compiled = compiled
         self._begun = self._handed_over = False
         self._registered: RegisteredModel | None = None
         self.notes: list[str] = []
@@ -209,6 +226,8 @@ class _Deploy:
         fetch.fetch(registered, staging / MODEL)
         manifest = self._manifest(registered, staging / MODEL)
         _fill(staging, self._prepared, manifest)
+        if self._compiled is not None and self._compiled.file is not None:
+            shutil.copyfile(self._compiled.file, staging / self._compiled.file.name)
         say(f"{self._name} {version} is version {registered.version} in MLflow")
         return manifest
 
@@ -224,6 +243,8 @@ class _Deploy:
             sample_origin=self._prepared.origin,
             packages=imported_packages(),
             batchable=self._prepared.batchable,
+            compiled=None if self._compiled is None else self._compiled.chosen,
+            trials=() if self._compiled is None else self._compiled.trials,
         )
 
     def _undo(self) -> None:

@@ -91,7 +91,9 @@ def _with_sample(subject: Subject, sample: Sample, clock: Callable[[], float]) -
     subject = _with_honest_classes(subject, live)
     expected = expected_answers(subject.call(), live, contract, arrays)
     contract = replace(contract, output=_output(expected.answer, subject))
-    batchable = is_batchable(subject.call(), contract, arrays, clock=clock, seconds=_BATCH_SECONDS)
+    batchable = is_batchable(
+        subject.call(), input_builder(contract), arrays, clock=clock, seconds=_BATCH_SECONDS
+    )
     notes = [note for note in (sample.note, *expected.notes) if note]
     if not batchable:
         notes.append("requests are not batched: rows get other answers alone than together")

@@ -89,7 +89,7 @@ def digest(folder: Path) -> str:
     for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
         if path.is_file():
             name = path.relative_to(folder).as_posix()
-            total.update(f"{len(name)}:{name}:{_digest_of_file(path)}\n".encode())
+            total.update(f"{len(name)}:{name}:{file_digest(path)}\n".encode())
     return total.hexdigest()
 
 
@@ -97,7 +97,8 @@ def _own_contract(path: Path) -> Contract:
     return msgspec.json.decode(path.read_bytes(), type=Contract)
 
 
-def _digest_of_file(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """The SHA-256 of one file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -25,7 +25,7 @@ from jupyter_deploy.replica.inputs import input_builder
 from jupyter_deploy.replica.models import as_model, load_model
 from jupyter_deploy.replica.serving import Server
 from jupyter_deploy.replica.shortcuts import Way, quickest
-from jupyter_deploy.replica.spec import EXIT_CANNOT_LOAD, ReplicaSpec
+from jupyter_deploy.replica.spec import EXIT_CANNOT_LOAD, CompiledSpec, ReplicaSpec
 from jupyter_deploy.replica.work import Worker, describe, imported_packages
 from jupyter_deploy.wire.messages import unpack_request
 
@@ -60,19 +60,44 @@ def _offer_ourselves() -> None:
 def _ready_worker(spec: ReplicaSpec) -> Worker | None:
     """A worker whose model is loaded and warm, or None; the report says which, and why."""
     stage, started = "load", time.monotonic()
+    not_compiled = ""
+    if spec.compiled is not None:
+        try:
+            way = _compiled_way(spec, spec.compiled)
+        except Exception as error:  # noqa: BLE001 - whatever its runtime raises: the model is there
+            traceback.print_exc()
+            not_compiled = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        else:
+            return _reported(way, spec, started)
     try:
         subject = load_model(spec.loader, Path(spec.model), spec.file, spec.trusted)
         way = _plain_way(subject, spec)
-        load_seconds = time.monotonic() - started
         stage = "warm"
         way = _warm(way, subject, spec)
     except BaseException as error:  # noqa: BLE001 - loading a model runs its code: the report says why
         traceback.print_exc()
         _write_report(spec, {"stage": stage} | describe(error))
         return None
-    facts = {"load_seconds": time.monotonic() - started, "shortcuts": way.taken}
+    return _reported(way, spec, started, not_compiled)
+
+
+def _reported(way: Way, spec: ReplicaSpec, started: float, not_compiled: str = "") -> Worker:
+    """The worker, once the report says that it is ready."""
+    load_seconds = time.monotonic() - started
+    facts = {"load_seconds": load_seconds, "shortcuts": way.taken, "not_compiled": not_compiled}
     _write_report(spec, {"packages": imported_packages()} | facts)
     return Worker(way.model, way.build, load_seconds=load_seconds, clock=time.monotonic)
+
+
+def _compiled_way(spec: ReplicaSpec, compiled: CompiledSpec) -> Way:
+    """The compiled form, loaded and warm."""
+    from jupyter_deploy.replica.compiled import compiled_way
+
+    way = compiled_way(compiled, Path(compiled.path), spec)
+    if spec.warmup is not None:
+        sample = unpack_request(memoryview(Path(spec.warmup).read_bytes()))
+        way.model(way.build(sample.arrays, sample.rows), sample.rows, sample.params)
+    return way
 
 
 def _plain_way(subject: Any, spec: ReplicaSpec) -> Way:

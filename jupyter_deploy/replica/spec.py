@@ -54,6 +54,23 @@ class TensorLike(Protocol):
     def nullable(self) -> bool: ...  # noqa: D102
 
 
+class CompiledLike(Protocol):
+    """What a replica needs to know of a compiled form: `core.compiled.Compiled` has it."""
+
+    @property
+    def form(self) -> str: ...  # noqa: D102 - the fields are those of CompiledSpec
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def number(self) -> str: ...  # noqa: D102
+    @property
+    def separate(self) -> bool: ...  # noqa: D102
+    @property
+    def labels(self) -> str: ...  # noqa: D102
+    @property
+    def classes(self) -> tuple[Level, ...] | None: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnSpec:
     """One column of the frame that the model is called with; see `core.contract.Column`."""
@@ -99,11 +116,39 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledSpec:
+    """A compiled form, at `path`, that is served in place of the model; see `core.compiled`."""
+
+    path: str
+    form: str
+    kind: str
+    number: str
+    separate: bool
+    labels: str
+    classes: tuple[Level, ...] | None
+
+    @classmethod
+    def of(cls, compiled: CompiledLike, path: Path) -> CompiledSpec:
+        """The part of a version's compiled form that a replica needs."""
+        return cls(
+            path=str(path),
+            form=compiled.form,
+            kind=compiled.kind,
+            number=compiled.number,
+            separate=compiled.separate,
+            labels=compiled.labels,
+            classes=compiled.classes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaSpec:
     """All that a replica needs.
 
     `socket` appears (by rename) once the model is loaded and warm; `report` is written before
-    that: {"packages": {name: version}, "load_seconds": s, "shortcuts": [name]} when it went well,
+    that: {"packages": {name: version}, "load_seconds": s, "shortcuts": [name],
+    "not_compiled": why} when it went well (the last one where `compiled` cannot be loaded, and the
+    model is served as is),
     {"stage": "load" or "warm", "type", "message", "trace"} when not, and then the exit status is
     EXIT_CANNOT_LOAD.
     `loader` is one of "skops", "cloudpickle", "pyfunc"; `warmup` a file that holds the payload of a
@@ -122,6 +167,7 @@ class ReplicaSpec:
     tensor: TensorSpec | None
     probabilities: bool
     warmup: str | None
+    compiled: CompiledSpec | None = None
 
     def write(self, path: Path) -> None:
         """Write this as JSON (0600)."""
@@ -137,7 +183,14 @@ class ReplicaSpec:
         if fields["tensor"] is not None:
             tensor = fields["tensor"]
             fields["tensor"] = TensorSpec(**tensor | {"shape": tuple(tensor["shape"])})
+        if fields.get("compiled") is not None:
+            fields["compiled"] = _compiled(fields["compiled"])
         return cls(**fields)
+
+
+def _compiled(fields: dict[str, Any]) -> CompiledSpec:
+    classes = fields["classes"]
+    return CompiledSpec(**fields | {"classes": None if classes is None else tuple(classes)})
 
 
 def _column(fields: dict[str, Any]) -> ColumnSpec:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_deploy.core.manifest import MODEL, SAMPLE, Manifest
-from jupyter_deploy.replica.spec import ColumnSpec, ReplicaSpec, TensorSpec
+from jupyter_deploy.replica.spec import ColumnSpec, CompiledSpec, ReplicaSpec, TensorSpec
 from jupyter_deploy.supervisor.processes import Order, environment
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.state import Version
@@ -101,7 +101,7 @@ def prepare(place: Place, version: Version) -> Order:
 
 def spec_of(place: Place, manifest: Manifest, model: Path, warmup: Path | None) -> ReplicaSpec:
     """The manifest in the words of a replica."""
-    contract, loader = manifest.contract, manifest.loader
+    contract, loader, compiled = manifest.contract, manifest.loader, manifest.compiled
     return ReplicaSpec(
         socket=str(place.socket),
         report=str(place.report),
@@ -115,6 +115,9 @@ def spec_of(place: Place, manifest: Manifest, model: Path, warmup: Path | None) 
         tensor=None if contract.tensor is None else TensorSpec.of(contract.tensor),
         probabilities=contract.output.probabilities,
         warmup=None if warmup is None else str(warmup),
+        compiled=None
+        if compiled is None
+        else CompiledSpec.of(compiled, model.parent / compiled.file),
     )
 
 
@@ -135,6 +138,8 @@ class Report:
     stage: str = ""
     type: str = ""
     message: str = ""
+    #: Why the compiled form is not served, when it cannot be loaded.
+    not_compiled: str = ""
 
 
 def read_report(place: Place) -> Report | None:
@@ -147,6 +152,7 @@ def read_report(place: Place) -> Report | None:
             stage=str(said.get("stage", "")),
             type=str(said.get("type", "")),
             message=str(said.get("message", "")),
+            not_compiled=str(said.get("not_compiled", "")),
         )
     except (OSError, ValueError, AttributeError):
         return None

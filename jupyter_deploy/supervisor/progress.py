@@ -41,6 +41,10 @@ class Progress:
         """The deploy has been submitted."""
         self._set(state="running")
 
+    def not_compiled(self, why: str) -> None:
+        """The compiled form is not served."""
+        self._set(not_compiled=why)
+
     def ending(self, outcome: Outcome, problem: dict[str, Any] | None = None) -> DeployStatus:
         """The status for good, before anybody is told."""
         status = self.status

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 
 from jupyter_deploy.core import lifecycle
 from jupyter_deploy.core.aliases import ACTIVE, MovedAlias, sentence
+from jupyter_deploy.core.compiled import AS_IS
 from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.errors import RegistryUnavailable, StateUnavailable
 from jupyter_deploy.supervisor.journal import Journal
@@ -58,10 +59,18 @@ def _order(state: State, endpoint: str, uri: str, name: str, versions: list[Vers
             one.manifest.registered.version: {
                 "jupyter_deploy.version": one.version,
                 "jupyter_deploy.state": state.state_of(one).value,
+                **_form(one),
             }
             for one in versions
         },
     }
+
+
+def _form(version: Version) -> dict[str, str]:
+    """Which form is served, where `--compile` was asked for."""
+    manifest = version.manifest
+    form = AS_IS if manifest.compiled is None else manifest.compiled.form
+    return {"jupyter_deploy.form": form} if manifest.trials else {}
 
 
 class Registrar:

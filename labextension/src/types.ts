@@ -117,6 +117,7 @@ export interface DeployStatus {
   revision: number;
   steps: readonly StepStatus[];
   problem: Record<string, unknown> | null;
+  not_compiled: string;
 }
 
 /** `seconds` is the time from the request to the gateway's word that it routes anew. */

@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from jupyter_deploy.client.models import AuditEntry, DeployStatus, Event
+from jupyter_deploy.core.manifest import Manifest
 from jupyter_deploy.core.traffic import Traffic
 from jupyter_deploy.supervisor.state import Deploy, Key, Version
 
@@ -83,6 +84,14 @@ def version(connection: Connection, new: Version) -> int:
         },
     )
     return int(result.scalar_one())
+
+
+def manifest(connection: Connection, number: int, new: Manifest) -> None:
+    """Another manifest of a version that serves nothing yet."""
+    connection.execute(
+        text("UPDATE versions SET manifest = :manifest WHERE number = :number"),
+        {"manifest": _json(new), "number": number},
+    )
 
 
 def numbers_after(connection: Connection, number: int) -> None:
