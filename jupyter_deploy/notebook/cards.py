@@ -21,11 +21,11 @@ from jupyter_deploy.client.models import (
     TrafficChanged,
     VersionStatus,
 )
-from jupyter_deploy.core import compiled
 from jupyter_deploy.core.aliases import sentence
 from jupyter_deploy.core.manifest import Manifest, Origin
 from jupyter_deploy.errors import DeployError, DeployFailed
 from jupyter_deploy.notebook.card import Card, Cell, Code, Link, Mark, Table, Tone, seconds
+from jupyter_deploy.notebook.comparison import comparison
 
 #: A longer example is not written into the card: it would make the notebook grow.
 EXAMPLE_CHARACTERS = 4000
@@ -89,20 +89,11 @@ def deployed(
         f"{endpoint.name} {version.version}",
         _mark(version.state),
         facts=tuple(_deployed_facts(version, endpoint, manifest)),
-        table=_comparison(manifest),
+        table=comparison(manifest),
         steps=tuple(steps),
         notes=tuple(notes),
         commands=tuple(_commands(version, endpoint, manifest)),
     )
-
-
-def _comparison(manifest: Manifest) -> Table | None:
-    """The forms that `--compile` tried."""
-    if not manifest.trials:
-        return None
-    columns = ("Form", "1 row", f"{compiled.MANY} rows", "Largest difference", "")
-    served = compiled.AS_IS if manifest.compiled is None else manifest.compiled.form
-    return Table(columns, tuple(trial.cells(served) for trial in manifest.trials))
 
 
 def _deployed_facts(

@@ -56,12 +56,17 @@ class Outcome:
         return f"served as {self.chosen.form}: {same}, on {self.why}"
 
 
-def compile_forms(prepared: Prepared, folder: Path) -> Outcome:
-    """Try the forms that fit; their files are made in `folder`."""
+def compile_forms(
+    prepared: Prepared, folder: Path, *, seconds: float = _BOUNDARY_SECONDS
+) -> Outcome:
+    """Try the forms that fit; their files are made in `folder`.
+
+    The boundaries are searched for no longer than `seconds`; what is found by then is tried.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the converters' and the model's own
         try:
-            return _Comparison(prepared, folder).outcome()
+            return _Comparison(prepared, folder, seconds).outcome()
         except CannotConvert as error:
             return Outcome(None, None, (), str(error))
         except Exception as error:  # noqa: BLE001 - a model may refuse rows that are not its own
@@ -71,7 +76,7 @@ def compile_forms(prepared: Prepared, folder: Path) -> Outcome:
 class _Comparison:
     """The model's own answers, and what is needed to hold a form against them."""
 
-    def __init__(self, prepared: Prepared, folder: Path) -> None:
+    def __init__(self, prepared: Prepared, folder: Path, seconds: float) -> None:
         subject, answer = prepared.subject, prepared.answer
         if answer is None:
             raise CannotConvert("without a sample it cannot be compared")
@@ -83,7 +88,7 @@ class _Comparison:
         self._classifier = _is_classifier(subject.model)
         self._plain = Way(subject.call(), input_builder(prepared.contract))
         sample = prepared.arrays
-        until = time.monotonic() + _BOUNDARY_SECONDS
+        until = time.monotonic() + seconds
         near = boundary_rows(
             lambda arrays: self._answer(self._plain, arrays).arrays[-1],
             (lambda arrays: self._answer(self._plain, arrays).arrays[0])

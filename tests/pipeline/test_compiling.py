@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 
@@ -49,14 +50,15 @@ class Doubler(BaseEstimator, TransformerMixin):
         return x * 2
 
 
-def outcome_of(model, sample, folder):
+def outcome_of(model, sample, folder, seconds=math.inf):
     prepared = prepare(resolve(model), sample, None, time.monotonic)
-    return prepared, compile_forms(prepared, folder)
+    return prepared, compile_forms(prepared, folder, seconds=seconds)
 
 
 def assert_alike(model, frame, folder):
     """The form that is kept answers rows that it was not compared on as the model does."""
-    prepared, outcome = outcome_of(model, frame.head(200), folder)
+    # Less time finds fewer boundaries, and no form is refused for that.
+    prepared, outcome = outcome_of(model, frame.head(200), folder, seconds=2)
     assert outcome.chosen is not None, outcome
     way = compiled_way(outcome.chosen, outcome.file, prepared.contract)
     from jupyter_deploy.pipeline.rows import to_arrays

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import httpx
 import numpy as np
@@ -28,6 +29,12 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         pytest.importorskip(name, reason="pip install 'jupyterlab-deploy[compile]'")
     with stack(tmp_path_factory.mktemp("home")) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many boundaries are found is not what is tested here."""
+    monkeypatch.setattr(deploying, "compile_forms", partial(deploying.compile_forms, seconds=1))
 
 
 def deployed(one: Stack, name: str):

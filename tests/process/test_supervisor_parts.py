@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jupyter_deploy.client.models import BeginDeploy, DeployOptions
+from jupyter_deploy.core.compiled import AS_IS, Compiled, Trial
 from jupyter_deploy.core.contract import Contract, Form, Tensor, Type
 from jupyter_deploy.core.keys import StoredKey
 from jupyter_deploy.core.manifest import Loader, LoaderKind, Manifest, Origin, RegisteredModel
@@ -198,6 +199,21 @@ def test_mlflow_is_told_the_present_truth() -> None:
         "jupyter_deploy.version": "1.0.0",
         "jupyter_deploy.state": "failed",
     }
+
+
+def test_mlflow_is_told_the_form_where_a_compiled_one_was_asked_for() -> None:
+    plain = version(1, "1.0.0")
+    forms = (Trial(AS_IS, 1.0, 2.0), Trial("onnx float64", 0.1, 0.2, 0.0))
+    as_is = replace(plain.manifest, trials=forms)
+    form = Compiled("onnx float64", "onnx", "compiled.onnx", "0", "float64")
+    compiled = replace(as_is, compiled=form)
+    told = [
+        orders(state(replace(plain, manifest=manifest)), "churn")[0]["tags"]["1"].get(
+            "jupyter_deploy.form"
+        )
+        for manifest in (plain.manifest, as_is, compiled)
+    ]
+    assert told == [None, "as is", "onnx float64"]
 
 
 # --- why it failed --------------------------------------------------------------------------------
