@@ -70,7 +70,8 @@ export function addCommands(parts: IParts): string[] {
     isEnabled: args => !!chosen(model, args)?.active,
     execute: args => withEndpoint(model, args, one => actions.stop(one))
   });
-  return Object.values(CommandIDs);
+  const elsewhere: string[] = [CommandIDs.dashboard];
+  return Object.values(CommandIDs).filter(id => !elsewhere.includes(id));
 }
 
 /** The endpoint that the arguments name, else the one whose page is open. */

@@ -21,6 +21,7 @@ import { Signal } from '@lumino/signaling';
 
 import { Actions } from './actions';
 import { addCommands } from './commands';
+import { dashboardPlugin } from './dashboard/plugin';
 import { DeployModel } from './model';
 import { Deploying } from './notebook';
 import { notify } from './notify';
@@ -97,7 +98,13 @@ const panelPlugin: JupyterFrontEndPlugin<void> = {
       () => settings.runCell
     );
     const actions = new Actions(control, model, trans, deploying);
-    const panel = new DeployPanel({ model, actions, trans });
+    const panel = new DeployPanel({
+      model,
+      actions,
+      trans,
+      openDashboard: endpoint =>
+        void app.commands.execute(CommandIDs.dashboard, { endpoint })
+    });
     app.shell.add(panel, 'left', { rank: 600, type: 'Deployed models' });
     restorer?.add(panel, panel.id);
 
@@ -160,5 +167,6 @@ function addStatus(
 
 export const plugins: JupyterFrontEndPlugin<unknown>[] = [
   modelPlugin,
-  panelPlugin
+  panelPlugin,
+  dashboardPlugin
 ];

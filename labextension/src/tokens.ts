@@ -21,5 +21,6 @@ export namespace CommandIDs {
   export const refresh = 'jupyter-deploy:refresh-endpoints';
   export const rollback = 'jupyter-deploy:roll-back-endpoint';
   export const stop = 'jupyter-deploy:stop-endpoint';
+  export const dashboard = 'jupyter-deploy:open-dashboard';
   export const registry = 'jupyter-deploy:open-registry';
 }

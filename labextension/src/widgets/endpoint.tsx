@@ -11,7 +11,7 @@ import { MovedAliasStrip } from './alias';
 import { Audit, Errors, Logs } from './history';
 import { Keys } from './keys';
 import { CopyButton, Fold, Snippet, State } from './parts';
-import { Rates } from './rates';
+import { OpenDashboard, Rates } from './rates';
 import { TryIt } from './tryit';
 import { useUi } from './ui';
 import { Replicas, Versions } from './versions';
@@ -30,6 +30,7 @@ export function EndpointPage(props: { endpoint: EndpointStatus }): JSX.Element {
       )}
       <MovedAliasStrip endpoint={endpoint} />
       <Rates endpoint={endpoint} />
+      <OpenDashboard endpoint={endpoint} />
       <Traffic endpoint={endpoint} />
       <Fold
         title={trans.__('Versions')}

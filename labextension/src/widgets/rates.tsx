@@ -11,6 +11,24 @@ import { useUi } from './ui';
 const WIDTH = 80;
 const HEIGHT = 18;
 
+/** The button that leads to all figures. */
+export function OpenDashboard(props: {
+  endpoint: EndpointStatus;
+}): JSX.Element {
+  const { openDashboard, trans } = useUi();
+  return (
+    <div className="jp-Deploy-actions">
+      <button
+        type="button"
+        className="jp-Deploy-button"
+        onClick={() => openDashboard(props.endpoint.name)}
+      >
+        {trans.__('Open the dashboard')}
+      </button>
+    </div>
+  );
+}
+
 export function Rates(props: { endpoint: EndpointStatus }): JSX.Element | null {
   const { trans } = useUi();
   const { recent } = props.endpoint;

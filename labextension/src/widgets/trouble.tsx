@@ -62,7 +62,8 @@ export function TroubleText(props: { trouble: Trouble }): JSX.Element {
   );
 }
 
-function inWords(trans: TranslationBundle, trouble: Trouble): IWords {
+/** A trouble, and what to do about it, in words. */
+export function inWords(trans: TranslationBundle, trouble: Trouble): IWords {
   switch (trouble.kind) {
     case 'disabled':
       return {

@@ -11,6 +11,8 @@ export interface IUi {
   readonly model: DeployModel;
   readonly actions: IActions;
   readonly trans: TranslationBundle;
+  /** Open the dashboard of an endpoint. */
+  readonly openDashboard: (endpoint: string) => void;
 }
 
 export const Ui = React.createContext<IUi | null>(null);

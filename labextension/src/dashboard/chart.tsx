@@ -1,0 +1,94 @@
+/**
+ * One figure, drawn by plotly; plotly is loaded when the first one is shown.
+ */
+import * as React from 'react';
+
+import type { IFigure, IPalette } from './figures';
+
+const CONFIG = {
+  displayModeBar: false,
+  displaylogo: false,
+  responsive: false,
+  // No button that sends figures anywhere.
+  showSendToCloud: false,
+  plotlyServerURL: ''
+};
+
+function plotly() {
+  return import('plotly.js-basic-dist-min').then(module => module.default);
+}
+
+export function Chart(props: { figure: IFigure }): JSX.Element {
+  const { figure } = props;
+  const node = React.useRef<HTMLDivElement>(null);
+  React.useEffect(() => {
+    let wanted = true;
+    void plotly().then(async library => {
+      if (wanted && node.current) {
+        // `react` changes what is drawn already: nothing flickers, and a zoom stays.
+        await library.react(node.current, figure.data, figure.layout, CONFIG);
+      }
+    });
+    return () => {
+      wanted = false;
+    };
+  }, [figure]);
+  React.useEffect(() => {
+    const drawn = node.current;
+    const watch = new ResizeObserver(() => {
+      void plotly().then(library => {
+        if (drawn?.isConnected && drawn.offsetWidth > 0 && drawn.firstChild) {
+          library.Plots.resize(drawn);
+        }
+      });
+    });
+    if (drawn) {
+      watch.observe(drawn);
+    }
+    return () => {
+      watch.disconnect();
+      void plotly().then(library => drawn && library.purge(drawn));
+    };
+  }, []);
+  return (
+    <figure className="jp-DeployFigure">
+      <figcaption>{figure.title}</figcaption>
+      <div ref={node} role="img" aria-label={figure.summary} />
+    </figure>
+  );
+}
+
+/** The colours of the theme that is on, and again whenever it is changed. */
+export function usePalette(): IPalette {
+  const [palette, setPalette] = React.useState(read);
+  React.useEffect(() => {
+    const watch = new MutationObserver(() => setPalette(read()));
+    watch.observe(document.body, {
+      attributes: true,
+      attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light']
+    });
+    return () => watch.disconnect();
+  }, []);
+  return palette;
+}
+
+function read(): IPalette {
+  const style = getComputedStyle(document.body);
+  const value = (name: string) => style.getPropertyValue(name).trim();
+  return {
+    text: value('--jp-ui-font-color1'),
+    grid: value('--jp-border-color2'),
+    ground: value('--jp-layout-color1'),
+    font: value('--jp-ui-font-family'),
+    series: [
+      value('--jp-info-color1'),
+      value('--jp-warn-color1'),
+      value('--jp-error-color1'),
+      value('--jp-success-color1'),
+      value('--jp-ui-font-color2')
+    ],
+    warn: value('--jp-warn-color1'),
+    bad: value('--jp-error-color1'),
+    calm: value('--jp-ui-font-color3')
+  };
+}

@@ -1,0 +1,178 @@
+"""The dashboard under load, in a real browser: a page of the main area, and a cell's output."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import nbformat
+import pytest
+
+from jupyter_deploy.client.discovery import running
+from jupyter_deploy.notebook.figures import MIME
+from tests.browser.lab import BUILT, Lab, chromium, skip_unless_possible
+from tests.browser.test_journey import execute
+from tests.notebook.conftest import home  # noqa: F401 - a fixture
+from tests.support import wait_until
+
+MODEL = """\
+%load_ext jupyter_deploy
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+X = np.random.default_rng(0).normal(size=(200, 2))
+clf = LogisticRegression().fit(X, X.sum(axis=1) > 0)
+%deploy clf --name churn --sample X
+%deploy clf --name churn --sample X
+"""
+#: A folder for pictures to be looked at by a person.
+PICTURES = os.environ.get("DASHBOARD_PICTURES")
+DEPLOYS_MILLISECONDS = 180_000
+FIGURES_HAVE_THE_THEMES_GROUND = """() => {
+  const page = document.querySelector('.jp-DeployDashboard:not(.jp-mod-output)');
+  const ground = getComputedStyle(page).backgroundColor;
+  return [...page.querySelectorAll('.main-svg:first-child')].every(
+    one => getComputedStyle(one).backgroundColor === ground
+  );
+}"""
+
+
+@pytest.fixture(scope="module")
+def lab(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:  # noqa: F811
+    skip_unless_possible()
+    lab = Lab(tmp_path_factory.mktemp("jupyter") / "lab")
+    cells = [nbformat.v4.new_code_cell(text) for text in (MODEL, "%monitor churn --window 5m")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, lab.root / "model.ipynb")
+    wait_until(running, 60.0).close()
+    yield lab
+    lab.stop()
+
+
+@pytest.fixture(scope="module")
+def page(lab: Lab):
+    with chromium() as context:
+        page = context.new_page()
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(lab.address("lab/tree/model.ipynb"))
+        page.wait_for_function("window.jupyterapp?.restored", timeout=60_000)
+        page.evaluate("window.jupyterapp.restored")
+        yield page
+
+
+@pytest.fixture(scope="module")
+def load(lab: Lab, page) -> Iterator[None]:
+    """Two versions are deployed, and somebody calls the endpoint until the end."""
+    page.locator(".jp-Notebook .jp-Cell").first.click()
+    execute(page, "notebook:run-cell")
+    prompt = page.locator(".jp-InputArea-prompt", has_text="[1]:")
+    prompt.first.wait_for(timeout=DEPLOYS_MILLISECONDS)
+    over = threading.Event()
+    with wait_until(running, 20.0) as client:
+        status = client.endpoint("churn")
+    thread = threading.Thread(target=_call, args=(status.url, status.key_file, over))
+    thread.start()
+    yield
+    over.set()
+    thread.join(20)
+
+
+def _call(url: str, key_file: str, over: threading.Event) -> None:
+    headers = {"authorization": f"Bearer {Path(key_file).read_text()}"}
+    with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+        number = 0
+        while not over.wait(0.02):
+            number += 1
+            bad = [["x", 1.0]] if number % 15 == 0 else [[0.3, number % 7 - 3.0]]
+            path = "/versions/1.0.0/invocations" if number % 4 == 0 else "/invocations"
+            client.post(path, json={"inputs": bad})
+
+
+def requests_shown(page, where: str) -> int:
+    text = page.locator(f"{where} .jp-DeployDashboard-totals").inner_text()
+    return int(text.split(" requests")[0].replace(",", ""))
+
+
+def picture(page, name: str) -> None:
+    if PICTURES:
+        page.screenshot(path=f"{PICTURES}/{name}.png")
+
+
+def of_plotly(page) -> list[str]:
+    # A build numbers its chunks: the one of plotly is by far the largest.
+    large = [one.name for one in (BUILT / "static").glob("*.js") if one.stat().st_size > 500_000]
+    assert len(large) == 1
+    return [url for url in page.asked if large[0] in url]
+
+
+def test_plotly_is_loaded_when_a_figure_is_shown_and_not_before(page, load):
+    assert not of_plotly(page)
+    execute(page, "jupyter-deploy:show-panel")
+    page.locator(".jp-DeployPanel").get_by_role("button", name="churn").click()
+    page.locator(".jp-Deploy-spark").first.wait_for()
+    picture(page, "list-light")
+    assert not of_plotly(page)
+    page.get_by_role("button", name="Open the dashboard").click()
+    page.locator(".jp-DeployDashboard .js-plotly-plot").nth(3).wait_for()
+    assert of_plotly(page)
+
+
+def test_the_figures_move_under_load_without_being_drawn_anew(page, load):
+    where = ".jp-DeployDashboard:not(.jp-mod-output)"
+    page.locator(where).get_by_label("Range").select_option("300")
+    node = page.locator(f"{where} .js-plotly-plot").first.element_handle()
+    before = requests_shown(page, where)
+    wait_until(lambda: requests_shown(page, where) > before + 20, 60.0)
+    assert node.evaluate("node => node.isConnected && node.querySelectorAll('.trace').length > 0")
+    summary = page.get_by_role("img", name="Requests: all")
+    summary.wait_for()
+    assert page.get_by_role("img", name="1.1.0: classes predicted").count() == 1
+    page.locator(where).get_by_label("Show").select_option("versions")
+    page.locator(where).get_by_role("img", name="Requests: 1.1.0").wait_for()
+    picture(page, "dashboard-light")
+    execute_theme(page, "JupyterLab Dark")
+    picture(page, "dashboard-dark")
+    execute_theme(page, "JupyterLab Light")
+
+
+def execute_theme(page, name: str) -> None:
+    theme = json.dumps({"theme": name})
+    page.evaluate(f"void window.jupyterapp.commands.execute('apputils:change-theme', {theme})")
+    page.locator(f"body[data-jp-theme-name='{name}']").wait_for()
+    page.wait_for_function(FIGURES_HAVE_THE_THEMES_GROUND, timeout=60_000)
+
+
+def test_nothing_is_asked_of_a_dashboard_that_nobody_sees(page, load):
+    opening = "window.jupyterapp.commands.execute('docmanager:open', {path: 'model.ipynb'})"
+    page.evaluate(f"void {opening}")
+    page.locator(".jp-DeployDashboard:not(.jp-mod-output)").wait_for(state="hidden")
+    with page.expect_response("**/jupyter-deploy/api/status*"):
+        pass
+    del page.asked[:]
+    # The panel goes on asking for the status; of the dashboard there is nothing between two asks.
+    for _ in range(2):
+        with page.expect_response("**/jupyter-deploy/api/status*"):
+            pass
+    assert not [url for url in page.asked if "/metrics?" in url]
+
+
+def test_the_output_of_monitor_goes_on_when_its_cell_has_ended(page, load, lab):
+    page.locator(".jp-Notebook .jp-CodeCell").nth(1).locator(".jp-InputArea-editor").click()
+    execute(page, "notebook:run-cell")
+    where = ".jp-DeployDashboard.jp-mod-output"
+    page.locator(f"{where} .js-plotly-plot").first.wait_for(timeout=60_000)
+    page.locator(where).scroll_into_view_if_needed()
+    before = requests_shown(page, where)
+    wait_until(lambda: requests_shown(page, where) > before, 60.0)
+    picture(page, "monitor-light")
+    execute(page, "docmanager:save")
+    file = lab.root / "model.ipynb"
+    wait_until(lambda: MIME in file.read_text(), 30.0)
+    saved = nbformat.read(file, 4).cells[1].outputs[0]["data"]
+    assert "<svg" in "".join(saved["text/html"])
+    assert len(json.dumps(saved)) < 200_000
