@@ -143,7 +143,7 @@ def test_the_figures_move_under_load_without_being_drawn_anew(page, load):
 def execute_theme(page, name: str) -> None:
     theme = json.dumps({"theme": name})
     page.evaluate(f"void window.jupyterapp.commands.execute('apputils:change-theme', {theme})")
-    page.locator(f"body[data-jp-theme-name='{name}']").wait_for()
+    page.locator(f"body[data-jp-theme-name='{name}']").wait_for(state="attached")
     page.wait_for_function(FIGURES_HAVE_THE_THEMES_GROUND, timeout=60_000)
 
 

@@ -74,7 +74,7 @@ function model(read: () => Promise<EndpointMetrics>, known?: EndpointMetrics) {
     name: 'churn',
     read,
     hidden: () => false,
-    known
+    ...(known === undefined ? {} : { known })
   });
   opened.push(made);
   return made;
