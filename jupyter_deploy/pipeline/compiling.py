@@ -52,8 +52,9 @@ class Outcome:
         if self.chosen is None:
             said = "no compiled form passed: the model is served as is"
             return f"{said} ({self.why})" if self.why else said
-        same = f"labels are identical, numbers within {self.chosen.tolerance}"
-        return f"served as {self.chosen.form}: {same}, on {self.why}"
+        same = f"labels are identical, numbers within {self.chosen.tolerance}, on {self.why}"
+        ties = f"where two classes are equally likely (within {_TIE:g}) a label may differ"
+        return f"served as {self.chosen.form}: {same}; at boundaries, {ties}"
 
 
 def compile_forms(
