@@ -63,7 +63,7 @@ class Gateway:
         if target is None:
             await self._page(scope, receive, send, request_id)
         else:
-            call = _Call(self, target, headers, request_id)
+            call = _Call(self, scope["path"], target, headers, request_id)
             scope[LEAVER] = call
             await self._predict(call, scope, receive, send)
 
@@ -108,14 +108,17 @@ class Gateway:
 class _Call:
     """One prediction, step by step."""
 
-    __slots__ = ("_consumer", "_gateway", "_gone", "_headers", "_parsed", "_reply", "_started",
-                 "_target", "_work", "headers", "request_id")  # fmt: skip
+    __slots__ = ("_consumer", "_gateway", "_gone", "_headers", "_parsed", "_path", "_reply",
+                 "_started", "_target", "_work", "headers", "request_id")  # fmt: skip
 
-    def __init__(self, gateway: Gateway, target: Target, headers: Headers, request_id: str) -> None:
+    def __init__(
+        self, gateway: Gateway, path: str, target: Target, headers: Headers, request_id: str
+    ) -> None:
         self._started = self._parsed = time.perf_counter()
         self._gateway = gateway
         self._gone = False
         self._work: Work | None = None
+        self._path = path
         self._target = target
         self._headers = headers
         self._consumer = ""
@@ -136,6 +139,7 @@ class _Call:
         limit = service.route.max_body_bytes
         receipt = self._gateway.receipt
         body = await receipt.body(receive, self._headers, limit)
+        self._follow_routes()
         try:
             return await self._answer(media, body, key.consumer)
         finally:
@@ -152,6 +156,13 @@ class _Call:
         if reply.stop - reply.start < LARGE_ANSWER_ROWS:
             return encode(reply)
         return await self._gateway.heavy.run(lambda: encode(reply))
+
+    def _follow_routes(self) -> None:
+        """Another version may serve, and this one be gone, since the head of the request came."""
+        target = self._gateway.routes.predictions.get(self._path)
+        if target is not None and target is not self._target:
+            self._target = target
+            self.headers[1] = target.service.version_header
 
     def leave(self) -> None:
         """The caller has gone: no replica gets what none has yet."""

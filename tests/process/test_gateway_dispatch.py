@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ class Marked:
 
 
 class Gated:
-    """Answers once the file `gate` exists."""
+    """Answers once the file `gate` exists; writes down the size of each call when it comes."""
 
     def __init__(self, gate: Path) -> None:
         self.gate = str(gate)
@@ -55,6 +56,9 @@ class Gated:
         import os
         import time
 
+        log = os.open(f"{self.gate}.calls", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(log, f"{len(x)} {x[0, 0]}\n".encode())
+        os.close(log)
         while not os.path.exists(self.gate):
             time.sleep(0.01)
         return x[:, 0]
@@ -82,7 +86,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def key(stack) -> str:
     return stack.key("slow", "two", "single", "switch", "poison", "absent", "flaky", "crowded",
-                     "gated", "lasting")  # fmt: skip
+                     "gated", "lasting", "late")  # fmt: skip
 
 
 def together(stack: Stack, name: str, key: str, values: list[float]) -> list[httpx.Response]:
@@ -196,14 +200,16 @@ def test_a_request_with_params_is_a_call_of_its_own(stack, key):
 
 
 def test_the_load_is_shared_among_replicas(stack, key):
-    log = stack.folder / "two.calls"
-    stack.deploy("two", VECTOR, Marked(log, seconds=0.5), replicas=2)
+    gate = stack.folder / "two.gate"
+    stack.deploy("two", VECTOR, Gated(gate), replicas=2)
     wait_until(lambda: 'jupyter_deploy_replicas{endpoint="two",version="1.0.0"} 2.0'
                in stack.admin.get("/metrics").text)  # fmt: skip
-    began = time.monotonic()
-    answers = together(stack, "two", key, [1.0, 2.0])
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert time.monotonic() - began < 0.95
+    with ThreadPoolExecutor(1) as pool:
+        both = pool.submit(together, stack, "two", key, [1.0, 2.0])
+        # One replica alone would not have the second before it has answered the first.
+        wait_until(lambda: calls(Path(f"{gate}.calls")) == [1, 1], 30)
+        gate.touch()
+        assert [answer.status_code for answer in both.result(30)] == [200, 200]
 
 
 # --- replicas that die ----------------------------------------------------------------------------
@@ -368,3 +374,28 @@ def test_replacing_replicas_and_removing_a_version_under_load_costs_no_request(s
     assert load.statuses.keys() == {200}
     assert load.wrong == []
     assert load.versions[-1] == "1.1.0"
+
+
+def test_a_request_whose_version_goes_while_its_body_is_on_its_way_gets_the_next_one(stack, key):
+    for version, plus, active in (("1.0.0", 0.0, True), ("1.1.0", 0.5, False)):
+        model = Marked(stack.folder / "late.calls", plus=plus)
+        stack.deploy("late", VECTOR, model, version=version, active=active)
+    head = (
+        "POST /endpoints/late/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n"
+        f"Content-Type: application/json\r\nX-API-Key: {key}\r\nConnection: close\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", stack.port), 30) as connection:
+        connection.sendall(head.encode())
+        # Answered after the head was read, as one process reads both.
+        assert stack.predict("late", {"inputs": [[1, 0]]}, key).json() == {"predictions": [1.0]}
+        (endpoint,) = [one for one in stack.snapshot.endpoints if one.name == "late"]
+        only = tuple(route for route in endpoint.versions if route.version == "1.1.0")
+        others = tuple(one for one in stack.snapshot.endpoints if one.name != "late")
+        stack.publish(endpoints=(*others, type(endpoint)("late", "1.1.0", only)))
+        connection.sendall(b'{"inputs":[[1,0]]}')
+        received = b""
+        while data := connection.recv(65536):
+            received += data
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert b"x-model-version: 1.1.0" in received
+    assert received.endswith(b'{"predictions":[1.5]}')

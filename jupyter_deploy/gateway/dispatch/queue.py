@@ -147,6 +147,8 @@ class VersionQueue:
 
     async def run(self, work: Work) -> Reply:
         """The answer to `work`.  Raises a RequestError."""
+        if self._retiring and not self._links:
+            raise NoReplica
         now = time.monotonic()
         if len(self._waiting) >= MAX_WAITING or self._open_bytes >= MAX_OPEN_BYTES:
             raise Overloaded
@@ -227,7 +229,9 @@ class VersionQueue:
 
     def _check_wait(self, work: Work, now: float) -> None:
         """Raises Overloaded when `work` would wait for too long."""
-        if self._idle or not self._flights:
+        replicas = len(self._flights) + len(self._idle)
+        # All that one turn of the loop reads finds the same replica idle: the first one gets it.
+        if not replicas or (self._idle and not self._waiting):
             return
         rows = self._rows_waiting
         frames = -(-rows // MAX_BATCH_ROWS) if self._batchable else len(self._waiting)
@@ -235,10 +239,12 @@ class VersionQueue:
             max(0.0, self._pace.seconds(1, flight.rows) - (now - flight.batch[0].sent_at))
             for flight in self._flights.values()
         )
+        own = self._pace.seconds(-(-work.input.count // MAX_BATCH_ROWS), work.input.count)
+        frames_now = [self._pace.seconds(1, flight.rows) for flight in self._flights.values()]
         excess = overdue(
-            work_ahead / len(self._flights),
-            self._pace.seconds(-(-work.input.count // MAX_BATCH_ROWS), work.input.count),
-            frame=max(self._pace.seconds(1, flight.rows) for flight in self._flights.values()),
+            work_ahead / replicas,
+            own,
+            frame=max(frames_now, default=own),
             busy=0.0 if self._busy_since is None else now - self._busy_since,
             timeout=self._timeout,
         )
