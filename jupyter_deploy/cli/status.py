@@ -12,7 +12,7 @@ from jupyter_deploy.cli.output import as_json as print_json
 from jupyter_deploy.cli.output import json_option, local_time, table
 
 if TYPE_CHECKING:
-    from jupyter_deploy.client.models import Status
+    from jupyter_deploy.client.models import GatewayStatus, Status
 
 #: The JSON of `status` when nothing runs: the same shape, with nothing in it.
 NOTHING: dict[str, object] = {
@@ -67,18 +67,25 @@ def _show_nothing(*, as_json: bool) -> None:
 
 def _text(found: Status) -> str:
     supervisor, gateway, registry = found.supervisor, found.gateway, found.registry
-    pids = ", ".join(str(pid) for pid in gateway.pids) or "not running"
     rows = [
         ("supervisor", f"pid {supervisor.pid}, since {local_time(supervisor.started_at)}"),
         *([("", supervisor.note)] if supervisor.note else []),
         ("home", supervisor.home),
-        ("gateway", f"{gateway.url} (pid {pids})"),
+        ("gateway", f"{gateway.url} ({_processes(gateway)})"),
     ]
     rows += [("", gateway.note)] if gateway.note else []
     rows += [("registry", registry.tracking_uri)]
     rows += [("MLflow UI", registry.ui_url or f"not running; open it with: {registry.open_with}")]
     rows += [("", f"{registry.pending} changes wait for MLflow")] if registry.pending else []
     return f"{table(('PART', 'STATE'), rows)}\n\n{_endpoints(found)}"
+
+
+def _processes(gateway: GatewayStatus) -> str:
+    if not gateway.pids:
+        return "not running"
+    pids = f"pid {', '.join(str(pid) for pid in gateway.pids)}"
+    missing = gateway.processes - len(gateway.pids)
+    return f"{pids}; {missing} of {gateway.processes} not running" if missing > 0 else pids
 
 
 def _endpoints(found: Status) -> str:

@@ -61,3 +61,5 @@ def _show(changed: TrafficChanged, *, as_json: bool) -> None:
     warm = "it was warm" if changed.warm else "its processes were started first"
     click.echo(f"{changed.name} serves {changed.version}{before} ({warm}).")
     click.echo(f"The change took {duration(changed.seconds)}; generation {changed.generation}.")
+    if changed.note:
+        click.echo(changed.note)

@@ -101,11 +101,15 @@ class SupervisorStatus:
 
 @dataclass(frozen=True)
 class GatewayStatus:
-    """The gateway's processes; `note` says so when the port is not the one that was asked for."""
+    """The gateway's processes, `processes` of them when all run.
+
+    `note` says so when the port is not the one that was asked for.
+    """
 
     pids: tuple[int, ...]
     url: str
     note: str = ""
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -230,7 +234,10 @@ class ChangeTraffic:
 
 @dataclass(frozen=True)
 class TrafficChanged:
-    """`seconds` is the time from the request to the gateway's word that it routes anew."""
+    """`seconds` is the time from the request to the word of every gateway that it routes anew.
+
+    `note` says so when a gateway did not answer, and had to be replaced for it.
+    """
 
     name: str
     version: str
@@ -238,6 +245,7 @@ class TrafficChanged:
     generation: int
     seconds: float
     warm: bool
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -246,13 +246,14 @@ def changed(change: TrafficChanged, action: str) -> Card:
     before = f" from {change.previous}" if change.previous else ""
     how = "it was warm" if change.warm else "its process had to be started first"
     undo = f"%promote {change.name}" if action == "rolled back" else f"%rollback {change.name}"
+    kept = "Contract and limits went along."
     facts: list[tuple[str, Cell]] = [("Active", change.version)]
     if change.previous:
         facts.append(("Standby", change.previous))
     return Card(
         f"{change.name} {action}{before} to {change.version}",
         _mark("active"),
-        f"In {_milliseconds(change.seconds)}; {how}. Contract and limits went along.",
+        " ".join((f"In {_milliseconds(change.seconds)}; {how}.", kept, change.note)).strip(),
         facts=tuple(facts),
         commands=((f"Forward again to {change.previous}", undo),) if change.previous else (),
     )

@@ -49,6 +49,9 @@ class SupervisorApp(JupyterApp):  # type: ignore[misc]
     port = Int(8900, min=0, max=65535, help="The port of the API; JUPYTER_DEPLOY_PORT wins.").tag(
         config=True
     )
+    gateway_processes = Int(
+        1, min=1, max=64, help="How many processes answer on the port: one core each at most."
+    ).tag(config=True)
     ip = Unicode("127.0.0.1", help="The address of the API: a loopback address.").tag(config=True)
     tracking_uri = Unicode(
         "", help="MLflow's tracking URI; MLFLOW_TRACKING_URI wins; empty: SQLite in the home."
@@ -110,6 +113,7 @@ class SupervisorApp(JupyterApp):  # type: ignore[misc]
             run=paths.run_folder(home),
             ip=self.ip,
             port=_port(self.port),
+            gateway_processes=self.gateway_processes,
             tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or self.tracking_uri or default,
             replicas=self.replicas,
             standby_warm=self.standby_warm,
@@ -166,7 +170,7 @@ async def _run(settings: Settings) -> None:
     server = _Server(build(supervisor))
     serving = asyncio.create_task(server.serve(sockets=[_control_socket(settings)]))
     Identity(os.getpid(), own_start(), str(settings.socket), __version__).write(identity)
-    _log.info("serving %s, state in %s", supervisor.gateway.url, settings.home)
+    _log.info("serving %s, state in %s", supervisor.gateways.url, settings.home)
     await supervisor.stopping.wait()
     identity.unlink(missing_ok=True)
     server.should_exit = True

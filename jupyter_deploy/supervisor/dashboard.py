@@ -23,7 +23,14 @@ _CHANGES: dict[str, Literal["deploy", "rollback", "failure"]] = {
     "version-failed": "failure",
 }
 _FAILURES = frozenset(
-    {"deploy-failed", "version-failing", "replica-ended", "replica-silent", "gateway-ended"}
+    {
+        "deploy-failed",
+        "version-failing",
+        "replica-ended",
+        "replica-silent",
+        "gateway-ended",
+        "gateway-silent",
+    }
 )
 
 

@@ -1,15 +1,13 @@
-"""The gateway: its listening socket, its process, and the orders that it takes.
+"""One gateway: its process, and the orders that it takes.
 
-Rule 1: the supervisor holds the listening socket, so that a dead gateway refuses nobody: callers
-wait in the kernel's queue until the next one accepts.  Rule 2: a living gateway of an earlier
-supervisor is taken over, socket and all.  Rule 3: a gateway that ends is started again at once,
-and later each time when it ends at once.
+Rule 1: a living gateway of an earlier supervisor is taken over, with the socket that all gateways
+share.  Rule 2: a gateway that ends is started again at once, and later each time when it ends at
+once.  Rule 3: one that does not answer an order is as good as dead, and is replaced.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -26,20 +24,20 @@ import msgspec
 from jupyter_deploy.core import lifecycle
 from jupyter_deploy.core.scaling import Sight, Work
 from jupyter_deploy.core.series import History
-from jupyter_deploy.errors import StateUnavailable, Unavailable
+from jupyter_deploy.errors import Unavailable
+from jupyter_deploy.supervisor import running
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.processes import Order, Process, environment
 from jupyter_deploy.supervisor.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-CONFIG = "gateway.json"
-#: How many ports after the one asked for are tried.
-_PORTS = 100
-_BACKLOG = 1024
 #: A gateway that lived for less than this is started again later, not at once.
 _SHORT_LIFE_SECONDS = 5.0
-_START_SECONDS = 15.0
+#: An order is carried out within this, a new process included.
+_ORDER_SECONDS = 20.0
+#: A gateway that ran and has not answered for as long as this does not answer any more.
+_SILENT_SECONDS = 5.0
 _TRY_SECONDS = 0.02
 
 
@@ -51,70 +49,59 @@ class _Load:
 
 
 class Gateway:
-    """The one gateway.  `open` gets a socket and a process, `close` ends both."""
+    """Gateway `number`, the first being 0: `keep` has it run, `close` ends it."""
 
-    def __init__(self, settings: Settings, journal: Journal) -> None:
+    def __init__(self, settings: Settings, journal: Journal, number: int) -> None:
         self._settings = settings
         self._journal = journal
-        self._listener: socket.socket | None = None
+        self._admin = settings.admin(number)
+        self._config = settings.processes / config_name(number)
         self._process: Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         # `verify` would load a bundle of certificates, for a local socket.
-        transport = httpx.AsyncHTTPTransport(uds=str(settings.admin), verify=False)
+        transport = httpx.AsyncHTTPTransport(uds=str(self._admin), verify=False)
         self._http = httpx.AsyncClient(
-            transport=transport, base_url="http://gateway", timeout=5.0, trust_env=False
+            transport=transport, base_url="http://gateway", timeout=_SILENT_SECONDS, trust_env=False
         )
 
-    # --- the socket -----------------------------------------------------------------------------
-
     @property
-    def port(self) -> int:
-        """The port that callers use."""
-        assert self._listener is not None
-        return int(self._listener.getsockname()[1])
-
-    @property
-    def url(self) -> str:
-        """The address that callers use."""
-        return f"http://{self._settings.ip}:{self.port}"
-
-    @property
-    def pids(self) -> tuple[int, ...]:
+    def pid(self) -> int | None:
         """The process, when there is one."""
-        alive = self._process is not None and self._process.alive
-        return (self._process.pid,) if self._process is not None and alive else ()
+        return self._process.pid if self._process is not None and self._process.alive else None
 
-    def bind(self, wanted: int) -> None:
-        """Listen on `wanted`, or on the next free port.  Raises StateUnavailable."""
-        self._listener = _listen(self._settings.ip, wanted)
-
-    async def adopt(self, living: dict[str, tuple[int, float]]) -> bool:
-        """Take over the gateway among `living`, with its socket; whether there was one."""
-        pid, started = living.get(CONFIG, (0, 0.0))
-        process = Process.adopt(pid, started) if pid else None
-        if process is None:
-            return False
-        try:
-            self._listener = await asyncio.to_thread(_borrow, Path(f"{self._settings.admin}.fd"))
-        except OSError as error:
-            _log.warning("the gateway (pid %d) keeps its socket: %s", pid, error)
-            await process.end(2.0)
-            return False
-        self._process = process
-        return True
+    @property
+    def name(self) -> str:
+        """What tells this gateway's history from another's."""
+        return self._admin.name
 
     # --- the process ----------------------------------------------------------------------------
 
-    def keep(self) -> None:
-        """Start the gateway if there is none, and again whenever it ends."""
-        self._keeper = asyncio.get_running_loop().create_task(self._keep(), name="keep gateway")
+    def adopt(self, pid: int, started: float) -> bool:
+        """Take over the process of an earlier supervisor; whether it is still there."""
+        self._process = Process.adopt(pid, started)
+        return self._process is not None
 
-    async def _keep(self) -> None:
+    def borrow(self) -> socket.socket:
+        """The listening socket, from the process that was taken over.  Raises OSError."""
+        return _borrow(Path(f"{self._admin}.fd"))
+
+    async def dismiss(self) -> None:
+        """End the process that was taken over: its socket is not to be had."""
+        if self._process is not None:
+            await self._process.end(2.0)
+            self._process = None
+
+    def keep(self, listener: socket.socket) -> None:
+        """Start the process if there is none, and again whenever it ends."""
+        work = self._keep(listener.fileno())
+        self._keeper = asyncio.get_running_loop().create_task(work, name=f"keep {self.name}")
+
+    async def _keep(self, descriptor: int) -> None:
         ends = 0
         while True:
             began = time.monotonic()
             if self._process is None:
-                self._process = self._start()
+                self._process = self._start(descriptor)
             pid, exit_ = self._process.pid, await self._process.exit()
             self._process = None
             short = time.monotonic() - began < _SHORT_LIFE_SECONDS
@@ -124,15 +111,12 @@ class Gateway:
             )
             await asyncio.sleep(lifecycle.delay(ends - 1, 0.99) if ends > 1 else 0.0)
 
-    def _start(self) -> Process:
-        assert self._listener is not None
-        descriptor = self._listener.fileno()
-        config = self._settings.processes / CONFIG
-        config.touch(mode=0o600)
-        config.write_text(json.dumps(self._told(descriptor)))
+    def _start(self, descriptor: int) -> Process:
+        self._config.touch(mode=0o600)
+        self._config.write_text(json.dumps(self._told(descriptor)))
         return Process.start(
             Order(
-                argv=[sys.executable, "-m", "jupyter_deploy.gateway", str(config)],
+                argv=[sys.executable, "-m", "jupyter_deploy.gateway", str(self._config)],
                 environment=environment({}),
                 folder=self._settings.processes,
                 log=self._settings.logs / "gateway.log",
@@ -144,34 +128,57 @@ class Gateway:
         return {
             "fd": descriptor,
             "snapshot": str(self._settings.snapshot),
-            "admin": str(self._settings.admin),
+            "admin": str(self._admin),
             "errors": str(self._settings.errors),
             "level": self._settings.log_level,
         }
 
+    async def close(self) -> None:
+        """Stop accepting, finish what is in flight, end the process."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+        if self._process is not None:
+            await self._process.end(self._settings.drain_seconds + 2.0)
+        await self._http.aclose()
+        for file in (self._admin, Path(f"{self._admin}.fd"), self._config):
+            file.unlink(missing_ok=True)
+
     # --- orders ---------------------------------------------------------------------------------
 
-    async def reload(self, sequence: int, seconds: float = _START_SECONDS) -> None:
-        """Return once the gateway routes by snapshot `sequence` or a later one.
+    async def reload(self, sequence: int) -> str:
+        """Return once this gateway routes by snapshot `sequence` or a later one.
 
-        A gateway that is just being started is waited for.  Raises Unavailable after `seconds`.
+        One that is just being started is waited for, one that does not answer is replaced: the
+        answer says so, and is empty otherwise.  Raises Unavailable when that takes too long.
         """
-        deadline = time.monotonic() + seconds
+        deadline, note = time.monotonic() + _ORDER_SECONDS, ""
         while time.monotonic() < deadline:
-            with contextlib.suppress(httpx.HTTPError, msgspec.DecodeError, KeyError):
+            asked = self._process
+            starved = 0.0 if asked is None else running.starved_seconds(asked.pid)
+            try:
                 response = await self._http.post("/reload")
                 if response.is_success and response.json()["sequence"] >= sequence:
-                    return
+                    return note
+            except httpx.ReadTimeout:
+                note = self._replace(asked, starved) or note
+            except (httpx.HTTPError, msgspec.DecodeError, ValueError, KeyError):
+                pass  # it is only just being started
             await asyncio.sleep(_TRY_SECONDS)
         raise Unavailable(
-            f"The gateway has not confirmed the change within {seconds:g} s.",
+            f"The gateway has not confirmed the change within {_ORDER_SECONDS:g} s.",
             "The change is kept and holds once the gateway is back: see logs/gateway.log.",
         )
 
-    @property
-    def name(self) -> str:
-        """What tells this gateway's history from another's."""
-        return self._settings.admin.name
+    def _replace(self, asked: Process | None, starved: float) -> str:
+        """Kill the process that has not answered, if it could have; what was done, in words."""
+        if asked is None or asked is not self._process:
+            return ""
+        if running.starved_seconds(asked.pid) - starved > _SILENT_SECONDS / 2:
+            return ""
+        asked.kill()
+        what = f"The gateway (pid {asked.pid}) did not answer and was replaced."
+        self._journal.add("gateway-silent", what)
+        return what
 
     async def history(self, cursor: str, *, seal: bool = False) -> History:
         """The seconds after `cursor`; with `seal` up to now.  Raises Unavailable."""
@@ -184,48 +191,24 @@ class Gateway:
                 "The gateway does not answer now.", "Try again in a moment."
             ) from error
 
-    async def sights(self) -> list[Sight]:
-        """What waits and what is at work, as each gateway says that answers."""
+    async def sight(self) -> Sight | None:
+        """What waits and what is at work, or None while it does not answer."""
         try:
             response = await self._http.get("/load")
             said = msgspec.json.decode(response.raise_for_status().content, type=_Load)
         except (httpx.HTTPError, msgspec.DecodeError):
-            return []
+            return None
         work = {(name, version): Work(n, busy) for name, version, n, busy in said.versions}
-        return [Sight(said.pid, said.at, work)]
-
-    async def close(self) -> None:
-        """Stop accepting, finish what is in flight, end the process, close the socket."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-        if self._listener is not None:
-            self._listener.close()
-        if self._process is not None:
-            await self._process.end(self._settings.drain_seconds + 2.0)
-        await self._http.aclose()
-        for file in (self._settings.admin, Path(f"{self._settings.admin}.fd")):
-            file.unlink(missing_ok=True)
-        (self._settings.processes / CONFIG).unlink(missing_ok=True)
+        return Sight(said.pid, said.at, work)
 
 
-def _listen(ip: str, wanted: int) -> socket.socket:
-    for port in range(wanted, min(wanted + _PORTS, 65536)) if wanted else [0]:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((ip, port))
-            listener.listen(_BACKLOG)
-        except OSError:
-            listener.close()
-            continue
-        return listener
-    raise StateUnavailable(
-        f"No port from {wanted} on is free on {ip}.", "Set JUPYTER_DEPLOY_PORT to a free one."
-    )
+def config_name(number: int) -> str:
+    """The file that gateway `number` is told: the last word of its argv."""
+    return "gateway.json" if number == 0 else f"gateway-{number}.json"
 
 
 def _borrow(path: Path, seconds: float = 3.0) -> socket.socket:
-    """The listening socket that the gateway hands out at `path`.  Raises OSError."""
+    """The listening socket that a gateway hands out at `path`.  Raises OSError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(seconds)
         connection.connect(str(path))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from jupyter_deploy.client.models import AuditEntry
 from jupyter_deploy.client.person import system_user
 from jupyter_deploy.core.manifest import Origin
-from jupyter_deploy.supervisor.gateway import Gateway
+from jupyter_deploy.supervisor.gateways import Gateways
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.launchers import Launchers
 from jupyter_deploy.supervisor.metrics.baselines import Baselines
@@ -37,7 +37,7 @@ class Parts:
     settings: Settings
     store: Store
     journal: Journal
-    gateway: Gateway
+    gateways: Gateways
     launchers: Launchers
     replicas: Replicas
     routes: Routes

@@ -1,8 +1,8 @@
-"""Routes: tells the gateway what is so, and returns when it routes by it.
+"""Routes: tells the gateways what is so, and returns when they route by it.
 
 Rule 1: the snapshot is written whole or not at all, and its sequence only grows.  Rule 2: a change
-that a person made is answered after the gateway's word; a replica that came or went is published
-soon after, many changes at once.
+that a person made is answered after the word of every gateway; a replica that came or went is
+published soon after, many changes at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from jupyter_deploy.core.snapshot import Snapshot
 from jupyter_deploy.errors import StateUnavailable, Unavailable
 from jupyter_deploy.supervisor import snapshot
-from jupyter_deploy.supervisor.gateway import Gateway
+from jupyter_deploy.supervisor.gateways import Gateways
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.store import Store
 
@@ -25,19 +25,19 @@ _RETRY_SECONDS = 1.0
 
 
 class Routes:
-    """Writes the snapshot and has the gateway read it."""
+    """Writes the snapshot and has the gateways read it."""
 
     def __init__(
         self,
         settings: Settings,
         store: Store,
-        gateway: Gateway,
+        gateways: Gateways,
         ready: Callable[[], snapshot.Ready],
         bins: snapshot.Bins,
     ) -> None:
         self._settings = settings
         self._store = store
-        self._gateway = gateway
+        self._gateways = gateways
         self._ready = ready
         self._bins = bins
         self._sequence = _last_sequence(settings)
@@ -49,12 +49,15 @@ class Routes:
         """Have the present truth published soon."""
         self._work.set()
 
-    async def publish(self) -> None:
-        """Return once the gateway routes by the present truth.  Raises Unavailable."""
+    async def publish(self) -> tuple[str, ...]:
+        """Return once every gateway routes by the present truth.
+
+        The answer says which ones had to be replaced for it.  Raises Unavailable.
+        """
         async with self._lock:
             self.write()
             sequence = self._sequence
-        await self._gateway.reload(sequence)
+        return await self._gateways.reload(sequence)
 
     def write(self) -> None:
         """Write the present truth.  Raises StateUnavailable."""
@@ -64,7 +67,7 @@ class Routes:
             self._ready(),
             self._bins,
             sequence=self._sequence,
-            url=self._gateway.url,
+            url=self._gateways.url,
             mlflow=self._mlflow,
         )
         try:

@@ -1,7 +1,7 @@
 """The supervisor: its parts, in the order in which they start and stop.
 
-    start   state -> what still runs -> gateway -> replicas -> control API
-    stop    control API, deploys, gateway (finishes what it has), replicas, the rest
+    start   state -> what still runs -> gateways -> replicas -> control API
+    stop    control API, deploys, gateways (finish what they have), replicas, the rest
 
 Rule: what runs goes on while the supervisor starts, and when it dies.
 """
@@ -22,7 +22,7 @@ from jupyter_deploy.errors import StateUnavailable
 from jupyter_deploy.supervisor import logs, processes
 from jupyter_deploy.supervisor.deploys import Deploys
 from jupyter_deploy.supervisor.failures import Failure
-from jupyter_deploy.supervisor.gateway import Gateway
+from jupyter_deploy.supervisor.gateways import Gateways
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.keys import Keys
 from jupyter_deploy.supervisor.launchers import Launchers
@@ -57,29 +57,29 @@ class Supervisor:
         self.stopping = asyncio.Event()
         self.store = Store(settings.state)
         self.journal = Journal(self.store)
-        self.gateway = Gateway(settings, self.journal)
+        self.gateways = Gateways(settings, self.journal)
         self.launchers = Launchers(settings)
         self.replicas = Replicas(settings, self.journal, self.launchers, self._wiring())
         self.baselines = Baselines(settings.versions)
         self.routes = Routes(
-            settings, self.store, self.gateway, self.replicas.routes, self.baselines.bins
+            settings, self.store, self.gateways, self.replicas.routes, self.baselines.bins
         )
         self.collector = Collector(
-            MetricsStore(settings.metrics), lambda: [self.gateway], self._ready_replicas
+            MetricsStore(settings.metrics), lambda: self.gateways, self._ready_replicas
         )
         self.registrar = Registrar(settings, self.store, self.journal, random.random)
         self.parts = Parts(
             settings=settings,
             store=self.store,
             journal=self.journal,
-            gateway=self.gateway,
+            gateways=self.gateways,
             launchers=self.launchers,
             replicas=self.replicas,
             routes=self.routes,
             registrar=self.registrar,
             collector=self.collector,
             baselines=self.baselines,
-            scaler=Scaler(settings, self.journal, self.gateway.sights),
+            scaler=Scaler(settings, self.journal, self.gateways.sights),
         )
         self.traffic = TrafficChanges(self.parts)
         self.deploys = Deploys(self.parts, self.traffic)
@@ -109,8 +109,9 @@ class Supervisor:
         with _noted():
             await self._use_no_number_twice()
         living = await asyncio.to_thread(processes.found, self.settings.processes)
-        if await self.gateway.adopt(living):
-            self.journal.add("adopted", f"The gateway (pid {self.gateway.pids[0]}) goes on.")
+        if await self.gateways.adopt(living):
+            for pid in self.gateways.pids:
+                self.journal.add("adopted", f"The gateway (pid {pid}) goes on.")
         else:
             await self._bind()
         adopted = await self.replicas.adopt(living)
@@ -118,7 +119,7 @@ class Supervisor:
             self.journal.add("adopted", f"{adopted} replicas go on.")
         with _noted():
             self.routes.write()
-        self.gateway.keep()
+        self.gateways.keep()
         self.parts.scaler.adopt(self.store.state, self.replicas.living())
         self.parts.reconcile()
         with _noted():
@@ -143,8 +144,8 @@ class Supervisor:
         """Listen where this endpoint has always been, if that is what is still asked for."""
         asked, kept = await self.store.read(_ports)
         same = asked == str(self.settings.port)
-        self.gateway.bind(int(kept) if same and kept else self.settings.port)
-        port = self.gateway.port
+        self.gateways.bind(int(kept) if same and kept else self.settings.port)
+        port = self.gateways.port
         if port not in (0, self.settings.port):
             what = f"Port {self.settings.port} was in use: {port} is kept instead."
             if self.settings.port:
@@ -161,7 +162,7 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.collector.close()
-        await self.gateway.close()
+        await self.gateways.close()
         await self.replicas.stop()
         await self.launchers.close()
         await self.registry_ui.close()

@@ -23,6 +23,8 @@ class Settings:
     run: Path
     ip: str = "127.0.0.1"
     port: int = 8900
+    #: So many processes answer on the port.
+    gateway_processes: int = 1
     tracking_uri: str = ""
     replicas: int = 1
     #: The version before keeps its replicas, so that a rollback takes no time.
@@ -88,10 +90,9 @@ class Settings:
         """Where the control API listens."""
         return self.run / "supervisor.sock"
 
-    @property
-    def admin(self) -> Path:
-        """Where the gateway takes orders."""
-        return self.run / "gateway.sock"
+    def admin(self, number: int) -> Path:
+        """Where gateway `number`, the first being 0, takes orders."""
+        return self.run / ("gateway.sock" if number == 0 else f"gateway-{number}.sock")
 
     def log_of(self, number: int) -> Path:
         """The log of the replicas of version `number`."""

@@ -81,7 +81,7 @@ class TrafficChanges:
                 traffic = plan(self._parts.state, now)
                 if traffic.active != target:
                     raise StaleGeneration(name, before.generation, now.generation)
-                await self.commit(Change(name, traffic, action, detail, change.origin))
+                notes = await self.commit(Change(name, traffic, action, detail, change.origin))
         return TrafficChanged(
             name=name,
             version=target,
@@ -89,6 +89,7 @@ class TrafficChanges:
             generation=self._parts.state.endpoint(name).generation,
             seconds=time.monotonic() - began,
             warm=warm,
+            note=" ".join(notes),
         )
 
     def _check_folder(self, version: Version) -> None:
@@ -97,15 +98,15 @@ class TrafficChanges:
             detail = f"The files of {version.endpoint} {version.version} are gone."
             raise ReplicaFailed("start", detail, "Deploy the model again.")
 
-    async def commit(self, change: Change) -> None:
+    async def commit(self, change: Change) -> tuple[str, ...]:
         """Commit a change and publish it, unless it changes nothing.
 
-        The caller holds the endpoint's lock.
+        The caller holds the endpoint's lock.  The answer says which gateways had to be replaced.
         """
         if change.traffic == self._parts.state.endpoint(change.endpoint).traffic:
-            return
+            return ()
         await self._write(change)
-        await self._follow(change)
+        return await self._follow(change)
 
     async def _write(self, change: Change) -> None:
         generation = self._parts.state.endpoint(change.endpoint).generation + 1
@@ -123,10 +124,10 @@ class TrafficChanges:
         await self._parts.store.change(statements)
         failpoints.reach(f"{change.action} after")
 
-    async def _follow(self, change: Change) -> None:
-        """Make it so: the gateway first, then the processes, then whoever wants to know."""
+    async def _follow(self, change: Change) -> tuple[str, ...]:
+        """Make it so: the gateways first, then the processes, then whoever wants to know."""
         try:
-            await self._parts.routes.publish()
+            return await self._parts.routes.publish()
         finally:
             self._parts.reconcile()
             self._parts.registrar.changed()

@@ -45,7 +45,7 @@ async def ask(parts: Parts, name: str, body: bytes) -> TryAnswer:
     began = time.monotonic()
     try:
         async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False) as http:
-            url = f"{parts.gateway.url}/endpoints/{name}/invocations"
+            url = f"{parts.gateways.url}/endpoints/{name}/invocations"
             answer = await http.post(url, content=body, headers=headers)
             said = msgspec.convert(answer.json(), dict[str, object])
     except (httpx.HTTPError, ValueError) as error:

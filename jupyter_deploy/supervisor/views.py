@@ -25,7 +25,7 @@ def endpoint(parts: Parts, one: Endpoint) -> EndpointStatus:
     versions = parts.state.versions_of(one.name)
     return EndpointStatus(
         name=one.name,
-        url=f"{parts.gateway.url}/endpoints/{one.name}",
+        url=f"{parts.gateways.url}/endpoints/{one.name}",
         state=_state(parts, one),
         active=one.traffic.active,
         standby=one.traffic.standby,
@@ -81,10 +81,11 @@ def supervisor(parts: Parts, *, pid: int, release: str, started_at: float) -> Su
 
 
 def gateway(parts: Parts) -> GatewayStatus:
-    """The gateway; the note says so when the port is not the one that was asked for."""
-    asked, port = parts.settings.port, parts.gateway.port
+    """The gateways; the note says so when the port is not the one that was asked for."""
+    asked, port = parts.settings.port, parts.gateways.port
     note = "" if asked in (0, port) else f"Port {asked} was in use: {port} is kept instead."
-    return GatewayStatus(parts.gateway.pids, parts.gateway.url, note)
+    wanted = parts.settings.gateway_processes
+    return GatewayStatus(parts.gateways.pids, parts.gateways.url, note, wanted)
 
 
 def registry(parts: Parts, ui: RegistryUiProcess) -> RegistryStatus:

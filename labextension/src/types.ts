@@ -9,11 +9,12 @@ export interface SupervisorStatus {
   note: string;
 }
 
-/** The gateway's processes; `note` says so when the port is not the one that was asked for. */
+/** The gateway's processes, `processes` of them when all run. */
 export interface GatewayStatus {
   pids: readonly number[];
   url: string;
   note: string;
+  processes: number;
 }
 
 /** MLflow's tracking URI, the UI's URL when it runs, and the command that opens it. */
@@ -120,7 +121,7 @@ export interface DeployStatus {
   not_compiled: string;
 }
 
-/** `seconds` is the time from the request to the gateway's word that it routes anew. */
+/** `seconds` is the time from the request to the word of every gateway that it routes anew. */
 export interface TrafficChanged {
   name: string;
   version: string;
@@ -128,6 +129,7 @@ export interface TrafficChanged {
   generation: number;
   seconds: number;
   warm: boolean;
+  note: string;
 }
 
 /** A key without its secret. */

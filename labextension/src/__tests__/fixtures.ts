@@ -75,7 +75,12 @@ export function status(...endpoints: EndpointStatus[]): Status {
       home: '/home',
       note: ''
     },
-    gateway: { pids: [2], url: 'http://127.0.0.1:8900', note: '' },
+    gateway: {
+      pids: [2],
+      url: 'http://127.0.0.1:8900',
+      note: '',
+      processes: 1
+    },
     registry: {
       tracking_uri: 'sqlite:///x',
       ui_url: null,

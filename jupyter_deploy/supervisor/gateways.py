@@ -1,0 +1,132 @@
+"""All gateways, and the listening socket that they share.
+
+Rule 1: the supervisor holds the socket, so that a dead gateway refuses nobody: callers wait in the
+kernel's one queue until a gateway accepts, whichever it is.  Rule 2: a change holds when all
+gateways have said so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+from collections.abc import Iterator, Mapping
+
+from jupyter_deploy.core.scaling import Sight
+from jupyter_deploy.errors import StateUnavailable
+from jupyter_deploy.supervisor.gateway import Gateway, config_name
+from jupyter_deploy.supervisor.journal import Journal
+from jupyter_deploy.supervisor.processes import Process
+from jupyter_deploy.supervisor.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+#: How many ports after the one asked for are tried.
+_PORTS = 100
+_BACKLOG = 1024
+_CONFIG = re.compile(r"gateway(-\d+)?\.json")
+
+
+class Gateways:
+    """`bind` or `adopt` gets the socket, `keep` the processes, `close` ends both."""
+
+    def __init__(self, settings: Settings, journal: Journal) -> None:
+        self._settings = settings
+        self._listener: socket.socket | None = None
+        self._all = [Gateway(settings, journal, n) for n in range(settings.gateway_processes)]
+
+    def __iter__(self) -> Iterator[Gateway]:
+        return iter(self._all)
+
+    @property
+    def port(self) -> int:
+        """The port that callers use."""
+        assert self._listener is not None
+        return int(self._listener.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """The address that callers use."""
+        return f"http://{self._settings.ip}:{self.port}"
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that there are now."""
+        return tuple(one.pid for one in self._all if one.pid is not None)
+
+    def bind(self, wanted: int) -> None:
+        """Listen on `wanted`, or on the next free port.  Raises StateUnavailable."""
+        self._listener = _listen(self._settings.ip, wanted)
+
+    async def adopt(self, living: Mapping[str, tuple[int, float]]) -> bool:
+        """Take over the gateways among `living`, with their socket; whether there were any."""
+        for number, one in enumerate(self._all):
+            found = living.get(config_name(number))
+            if found is None or not one.adopt(*found):
+                continue
+            try:
+                borrowed = await asyncio.to_thread(one.borrow)
+            except OSError as error:
+                _log.warning("the gateway (pid %d) keeps its socket: %s", found[0], error)
+                await one.dismiss()
+                continue
+            if self._listener is None:
+                self._listener = borrowed
+            else:
+                borrowed.close()  # the same one
+        if self._listener is not None:
+            self._end_others(living)
+        return self._listener is not None
+
+    def _end_others(self, living: Mapping[str, tuple[int, float]]) -> None:
+        """Ask gateways that are not wanted any more to finish what they have, and end."""
+        wanted = {config_name(number) for number in range(len(self._all))}
+        for name, found in living.items():
+            if _CONFIG.fullmatch(name) and name not in wanted:
+                process = Process.adopt(*found)
+                if process is not None:
+                    process.terminate()
+                    process.release()
+
+    def keep(self) -> None:
+        """Start the gateways that there are not, and each again whenever it ends."""
+        assert self._listener is not None
+        for one in self._all:
+            one.keep(self._listener)
+
+    async def reload(self, sequence: int) -> tuple[str, ...]:
+        """Return once all route by snapshot `sequence` or a later one.
+
+        The answer says which ones had to be replaced for it.  Raises Unavailable.
+        """
+        notes = await asyncio.gather(*(one.reload(sequence) for one in self._all))
+        return tuple(note for note in notes if note)
+
+    async def sights(self) -> list[Sight]:
+        """What waits and what is at work everywhere; empty unless every gateway says it."""
+        found = await asyncio.gather(*(one.sight() for one in self._all))
+        sights = [sight for sight in found if sight is not None]
+        return sights if len(sights) == len(self._all) else []
+
+    async def close(self) -> None:
+        """Stop accepting, finish what is in flight, end the processes, close the socket."""
+        if self._listener is not None:
+            self._listener.close()
+        await asyncio.gather(*(one.close() for one in self._all))
+
+
+def _listen(ip: str, wanted: int) -> socket.socket:
+    for port in range(wanted, min(wanted + _PORTS, 65536)) if wanted else [0]:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((ip, port))
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            continue
+        return listener
+    raise StateUnavailable(
+        f"No port from {wanted} on is free on {ip}.", "Set JUPYTER_DEPLOY_PORT to a free one."
+    )

@@ -1,0 +1,90 @@
+"""Several gateway processes behind one port, under a supervisor."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from jupyter_deploy.client.models import ChangeTraffic
+from tests.process.stack import Stack, ended, me, stack
+from tests.support import wait_until
+
+PROCESSES = 2
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("several")
+    (folder / "jupyter_deploy_config.py").write_text(
+        f"c.SupervisorApp.gateway_processes = {PROCESSES}\n"
+    )
+    with stack(folder / "home", JUPYTER_CONFIG_DIR=str(folder)) as running:
+        running.deploy("churn", 1.0)
+        running.deploy("churn", 2.0)
+        yield running
+
+
+def gateways(one: Stack) -> tuple[int, ...]:
+    """Their pids, once all run."""
+    return wait_until(
+        lambda: pids if len(pids := one.client.status().gateway.pids) == PROCESSES else (), 30
+    )
+
+
+def promote(one: Stack, version: str) -> str:
+    return one.client.promote("churn", ChangeTraffic(me(), version)).note
+
+
+def test_as_many_gateways_run_as_are_asked_for_and_the_status_shows_each(one: Stack) -> None:
+    found = one.client.status().gateway
+    assert found.processes == PROCESSES
+    assert len(set(found.pids)) == PROCESSES
+    assert not any(map(ended, found.pids))
+
+
+def test_when_a_gateway_is_killed_the_others_answer_and_it_comes_back(one: Stack) -> None:
+    for victim in gateways(one):
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda pid=victim: ended(pid))
+        assert one.predict("churn") == [6.0, 14.0]
+        assert victim not in gateways(one)
+
+
+def test_a_change_is_confirmed_by_all_and_one_that_does_not_answer_is_replaced(one: Stack) -> None:
+    assert promote(one, "1.0.0") == ""
+    stopped, other = gateways(one)
+    os.kill(stopped, signal.SIGSTOP)
+    note = promote(one, "1.1.0")
+    assert note == f"The gateway (pid {stopped}) did not answer and was replaced."
+    assert ended(stopped)
+    assert other in gateways(one)
+    # Each caller comes on a connection of its own, to whichever gateway accepts it.
+    assert {tuple(one.predict("churn")) for _ in range(20)} == {(6.0, 14.0)}
+
+
+def test_a_new_supervisor_takes_over_all_gateways(one: Stack) -> None:
+    before, supervisor = gateways(one), one.supervisor_pid()
+    os.kill(supervisor, signal.SIGKILL)
+    wait_until(lambda: ended(supervisor))
+    url = f"http://127.0.0.1:{os.environ['JUPYTER_DEPLOY_PORT']}/endpoints/churn/ping"
+    assert httpx.get(url).status_code == 200
+    one.start()
+    assert gateways(one) == before
+    assert one.predict("churn") == [6.0, 14.0]
+
+
+def test_gateways_that_are_not_asked_for_any_more_end(one: Stack) -> None:
+    first, second = gateways(one)
+    Path(os.environ["JUPYTER_CONFIG_DIR"], "jupyter_deploy_config.py").write_text("")
+    supervisor = one.supervisor_pid()
+    os.kill(supervisor, signal.SIGKILL)
+    wait_until(lambda: ended(supervisor))
+    one.start()
+    wait_until(lambda: ended(second), 30)
+    assert one.client.status().gateway.pids == (first,)
+    assert one.predict("churn") == [6.0, 14.0]
