@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from jupyter_deploy import __version__
+from jupyter_deploy.gateway.drain import Drain
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.gateway.metrics import exposition
 from jupyter_deploy.gateway.routes import Routes, read_snapshot
@@ -23,14 +25,16 @@ from jupyter_deploy.gateway.routes import Routes, read_snapshot
 class Admin:
     """The admin application; `reload` applies the snapshot file if it can be read."""
 
-    def __init__(self, routes: Routes, snapshot: Path, log: Log) -> None:
+    def __init__(self, routes: Routes, snapshot: Path, drain: Drain, log: Log) -> None:
         self._routes = routes
         self._snapshot = snapshot
+        self._drain = drain
         self._log = log
         self._started_at = time.time()
         self.app = Starlette(
             routes=[
                 Route("/reload", self._reload, methods=["POST"]),
+                Route("/drain", self._begin_to_drain, methods=["POST"]),
                 Route("/stats", self._stats),
                 Route("/history", self._history),
                 Route("/load", self._load),
@@ -49,10 +53,14 @@ class Admin:
     async def _reload(self, _request: Request) -> Response:
         return _json({"sequence": self.reload()})
 
+    async def _begin_to_drain(self, _request: Request) -> Response:
+        return _json({"open": self._drain.begin()})
+
     async def _stats(self, _request: Request) -> Response:
         return _json(
             {
                 "pid": os.getpid(),
+                "version": __version__,
                 "sequence": self._routes.snapshot.sequence,
                 "started_at": self._started_at,
                 "endpoints": _endpoints(self._routes),

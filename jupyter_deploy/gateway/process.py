@@ -1,8 +1,9 @@
 """The gateway's process: two HTTP servers and the lending of the socket, in one event loop.
 
 Life: routes are read -> both servers listen -> SIGTERM -> no more connections are accepted, what is
-in flight ends (`drain_seconds` at most) -> exit 0.  The supervisor holds the listening socket too,
-so that callers who come while no gateway runs wait in the kernel's queue.
+in flight ends (`drain_seconds` at most) -> exit 0.  One that another takes over from is drained
+first (drain.py).  The supervisor holds the listening socket too, so that callers who come while no
+gateway runs wait in the kernel's queue.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import uvicorn
 from jupyter_deploy.gateway.admin import Admin, lend_socket, private_socket
 from jupyter_deploy.gateway.app import Gateway
 from jupyter_deploy.gateway.config import GatewayConfig
+from jupyter_deploy.gateway.drain import Drain
 from jupyter_deploy.gateway.errorlog import ErrorLog
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.gateway.memory import OpenBytes
@@ -48,17 +50,18 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     listener = socket.socket(fileno=config.fd)
     errors = ErrorLog(Path(config.errors), log)
     routes = Routes(errors.write, log)
-    admin = Admin(routes, Path(config.snapshot), log)
-    admin.reload()
     guard = Guard(config.head_seconds, config.most_connections or most_connections())
     gateway = Gateway(routes, Pages(routes).app, log, OpenBytes(config.open_bytes))
     public_server = _server(gateway, config, guard)
-    admin_server = _server(admin.app, config, Guard(config.head_seconds, most_connections()))
     admin_socket, lending = (private_socket(Path(p)) for p in (config.admin, f"{config.admin}.fd"))
     loop = asyncio.get_running_loop()
+    lender = loop.create_task(lend_socket(listener, lending))
+    drain = Drain(public_server, guard, lender.cancel, log)
+    admin = Admin(routes, Path(config.snapshot), drain, log)
+    admin.reload()
+    admin_server = _server(admin.app, config, Guard(config.head_seconds, most_connections()))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, (public_server, admin_server), log)
-    lender = loop.create_task(lend_socket(listener, lending))
     # What is loaded now stays, and requests make no cycles: the collector has little to find.
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)

@@ -4,7 +4,8 @@ Rule 1: a head is complete so many seconds after its first byte, the first one s
 the accept; else the connection gets a 408 and is closed.  An idle connection that has been used is
 uvicorn's to end.  Rule 2: a connection beyond the bound gets a 503 and is closed; those that are
 open are not touched.  Rule 3: whoever computes for a connection is told when it is lost.  Rule 4:
-a head that cannot be taken (head.py) is told so, and ends its connection.
+a head that cannot be taken (head.py) is told so, and ends its connection.  Rule 5: while the process
+drains (drain.py), every answer is the last on its connection, and says so.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class Guard:
 
     def __init__(self, head_seconds: float, most: int) -> None:
         self.most = most
+        self.draining = False
         self.heads = Deadlines(head_seconds, GuardedProtocol.cut_late_head)
         self.refused = Deadlines(_LINGER_SECONDS, GuardedProtocol.cut)
 
@@ -138,6 +140,8 @@ class GuardedProtocol(HttpToolsProtocol):
             raise self._fault  # the parser stops, and uvicorn has `send_400_response` called
         self._in_head = False
         super().on_headers_complete()
+        if self._guard.draining:
+            self.retire()
         self.scope[WHOLE] = WholeAnswer(self.cycle)  # type: ignore[literal-required]
 
     def on_message_complete(self) -> None:
@@ -164,6 +168,16 @@ class GuardedProtocol(HttpToolsProtocol):
             super().send_400_response(msg)
         else:
             self._end_with(self._fault)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request has begun that is not answered yet."""
+        return not self._in_head and (self.cycle is None or self.cycle.response_complete)
+
+    def retire(self) -> None:
+        """The answer to the request that is under way is the last, and says so."""
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def cut_late_head(self) -> None:
         """The deadline for a head has passed."""
