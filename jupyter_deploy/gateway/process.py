@@ -56,6 +56,7 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     admin_socket, lending = (private_socket(Path(p)) for p in (config.admin, f"{config.admin}.fd"))
     loop = asyncio.get_running_loop()
     lender = loop.create_task(lend_socket(listener, lending))
+    lender.add_done_callback(lambda _: lending.close())
     drain = Drain(public_server, guard, lender.cancel, log)
     admin = Admin(routes, Path(config.snapshot), drain, log)
     admin.reload()

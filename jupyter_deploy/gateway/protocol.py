@@ -4,8 +4,8 @@ Rule 1: a head is complete so many seconds after its first byte, the first one s
 the accept; else the connection gets a 408 and is closed.  An idle connection that has been used is
 uvicorn's to end.  Rule 2: a connection beyond the bound gets a 503 and is closed; those that are
 open are not touched.  Rule 3: whoever computes for a connection is told when it is lost.  Rule 4:
-a head that cannot be taken (head.py) is told so, and ends its connection.  Rule 5: while the process
-drains (drain.py), every answer is the last on its connection, and says so.
+a head that cannot be taken (head.py) is told so, and ends its connection.  Rule 5: while the
+process drains (drain.py), every answer is the last on its connection, and says so.
 """
 
 from __future__ import annotations
