@@ -82,7 +82,9 @@ class LabExtensionHook(BuildHookInterface):
         # Isolated builds have jlpm on PATH; without isolation it is beside Python.
         path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
         jlpm = shutil.which("jlpm", path=path)
-        command = [jlpm] if jlpm else [sys.executable, "-m", "jupyter_builder.jlpm"]
+        # The module has no `__main__`: with `-m` it would do nothing, and succeed.
+        imported = "from jupyter_builder.jlpm import main; main()"
+        command = [jlpm] if jlpm else [sys.executable, "-c", imported]
         environment = os.environ | {"PATH": path, "YARN_ENABLE_TELEMETRY": "0"}
         done = subprocess.run(
             [*command, *arguments], cwd=self._folder, env=environment, check=False

@@ -32,7 +32,9 @@ def load(name: str) -> ModuleType:
 def jlpm(*arguments: str) -> None:
     if not (LAB / "node_modules").is_dir() or shutil.which("node") is None:
         pytest.skip("no node_modules: run `jlpm install` in labextension/")
-    command = [sys.executable, "-m", "jupyter_builder.jlpm", *arguments]
+    # The module has no `__main__`: with `-m` it would do nothing, and succeed.
+    run = "from jupyter_builder.jlpm import main; main()"
+    command = [sys.executable, "-c", run, *arguments]
     done = subprocess.run(command, cwd=LAB, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
@@ -60,6 +62,11 @@ def test_a_change_of_a_source_is_a_reason_to_build_again(tmp_path):
     before = digest(tmp_path)
     (tmp_path / "src" / "index.ts").write_text("2")
     assert digest(tmp_path) != before
+
+
+def test_a_script_that_fails_is_seen_to_fail():
+    with pytest.raises(AssertionError):
+        jlpm("run", "there-is-no-such-script")
 
 
 def test_the_model_layer_does_as_its_tests_say():
