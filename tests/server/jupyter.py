@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.support import wait_until
 
 TOKEN = "a-token-of-the-tests"
-BASE = "/user/ada%40b/"
+BASE = "/user/jo%40x.org/a%20b/"
 API = "jupyter-deploy/api/"
 #: Ours alone: what else is installed takes seconds to start.
 EXTENSIONS = {
