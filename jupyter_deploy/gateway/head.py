@@ -11,12 +11,17 @@ MOST_FIELDS = 128
 _SINGLE = frozenset((b"authorization", b"x-api-key", b"content-type", b"host"))
 
 
-def fault(url: bytes, fields: list[tuple[bytes, bytes]], received: int) -> RequestError | None:
-    """Why this head cannot be taken, if so; `received` bytes came with its last part."""
+def fault(
+    url: bytes, fields: list[tuple[bytes, bytes]], named: dict[bytes, bytes], received: int
+) -> RequestError | None:
+    """Why this head cannot be taken, if so; `received` bytes came with its last part.
+
+    `named` is `fields` by name.
+    """
     count = len(fields)
     if count > MOST_FIELDS or (received > MAX_BYTES and _size(url, fields) > MAX_BYTES):
         return HeadTooLarge(MAX_BYTES, MOST_FIELDS)
-    if len(dict(fields)) == count:
+    if len(named) == count:
         return None
     names = [name for name, _ in fields if name in _SINGLE]
     twice = next((name for name in names if names.count(name) > 1), None)

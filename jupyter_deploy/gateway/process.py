@@ -50,8 +50,9 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     listener = socket.socket(fileno=config.fd)
     errors = ErrorLog(Path(config.errors), log)
     routes = Routes(errors.write, log)
-    guard = Guard(config.head_seconds, config.most_connections or most_connections())
     gateway = Gateway(routes, Pages(routes).app, log, OpenBytes(config.open_bytes))
+    most = config.most_connections or most_connections()
+    guard = Guard(config.head_seconds, _KEEP_ALIVE_SECONDS, most, gateway)
     public_server = _server(gateway, config, guard)
     admin_socket, lending = (private_socket(Path(p)) for p in (config.admin, f"{config.admin}.fd"))
     loop = asyncio.get_running_loop()
@@ -60,7 +61,8 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     drain = Drain(public_server, guard, lender.cancel, log)
     admin = Admin(routes, Path(config.snapshot), drain, log)
     admin.reload()
-    admin_server = _server(admin.app, config, Guard(config.head_seconds, most_connections()))
+    admin_guard = Guard(config.head_seconds, _KEEP_ALIVE_SECONDS, most_connections())
+    admin_server = _server(admin.app, config, admin_guard)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, (public_server, admin_server), log)
     # What is loaded now stays, and requests make no cycles: the collector has little to find.
@@ -96,7 +98,6 @@ def _server(app: Any, config: GatewayConfig, guard: Guard) -> _Server:
             server_header=False,
             proxy_headers=False,  # whoever calls is who holds the key, not who a header says
             backlog=_BACKLOG,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=int(config.drain_seconds),
         )
     )

@@ -2,7 +2,7 @@
 
 Rule 1: a head is complete so many seconds after its first byte, the first one so many seconds after
 the accept; else the connection gets a 408 and is closed.  An idle connection that has been used is
-uvicorn's to end.  Rule 2: a connection beyond the bound gets a 503 and is closed; those that are
+ended after a while.  Rule 2: a connection beyond the bound gets a 503 and is closed; those that are
 open are not touched.  Rule 3: whoever computes for a connection is told when it is lost.  Rule 4:
 a head that cannot be taken (head.py) is told so, and ends its connection.  Rule 5: while the
 process drains (drain.py), every answer is the last on its connection, and says so.
@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from jupyter_deploy.errors import HeadTooLarge, Overloaded, RequestError, RequestTimeout
 from jupyter_deploy.gateway import head, problems
+from jupyter_deploy.gateway.exchange import MOST_BYTES, Exchange, Leaver
 from jupyter_deploy.gateway.whole import WHOLE, WholeAnswer
 
 #: How long a refused connection has to read why, before it is cut.
@@ -31,11 +32,14 @@ _REASONS = {
 }
 
 
-class Leaver(Protocol):
-    """Work that is done for a caller."""
+class Shortcut(Protocol):
+    """Answers short requests without a task of their own."""
 
-    def leave(self) -> None:
-        """The caller has gone."""
+    def takes(self, path: str) -> bool:
+        """Whether requests to `path` are answered so."""
+
+    def answer(self, exchange: Exchange) -> None:
+        """Answer one, now or later; raises nothing."""
 
 
 #: The key in a request's scope under which its `Leaver` is found.
@@ -85,9 +89,13 @@ class Deadlines:
 class Guard:
     """What all connections of a server share; `most` is the number that may be open."""
 
-    def __init__(self, head_seconds: float, most: int) -> None:
+    def __init__(
+        self, head_seconds: float, idle_seconds: float, most: int, shortcut: Shortcut | None = None
+    ) -> None:
         self.most = most
         self.draining = False
+        self.shortcut = shortcut
+        self.idle = Deadlines(idle_seconds, GuardedProtocol.timeout_keep_alive_handler)
         self.heads = Deadlines(head_seconds, GuardedProtocol.cut_late_head)
         self.refused = Deadlines(_LINGER_SECONDS, GuardedProtocol.cut)
 
@@ -103,6 +111,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._received = 0
         self._head_bytes = 0
         self._fault: RequestError | None = None
+        #: A short request whose body is being read, and one that has come whole in this read:
+        #: uvicorn knows nothing of either.
+        self._reading: Exchange | None = None
+        self._ready: Exchange | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A caller has connected."""
@@ -117,7 +129,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._received = len(data)
+        self._guard.idle.over(self)
         super().data_received(data)
+        if self._reading is not None:
+            self._hand_over(self._reading)
         cycle = self.cycle
         # Bytes that belong to no request count as the first of the next one: uvicorn has stopped
         # its own timer for them.
@@ -126,29 +141,51 @@ class GuardedProtocol(HttpToolsProtocol):
             self._bound_head()
         else:
             self._guard.heads.over(self)
+        if self._ready is not None:
+            self._answer(self._ready)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         self._in_head = True
         self._head_bytes = 0
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
         """The head is there."""
-        self._fault = head.fault(self.url, self.headers, self._received)
+        fields = dict(self.headers)
+        self._fault = head.fault(self.url, self.headers, fields, self._received)
         if self._fault is not None:
             raise self._fault  # the parser stops, and uvicorn has `send_400_response` called
         self._in_head = False
-        super().on_headers_complete()
-        if self._guard.draining:
-            self.retire()
-        self.scope[WHOLE] = WholeAnswer(self.cycle)  # type: ignore[literal-required]
+        self._reading = self._short_request(fields)
+        if self._reading is None:
+            self._to_uvicorn()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self._reading is None:
+            super().on_body(body)
+        else:
+            self._reading.body += body
 
     def on_message_complete(self) -> None:
         """The whole request is there."""
+        if self._reading is not None:
+            self._ready, self._reading = self._reading, None
+            self.cycle = self._ready  # type: ignore[assignment]
+            return
         super().on_message_complete()
         # uvicorn stops reading behind a large body, and would not see that the caller goes.
         self.flow.resume_reading()
+
+    def on_response_complete(self) -> None:
+        """An answer has been sent: the next request may come, or is there already."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._guard.idle.begin(self)  # in place of uvicorn's timer for each answer
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The caller has gone, or we have closed."""
@@ -156,9 +193,10 @@ class GuardedProtocol(HttpToolsProtocol):
             self._guard.refused.over(self)
             return
         self._guard.heads.over(self)
+        self._guard.idle.over(self)
         super().connection_lost(exc)
         if self.cycle is not None and not self.cycle.response_complete:
-            leaver: Leaver | None = self.cycle.scope.get(LEAVER)  # type: ignore[assignment]
+            leaver = self._leaver()
             if leaver is not None:
                 leaver.leave()
 
@@ -187,6 +225,59 @@ class GuardedProtocol(HttpToolsProtocol):
     def cut(self) -> None:
         """End the connection at once."""
         self.transport.abort()
+
+    def _short_request(self, fields: dict[bytes, bytes]) -> Exchange | None:
+        """The request whose head has just come, if it may be answered without a task."""
+        shortcut, parser = self._guard.shortcut, self.parser
+        idle = self.cycle is None or self.cycle.response_complete
+        if shortcut is None or not idle or self.flow.write_paused:
+            return None
+        path = self.url.decode("latin-1")
+        length = int(fields.get(b"content-length", MOST_BYTES + 1))
+        if length > min(MOST_BYTES, self._received) or b"expect" in fields:
+            return None
+        if parser.get_method() != b"POST" or parser.should_upgrade() or not shortcut.takes(path):
+            return None
+        return Exchange(
+            self.transport, path, fields,
+            keep_alive=self._keeps_alive(),
+            default_headers=self.server_state.default_headers,
+            on_response=self.on_response_complete,
+        )  # fmt: skip
+
+    def _keeps_alive(self) -> bool:
+        stays = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        return bool(stays) and not self._guard.draining
+
+    def _to_uvicorn(self) -> None:
+        url, fields, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()  # makes the scope, and empties these
+        self.url, self.expect_100_continue = url, expect
+        self.headers += fields
+        super().on_headers_complete()
+        if self._guard.draining:
+            self.retire()
+        self.scope[WHOLE] = WholeAnswer(self.cycle)  # type: ignore[literal-required]
+
+    def _hand_over(self, short: Exchange) -> None:
+        # The rest of its body has yet to come: that is waited for by a task.
+        self._reading = None
+        if not self.transport.is_closing():
+            self._to_uvicorn()
+            if short.body:
+                super().on_body(short.body)
+
+    def _answer(self, short: Exchange) -> None:
+        self._ready = None
+        shortcut = self._guard.shortcut
+        if shortcut is not None and not self.transport.is_closing():
+            shortcut.answer(short)
+
+    def _leaver(self) -> Leaver | None:
+        cycle = cast("Exchange | RequestResponseCycle", self.cycle)
+        if isinstance(cycle, Exchange):
+            return cycle.leaver
+        return cast("Leaver | None", cycle.scope.get(LEAVER))
 
     def _bound_head(self) -> None:
         if self._in_head and not self.transport.is_closing():

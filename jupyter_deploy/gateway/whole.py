@@ -12,8 +12,24 @@ from collections.abc import Iterable
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+Header = tuple[bytes, bytes]
+
 #: The key in a request's scope under which its `WholeAnswer` is found.
 WHOLE = "jupyter_deploy.whole"
+
+
+def answer_bytes(
+    status: int, headers: Iterable[Header], body: bytes, *, keep_alive: bool
+) -> tuple[bytes, bool]:
+    """A whole HTTP answer, and whether its connection stays: a header "connection" ends it."""
+    parts = [STATUS_LINE[status]]
+    for name, value in headers:
+        if name == b"connection":  # ours says nothing but "close"
+            keep_alive = False
+        else:
+            parts += (name, b": ", value, b"\r\n")
+    parts += (b"\r\n" if keep_alive else b"connection: close\r\n\r\n", body)
+    return b"".join(parts), keep_alive
 
 
 class WholeAnswer:
@@ -24,7 +40,7 @@ class WholeAnswer:
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle = cycle
 
-    def send(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+    def send(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
         """Answer; `headers` have the length.  False: nothing was done, it has to go in steps.
 
         That is so for a caller who does not take what he is sent, and for HEAD.
@@ -36,20 +52,12 @@ class WholeAnswer:
             return True
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
-        cycle.transport.write(self._bytes(status, headers, body))
+        sent, cycle.keep_alive = answer_bytes(
+            status, (*cycle.default_headers, *headers), body, keep_alive=cycle.keep_alive
+        )
+        cycle.transport.write(sent)
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()
         cycle.on_response()
         return True
-
-    def _bytes(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
-        cycle = self._cycle
-        parts = [STATUS_LINE[status]]
-        for name, value in (*cycle.default_headers, *headers):
-            if name == b"connection":  # ours says nothing but "close"
-                cycle.keep_alive = False
-            else:
-                parts += (name, b": ", value, b"\r\n")
-        parts += (b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body)
-        return b"".join(parts)

@@ -163,7 +163,6 @@ def test_a_request_that_has_ended_is_dropped():
     def left():
         queue = works(1, 1)
         queue[0].fail(Overloaded())
-        queue[0].future.exception()
         return [work.request_id for work in take_batch(queue, 10)]
 
     assert in_loop(left) == ["1"]

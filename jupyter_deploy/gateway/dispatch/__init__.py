@@ -7,6 +7,6 @@ would miss its deadline is refused when it comes.  Rule 4: a large request goes 
 """
 
 from jupyter_deploy.gateway.dispatch.queue import VersionQueue
-from jupyter_deploy.gateway.dispatch.work import Reply, Work
+from jupyter_deploy.gateway.dispatch.work import Reply, Result, Work
 
-__all__ = ["Reply", "VersionQueue", "Work"]
+__all__ = ["Reply", "Result", "VersionQueue", "Work"]

@@ -8,7 +8,6 @@ is put together in the order of the rows.  Rule 3: when the pieces' answers cann
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -22,7 +21,7 @@ Enqueue = Callable[[Work], None]
 
 
 class Pieces:
-    """The pieces of `whole`; what its future gets is theirs put together."""
+    """The pieces of `whole`; its answer is theirs put together."""
 
     def __init__(self, whole: Work, rows: int, enqueue: Enqueue) -> None:
         self._whole = whole
@@ -30,7 +29,6 @@ class Pieces:
         self._left = _cut(whole, rows)
         self._all: list[Work] = []
         self._unanswered = 0
-        whole.future.add_done_callback(self._end)
 
     def start(self, most: int) -> None:
         """Have up to `most` pieces wait at a time."""
@@ -42,12 +40,11 @@ class Pieces:
         if piece is not None:
             self._all.append(piece)
             self._unanswered += 1
-            piece.future.add_done_callback(self._answered)
+            piece.on_end = self._answered
             self._enqueue(piece)
 
-    def _answered(self, answered: asyncio.Future[Reply]) -> None:
-        whole = self._whole
-        if answered.cancelled() or whole.future.done():
+    def _answered(self, _piece: Work) -> None:
+        if self._whole.ended:  # the deadline has passed, or the caller has gone
             return
         self._unanswered -= 1
         self._next()
@@ -56,19 +53,15 @@ class Pieces:
 
     def _finish(self) -> None:
         whole = self._whole
-        answer = joined([piece.future.result() for piece in self._all])
+        # A piece that fails ends the whole: these have all been answered.
+        replies = [piece.result for piece in self._all if isinstance(piece.result, Reply)]
+        answer = joined(replies)
         if answer is None:
             whole.alone = True
             self._enqueue(whole)
             return
-        waited = self._all[0].future.result().queue_seconds
-        reply = Reply(BatchAnswer(answer), 0, whole.input.count, waited, answer.model_seconds)
-        whole.future.set_result(reply)
-
-    def _end(self, _whole: asyncio.Future[Reply]) -> None:
-        # Also when the deadline has passed or the caller has gone: nobody waits for the others.
-        for piece in self._all:
-            piece.future.cancel()
+        waited = replies[0].queue_seconds
+        whole.end(Reply(BatchAnswer(answer), 0, whole.input.count, waited, answer.model_seconds))
 
 
 def joined(replies: list[Reply]) -> PredictAnswer | None:

@@ -22,6 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from jupyter_deploy.core.snapshot import ReplicaRoute
 from jupyter_deploy.errors import (
@@ -32,6 +33,7 @@ from jupyter_deploy.errors import (
     Poisonous,
     RequestError,
 )
+from jupyter_deploy.gateway.body import Disconnected
 from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.dispatch.link import ReplicaLink
 from jupyter_deploy.gateway.dispatch.load import Pace, overdue
@@ -41,6 +43,7 @@ from jupyter_deploy.gateway.dispatch.work import (
     MAX_BATCH_ROWS,
     BatchAnswer,
     Reply,
+    Result,
     Trace,
     Work,
     shares,
@@ -98,7 +101,7 @@ class VersionQueue:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Work] = deque()
         self._rows_waiting = 0
-        self._open: dict[Work, None] = {}
+        self._open: dict[Work, Callable[[Result], None]] = {}
         self._open_bytes = 0
         self._links: dict[str, ReplicaLink] = {}
         self._idle: deque[ReplicaLink] = deque()
@@ -147,6 +150,19 @@ class VersionQueue:
 
     async def run(self, work: Work) -> Reply:
         """The answer to `work`.  Raises a RequestError."""
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        self.put(work, partial(_tell, future))
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self.drop(work, Disconnected())
+            raise
+
+    def put(self, work: Work, then: Callable[[Result], None]) -> None:
+        """Have `work` answered; `then` is called with its result, once, and raises nothing.
+
+        Raises a RequestError when it is not taken.
+        """
         if self._retiring and not self._links:
             raise NoReplica
         now = time.monotonic()
@@ -158,22 +174,16 @@ class VersionQueue:
         work.queued_at = now
         work.deadline = now + self._timeout
         work.alone = work.alone or not self._batchable
+        work.on_end = self._over
+        self._open[work] = then
+        self._open_bytes += len(work.body)
         if work.input.count > MAX_BATCH_ROWS and not work.alone:
             # One more than there are replicas, so that none waits for the next piece.
             Pieces(work, MAX_BATCH_ROWS, self._enqueue).start(self.connected + 1)
         else:
             self._wait(work)
-        self._open[work] = None
-        self._open_bytes += len(work.body)
         self._watch_deadlines()
         self._pump_soon()
-        try:
-            return await work.future
-        finally:
-            self._open.pop(work, None)
-            self._open_bytes -= len(work.body)
-            if self._retiring:
-                self._close_if_done()
 
     def drop(self, work: Work, error: RequestError) -> None:
         """End `work` with `error`, and do not send it to a replica any more."""
@@ -218,6 +228,14 @@ class VersionQueue:
         self._pump()
         self._answered(flight.batch, frame)
 
+    def _over(self, work: Work) -> None:
+        then = self._open.pop(work)
+        self._open_bytes -= len(work.body)
+        assert work.result is not None, "it has just ended"
+        then(work.result)
+        if self._retiring:
+            self._close_if_done()
+
     def _enqueue(self, work: Work) -> None:
         work.queued_at = time.monotonic()
         self._wait(work)
@@ -233,21 +251,23 @@ class VersionQueue:
         # All that one turn of the loop reads finds the same replica idle: the first one gets it.
         if not replicas or (self._idle and not self._waiting):
             return
+        seconds = self._pace.seconds
         rows = self._rows_waiting
-        frames = -(-rows // MAX_BATCH_ROWS) if self._batchable else len(self._waiting)
-        work_ahead = self._pace.seconds(frames, rows) + sum(
-            max(0.0, self._pace.seconds(1, flight.rows) - (now - flight.batch[0].sent_at))
-            for flight in self._flights.values()
+        waiting = seconds(
+            -(-rows // MAX_BATCH_ROWS) if self._batchable else len(self._waiting), rows
         )
-        own = self._pace.seconds(-(-work.input.count // MAX_BATCH_ROWS), work.input.count)
-        frames_now = [self._pace.seconds(1, flight.rows) for flight in self._flights.values()]
-        excess = overdue(
-            work_ahead / replicas,
-            own,
-            frame=max(frames_now, default=own),
-            busy=0.0 if self._busy_since is None else now - self._busy_since,
-            timeout=self._timeout,
-        )
+        own = seconds(-(-work.input.count // MAX_BATCH_ROWS), work.input.count)
+        busy = 0.0 if self._busy_since is None else now - self._busy_since
+        flights = self._flights.values()
+        flying = seconds(len(flights), sum(one.rows for one in flights))
+        # Almost always there is time, even if all in flight had only just been sent.
+        most = (waiting + flying) / replicas
+        if overdue(most, own, frame=0.0, busy=busy, timeout=self._timeout) <= 0:
+            return
+        there = [(seconds(1, one.rows), now - one.batch[0].sent_at) for one in flights]
+        ahead = (waiting + sum(max(0.0, needs - had) for needs, had in there)) / replicas
+        frame = max((needs for needs, _ in there), default=own)
+        excess = overdue(ahead, own, frame=frame, busy=busy, timeout=self._timeout)
         if excess > 0:
             raise Overloaded(excess)
 
@@ -318,10 +338,8 @@ class VersionQueue:
             self._retry_singly(batch, ModelFailed(), Trace())
             return
         for work, start, stop in shares(batch):
-            if not work.future.done():
-                waited = work.sent_at - work.queued_at
-                seconds = answer.answer.model_seconds
-                work.future.set_result(Reply(answer, start, stop, waited, seconds))
+            waited = work.sent_at - work.queued_at
+            work.end(Reply(answer, start, stop, waited, answer.answer.model_seconds))
 
     def _retry_singly(self, batch: list[Work], error: RequestError, trace: Trace) -> None:
         if len(batch) > 1:
@@ -361,7 +379,6 @@ class VersionQueue:
             if work.deadline > now:
                 break
             work.fail(self._expired(work))
-            del self._open[work]
         self._waiting = deque(work for work in self._waiting if not work.ended)
         self._watch_deadlines()
 
@@ -394,3 +411,12 @@ class VersionQueue:
             self._timer.cancel()
             self._timer = None
         self.update(())
+
+
+def _tell(future: asyncio.Future[Reply], result: Result) -> None:
+    if future.done():  # nobody waits for it
+        return
+    if isinstance(result, RequestError):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

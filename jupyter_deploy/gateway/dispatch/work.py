@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import itertools
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -73,16 +73,21 @@ class Reply:
     model_seconds: float
 
 
+#: How a request ended: with its answer, or without one and why.
+Result: TypeAlias = Reply | RequestError
+
+
 class Work:
     """One request.  `queued_at` and `deadline` are monotonic; the queue sets them.
 
     `alone` says that it shares no frame: because the model says so, or because a frame that it was
     in has failed.  `whole` is the request that this is a piece of.
     `lone_deaths` counts the replicas that died with this request alone in flight.
+    `result` is None until the request has ended; `on_end` is called then, once.
     """
 
-    __slots__ = ("alone", "body", "consumer", "deadline", "future", "input", "lone_deaths",
-                 "queued_at", "request_id", "sent_at", "whole")  # fmt: skip
+    __slots__ = ("alone", "body", "consumer", "deadline", "input", "lone_deaths", "on_end",
+                 "queued_at", "request_id", "result", "sent_at", "whole")  # fmt: skip
 
     def __init__(self, request: Input, body: bytes, *, request_id: str, consumer: str) -> None:
         self.input = request
@@ -90,7 +95,8 @@ class Work:
         self.deadline = 0.0
         self.request_id = request_id
         self.consumer = consumer
-        self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.result: Result | None = None
+        self.on_end: Callable[[Work], None] | None = None
         self.alone = request.params is not None
         self.lone_deaths = 0
         self.queued_at = 0.0
@@ -100,14 +106,18 @@ class Work:
     @property
     def ended(self) -> bool:
         """Whether nobody waits for this any more."""
-        return self.future.done() or (self.whole is not None and self.whole.future.done())
+        return self.result is not None or (self.whole is not None and self.whole.ended)
+
+    def end(self, result: Result) -> None:
+        """The request ends with `result`, unless it has ended."""
+        if self.result is None:
+            self.result = result
+            if self.on_end is not None:
+                self.on_end(self)
 
     def fail(self, error: RequestError) -> None:
-        """The request ends with `error`, unless it has ended; with a piece ends the whole."""
-        if self.whole is not None:
-            self.whole.fail(error)
-        elif not self.future.done():
-            self.future.set_exception(error)
+        """The request ends without an answer; with a piece ends the whole."""
+        (self.whole or self).end(error)
 
     def digest(self) -> bytes:
         """What tells this body from all others."""
