@@ -11,7 +11,7 @@ from jupyter_deploy.errors import MethodNotAllowed, RequestError, TooLarge, Unsu
 from jupyter_deploy.gateway import problems, v2
 from jupyter_deploy.gateway.body import Disconnected, Headers, Receipt, Receive, media_type
 from jupyter_deploy.gateway.decode import Input
-from jupyter_deploy.gateway.dispatch import Reply, Result, Work
+from jupyter_deploy.gateway.dispatch import Reply, Result, Work, ask
 from jupyter_deploy.gateway.heavy import LARGE_ANSWER_ROWS, LARGE_BODY_BYTES, Heavy
 from jupyter_deploy.gateway.routes import Routes, Target
 from jupyter_deploy.gateway.whole import Header
@@ -70,7 +70,7 @@ class Call:
             work = await self._decoded(media, body, key.consumer)
             service = self._target.service
             service.metrics.begin()
-            self._reply = await service.queue.run(work)
+            self._reply = await ask(service.queue, work)
             return await self._encoded(self._reply)
         finally:
             receipt.open_bytes.give(len(body))

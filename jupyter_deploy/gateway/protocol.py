@@ -233,8 +233,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if shortcut is None or not idle or self.flow.write_paused:
             return None
         path = self.url.decode("latin-1")
-        length = int(fields.get(b"content-length", MOST_BYTES + 1))
-        if length > min(MOST_BYTES, self._received) or b"expect" in fields:
+        if int(fields.get(b"content-length", MOST_BYTES + 1)) > MOST_BYTES:
             return None
         if parser.get_method() != b"POST" or parser.should_upgrade() or not shortcut.takes(path):
             return None

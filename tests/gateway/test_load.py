@@ -45,7 +45,7 @@ def test_a_slow_start_is_forgotten():
 
 
 def excess(ahead: float, own: float = 0.0, *, frame: float = 0.01, busy: float = 60.0) -> float:
-    return overdue(ahead, own, frame=frame, busy=busy, timeout=10.0)
+    return overdue(ahead, own, frame, busy=busy, timeout=10.0)
 
 
 def test_a_burst_may_wait_for_four_fifths_of_its_time_to_live():

@@ -22,7 +22,7 @@ from jupyter_deploy.gateway.auth import Keyring
 from jupyter_deploy.gateway.body import Receipt
 from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.decode import Input
-from jupyter_deploy.gateway.dispatch import Reply, VersionQueue, Work
+from jupyter_deploy.gateway.dispatch import Reply, VersionQueue, Work, ask
 from jupyter_deploy.gateway.dispatch import queue as queue_module
 from jupyter_deploy.gateway.dispatch.poison import REFUSED_SECONDS, PoisonLedger
 from jupyter_deploy.gateway.dispatch.work import MAX_BATCH_ROWS, BatchAnswer, shares, take_batch
@@ -130,15 +130,6 @@ def works(*counts: int, alone: tuple[int, ...] = ()) -> deque[Work]:
     return result
 
 
-def in_loop(test):
-    """Run `test` inside an event loop: futures need one."""
-
-    async def run():
-        return test()
-
-    return asyncio.run(run())
-
-
 def test_a_batch_takes_what_waits_up_to_its_bound_in_rows():
     def sizes():
         queue = works(4000, 96, 1, 5000)
@@ -148,7 +139,7 @@ def test_a_batch_takes_what_waits_up_to_its_bound_in_rows():
         return taken
 
     assert MAX_BATCH_ROWS == 4096
-    assert in_loop(sizes) == [[4000, 96], [1], [5000]]
+    assert sizes() == [[4000, 96], [1], [5000]]
 
 
 def test_a_request_that_goes_alone_neither_joins_nor_is_joined():
@@ -156,7 +147,7 @@ def test_a_request_that_goes_alone_neither_joins_nor_is_joined():
         queue = works(1, 1, 1, 1, alone=(1,))
         return [[work.request_id for work in take_batch(queue, 10)] for _ in range(3)]
 
-    assert in_loop(ids) == [["0"], ["1"], ["2", "3"]]
+    assert ids() == [["0"], ["1"], ["2", "3"]]
 
 
 def test_a_request_that_has_ended_is_dropped():
@@ -165,14 +156,14 @@ def test_a_request_that_has_ended_is_dropped():
         queue[0].fail(Overloaded())
         return [work.request_id for work in take_batch(queue, 10)]
 
-    assert in_loop(left) == ["1"]
+    assert left() == ["1"]
 
 
 def test_shares_follow_each_other_without_a_gap():
     def rows():
         return [(start, stop) for _, start, stop in shares(list(works(2, 1, 3)))]
 
-    assert in_loop(rows) == [(0, 2), (2, 3), (3, 6)]
+    assert rows() == [(0, 2), (2, 3), (3, 6)]
 
 
 def test_more_requests_than_may_wait_are_refused_at_once(monkeypatch):
@@ -183,10 +174,10 @@ def test_more_requests_than_may_wait_are_refused_at_once(monkeypatch):
             ArrayBuilder(NUMBER), batchable=True, timeout=30.0, log=log.Log("test"),
             on_failure=lambda *_: None, on_batch=lambda *_: None,
         )  # fmt: skip
-        waiting = [asyncio.ensure_future(queue.run(work)) for work in works(1, 1)]
+        waiting = [asyncio.ensure_future(ask(queue, work)) for work in works(1, 1)]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
-            await queue.run(works(1)[0])
+            await ask(queue, works(1)[0])
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)

@@ -6,7 +6,8 @@ each replica.  Rule 3: every request has a deadline and every queue a bound; wha
 would miss its deadline is refused when it comes.  Rule 4: a large request goes in pieces.
 """
 
+from jupyter_deploy.gateway.dispatch.ask import ask
 from jupyter_deploy.gateway.dispatch.queue import VersionQueue
 from jupyter_deploy.gateway.dispatch.work import Reply, Result, Work
 
-__all__ = ["Reply", "Result", "VersionQueue", "Work"]
+__all__ = ["Reply", "Result", "VersionQueue", "Work", "ask"]

@@ -13,6 +13,10 @@ queue (RFC 8289), made on arrival, where the caller can still be told to go else
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from jupyter_deploy.gateway.dispatch.work import MAX_BATCH_ROWS
+
 #: How much of its weight an observed frame keeps when the next one comes.
 _KEPT = 0.95
 #: Fewer frames (weighted) than these say nothing.
@@ -27,6 +31,20 @@ STANDING_SECONDS = 1.5
 #: For a model whose frames take longer: the wait for so many of them, so that a few callers who
 #: each wait for their answer before they ask again are not refused.
 _STANDING_FRAMES = 8
+
+
+class Ahead(NamedTuple):
+    """What a request would wait for: what waits already, and what `replicas` replicas have.
+
+    `flights` has rows and time of sending of each frame that is with one; no replica has been idle
+    since `busy_since`.  Times are monotonic.
+    """
+
+    frames: int
+    rows: int
+    flights: list[tuple[int, float]]
+    replicas: int
+    busy_since: float | None
 
 
 class Pace:
@@ -50,6 +68,21 @@ class Pace:
         """How long one replica needs for `rows` rows in `frames` frames; 0 when not yet known."""
         return frames * self._fixed + rows * self._per_row
 
+    def overdue(self, ahead: Ahead, rows: int, *, now: float, timeout: float) -> float:
+        """By how many seconds a request of `rows` rows would wait too long behind `ahead`."""
+        own = self.seconds(frames_of(rows), rows)
+        busy = 0.0 if ahead.busy_since is None else now - ahead.busy_since
+        waiting = self.seconds(ahead.frames, ahead.rows)
+        flying = self.seconds(len(ahead.flights), sum(rows for rows, _ in ahead.flights))
+        # Almost always there is time, even if all in flight had only just been sent.
+        most = overdue((waiting + flying) / ahead.replicas, own, 0.0, busy=busy, timeout=timeout)
+        if most <= 0:
+            return most
+        flights = [(self.seconds(1, rows), now - sent) for rows, sent in ahead.flights]
+        left = sum(max(0.0, needed - had) for needed, had in flights)
+        frame = max((needed for needed, _ in flights), default=own)
+        return overdue((waiting + left) / ahead.replicas, own, frame, busy=busy, timeout=timeout)
+
     def _fit(self) -> None:
         # Here and not in `seconds`: a frame is answered once, and asked about by each request.
         spread = self._n * self._xx - self._x * self._x
@@ -61,7 +94,12 @@ class Pace:
         self._fixed = max(0.0, (self._y - self._per_row * self._x) / self._n)
 
 
-def overdue(ahead: float, own: float, *, frame: float, busy: float, timeout: float) -> float:
+def frames_of(rows: int) -> int:
+    """The frames that so many rows fill."""
+    return -(-rows // MAX_BATCH_ROWS)
+
+
+def overdue(ahead: float, own: float, frame: float, *, busy: float, timeout: float) -> float:
     """By how many seconds a request would wait too long; 0 or less: it may wait.
 
     `ahead` is the wait before it and `own` the time it takes itself; `frame` is the time of one

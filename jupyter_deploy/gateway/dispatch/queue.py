@@ -22,7 +22,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 
 from jupyter_deploy.core.snapshot import ReplicaRoute
 from jupyter_deploy.errors import (
@@ -33,10 +32,9 @@ from jupyter_deploy.errors import (
     Poisonous,
     RequestError,
 )
-from jupyter_deploy.gateway.body import Disconnected
 from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.dispatch.link import ReplicaLink
-from jupyter_deploy.gateway.dispatch.load import Pace, overdue
+from jupyter_deploy.gateway.dispatch.load import Ahead, Pace, frames_of
 from jupyter_deploy.gateway.dispatch.pieces import Pieces
 from jupyter_deploy.gateway.dispatch.poison import PoisonLedger
 from jupyter_deploy.gateway.dispatch.work import (
@@ -148,16 +146,6 @@ class VersionQueue:
         self._retiring = True
         self._close_if_done()
 
-    async def run(self, work: Work) -> Reply:
-        """The answer to `work`.  Raises a RequestError."""
-        future: asyncio.Future[Reply] = self._loop.create_future()
-        self.put(work, partial(_tell, future))
-        try:
-            return await future
-        except asyncio.CancelledError:
-            self.drop(work, Disconnected())
-            raise
-
     def put(self, work: Work, then: Callable[[Result], None]) -> None:
         """Have `work` answered; `then` is called with its result, once, and raises nothing.
 
@@ -251,23 +239,15 @@ class VersionQueue:
         # All that one turn of the loop reads finds the same replica idle: the first one gets it.
         if not replicas or (self._idle and not self._waiting):
             return
-        seconds = self._pace.seconds
         rows = self._rows_waiting
-        waiting = seconds(
-            -(-rows // MAX_BATCH_ROWS) if self._batchable else len(self._waiting), rows
+        ahead = Ahead(
+            frames=frames_of(rows) if self._batchable else len(self._waiting),
+            rows=rows,
+            flights=[(one.rows, one.batch[0].sent_at) for one in self._flights.values()],
+            replicas=replicas,
+            busy_since=self._busy_since,
         )
-        own = seconds(-(-work.input.count // MAX_BATCH_ROWS), work.input.count)
-        busy = 0.0 if self._busy_since is None else now - self._busy_since
-        flights = self._flights.values()
-        flying = seconds(len(flights), sum(one.rows for one in flights))
-        # Almost always there is time, even if all in flight had only just been sent.
-        most = (waiting + flying) / replicas
-        if overdue(most, own, frame=0.0, busy=busy, timeout=self._timeout) <= 0:
-            return
-        there = [(seconds(1, one.rows), now - one.batch[0].sent_at) for one in flights]
-        ahead = (waiting + sum(max(0.0, needs - had) for needs, had in there)) / replicas
-        frame = max((needs for needs, _ in there), default=own)
-        excess = overdue(ahead, own, frame=frame, busy=busy, timeout=self._timeout)
+        excess = self._pace.overdue(ahead, work.input.count, now=now, timeout=self._timeout)
         if excess > 0:
             raise Overloaded(excess)
 
@@ -411,12 +391,3 @@ class VersionQueue:
             self._timer.cancel()
             self._timer = None
         self.update(())
-
-
-def _tell(future: asyncio.Future[Reply], result: Result) -> None:
-    if future.done():  # nobody waits for it
-        return
-    if isinstance(result, RequestError):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
