@@ -1,4 +1,4 @@
-"""A gateway and replicas as real processes, without a supervisor: tests write the snapshot."""
+"""Gateways and replicas as real processes, without a supervisor: tests write the snapshot."""
 
 from __future__ import annotations
 
@@ -76,9 +76,12 @@ class Replica:
 
 
 class Stack:
-    """One gateway with the endpoints that a test gives it; `config` is added to its file."""
+    """`processes` gateways with the endpoints that a test gives them; `config` is told to each.
 
-    def __init__(self, **config: Any) -> None:
+    `gateway` and `admin` are those of the first.
+    """
+
+    def __init__(self, processes: int = 1, **config: Any) -> None:
         self.config = config
         self.folder = Path(tempfile.mkdtemp(prefix="jdg-"))
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -86,29 +89,48 @@ class Stack:
         self.url = f"http://127.0.0.1:{self.port}"
         self.snapshot = Snapshot(0, self.url, mlflow_version="3.17.0")
         self.replicas: list[Replica] = []
-        self.gateway: subprocess.Popen[bytes] | None = None
-        transport = httpx.HTTPTransport(uds=str(self.folder / "admin"))
-        self.admin = httpx.Client(transport=transport, base_url="http://gateway", timeout=10)
+        self.gateways: list[subprocess.Popen[bytes] | None] = [None] * processes
+        self.admins = [
+            httpx.Client(
+                transport=httpx.HTTPTransport(uds=str(self._admin(number))),
+                base_url="http://gateway", timeout=10,
+            )
+            for number in range(processes)
+        ]  # fmt: skip
         self.client = httpx.Client(base_url=self.url, timeout=40)
         self.write()
-        self.start_gateway()
+        for number in range(processes):
+            self.start_gateway(number)
 
     # --- processes ------------------------------------------------------------------------------
 
-    def start_gateway(self) -> None:
-        fd = self.listener.fileno()
-        config = self.folder / "gateway.json"
+    @property
+    def gateway(self) -> subprocess.Popen[bytes]:
+        assert self.gateways[0] is not None
+        return self.gateways[0]
+
+    @property
+    def admin(self) -> httpx.Client:
+        return self.admins[0]
+
+    def start_gateway(self, number: int = 0) -> None:
+        fd, several = self.listener.fileno(), len(self.gateways) > 1
+        sharing = {"shared": str(self.folder / "shared"), "processes": len(self.gateways)}
+        config = self.folder / f"gateway-{number}.json"
         config.write_text(json.dumps({
             "fd": fd, "snapshot": str(self.folder / "snapshot.json"),
-            "admin": str(self.folder / "admin"), "errors": str(self.folder / "errors"),
-            **self.config,
+            "admin": str(self._admin(number)), "errors": str(self.folder / "errors"),
+            **(sharing if several else {}), **self.config,
         }))  # fmt: skip
         with (self.folder / "gateway.log").open("ab") as log:
-            self.gateway = subprocess.Popen(
+            self.gateways[number] = subprocess.Popen(
                 [sys.executable, "-m", "jupyter_deploy.gateway", str(config)],
                 pass_fds=(fd,), stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        wait_until(self._admin_answers, START_SECONDS)
+        wait_until(lambda: self._answers(number), START_SECONDS)
+
+    def _admin(self, number: int) -> Path:
+        return self.folder / ("admin" if number == 0 else f"admin-{number}")
 
     def replica(self, contract: Contract, model: Any) -> Replica:
         replica = Replica(self.folder, f"r{len(self.replicas)}", contract, model)
@@ -116,11 +138,12 @@ class Stack:
         return replica
 
     def close(self) -> None:
-        self.admin.close()
-        self.client.close()
-        for process in (self.gateway, *(replica.process for replica in self.replicas)):
+        for client in (*self.admins, self.client):
+            client.close()
+        processes = [*self.gateways, *(replica.process for replica in self.replicas)]
+        for process in processes:
             process.send_signal(signal.SIGTERM)
-        for process in (self.gateway, *(replica.process for replica in self.replicas)):
+        for process in processes:
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
@@ -180,8 +203,9 @@ class Stack:
         """Change the snapshot and have the gateway read it."""
         self.snapshot = replace(self.snapshot, sequence=self.snapshot.sequence + 1, **changes)
         self.write()
-        answer = self.admin.post("/reload").json()
-        assert answer == {"sequence": self.snapshot.sequence}, self.log
+        for admin in self.admins:
+            answer = admin.post("/reload").json()
+            assert answer == {"sequence": self.snapshot.sequence}, self.log
 
     def write(self) -> None:
         file = self.folder / "snapshot.new"
@@ -210,10 +234,10 @@ class Stack:
             f"/endpoints/{name}{path}/invocations", content=content, headers=own | (headers or {})
         )
 
-    def _admin_answers(self) -> bool:
-        assert self.gateway.poll() is None, self.log
+    def _answers(self, number: int) -> bool:
+        assert self.gateways[number].poll() is None, self.log
         try:
-            return self.admin.get("/stats").is_success
+            return self.admins[number].get("/stats").is_success
         except httpx.TransportError:
             return False
 

@@ -44,30 +44,30 @@ class Verdict:
 class TokenBucket:
     """A bucket of `rate.count` tokens that fills evenly, `rate.count` in each `rate.seconds`.
 
-    Invariant: 0 <= tokens <= rate.count.
+    Invariant: 0 <= tokens <= rate.count, as of `updated`.
     """
 
-    __slots__ = ("_tokens", "_updated", "rate")
+    __slots__ = ("rate", "tokens", "updated")
 
     def __init__(self, rate: Rate, now: float) -> None:
         self.rate = rate
-        self._tokens = float(rate.count)
-        self._updated = now
+        self.tokens = float(rate.count)
+        self.updated = now
 
     def take(self, now: float) -> Verdict:
         """Take one token at `now`, if there is one."""
         per_second = self.rate.count / self.rate.seconds
-        grown = self._tokens + max(0.0, now - self._updated) * per_second
-        self._tokens = min(float(self.rate.count), grown)
-        self._updated = max(now, self._updated)
-        allowed = self._tokens >= 1.0
+        grown = self.tokens + max(0.0, now - self.updated) * per_second
+        self.tokens = min(float(self.rate.count), grown)
+        self.updated = max(now, self.updated)
+        allowed = self.tokens >= 1.0
         if allowed:
-            self._tokens -= 1.0
+            self.tokens -= 1.0
         return Verdict(
             allowed=allowed,
-            remaining=int(self._tokens),
-            reset=math.ceil((self.rate.count - self._tokens) / per_second),
-            retry_after=0 if allowed else max(1, math.ceil((1.0 - self._tokens) / per_second)),
+            remaining=int(self.tokens),
+            reset=math.ceil((self.rate.count - self.tokens) / per_second),
+            retry_after=0 if allowed else max(1, math.ceil((1.0 - self.tokens) / per_second)),
         )
 
 

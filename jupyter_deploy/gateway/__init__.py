@@ -9,6 +9,7 @@
     dispatch, columns              to the replicas and back, in batches
     answers, problems, v2          what goes back to the caller
     metrics, errorlog, log         what is kept of it
+    sharing                        what several gateways of one port share
     openapi, docs                  what callers can read
 
 The gateway needs the snapshot file and the replicas' sockets, and nothing else: it goes on serving

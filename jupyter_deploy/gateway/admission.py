@@ -6,8 +6,9 @@ nothing.  Rule 2: the clock is monotonic.  The headers follow draft-ietf-httpapi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from jupyter_deploy.core.keys import StoredKey
 from jupyter_deploy.core.limits import Rate, TokenBucket, Verdict, parse_rate
@@ -16,16 +17,37 @@ from jupyter_deploy.errors import OverLimit
 Header = tuple[bytes, bytes]
 
 
+class Bucket(Protocol):
+    """The tokens of one key."""
+
+    @property
+    def rate(self) -> Rate:
+        """What fits into it, and how fast it fills."""
+
+    def take(self, now: float) -> Verdict:
+        """Take one token at `now`, if there is one."""
+
+
+#: A bucket for a key id, full at a time.
+Buckets = Callable[[str, Rate, float], Bucket]
+
+
+def own_bucket(_key_id: str, rate: Rate, now: float) -> Bucket:
+    """A bucket of this process alone."""
+    return TokenBucket(rate, now)
+
+
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    bucket: TokenBucket
+    bucket: Bucket
     policy: Header
 
 
 class Admission:
     """The buckets of all keys; they stay when a snapshot changes and the rate does not."""
 
-    def __init__(self) -> None:
+    def __init__(self, buckets: Buckets = own_bucket) -> None:
+        self._buckets = buckets
         self._limits: dict[str, _Limit] = {}
 
     def update(self, keys: Iterable[StoredKey], now: float) -> None:
@@ -34,7 +56,9 @@ class Admission:
         for key in keys:
             if key.rate is not None:
                 rate = parse_rate(key.rate)
-                limits[key.key_id] = self._kept(key.key_id, rate) or _limit(rate, now)
+                limits[key.key_id] = self._kept(key.key_id, rate) or self._made(
+                    key.key_id, rate, now
+                )
         self._limits = limits
 
     def admit(self, key: StoredKey, now: float) -> tuple[list[Header], OverLimit | None]:
@@ -52,10 +76,10 @@ class Admission:
         limit = self._limits.get(key_id)
         return limit if limit is not None and limit.bucket.rate == rate else None
 
-
-def _limit(rate: Rate, now: float) -> _Limit:
-    policy = f'"default";q={rate.count};w={rate.seconds}'
-    return _Limit(TokenBucket(rate, now), (b"ratelimit-policy", policy.encode()))
+    def _made(self, key_id: str, rate: Rate, now: float) -> _Limit:
+        policy = f'"default";q={rate.count};w={rate.seconds}'
+        bucket = self._buckets(key_id, rate, now)
+        return _Limit(bucket, (b"ratelimit-policy", policy.encode()))
 
 
 def _state(verdict: Verdict) -> Header:

@@ -14,6 +14,7 @@ class GatewayConfig(msgspec.Struct, frozen=True):
 
     `head_seconds` is the time that the head of a request may take; `most_connections` is None for
     half of the files that the process may open.  All bodies together may hold `open_bytes` bytes.
+    `shared` is the folder of what several gateways share, `processes` of them; None for one alone.
     """
 
     fd: int
@@ -25,6 +26,8 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     head_seconds: float = 10.0
     most_connections: int | None = None
     open_bytes: int = MOST_OPEN_BYTES
+    shared: str | None = None
+    processes: int = 1
 
     @classmethod
     def read(cls, path: Path) -> GatewayConfig:

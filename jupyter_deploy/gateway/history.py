@@ -25,10 +25,16 @@ _MOST_ANSWERED = 5_000
 
 
 class Recorder:
-    """The sealed seconds of this process.  `counts` gives the live counts of all versions."""
+    """The sealed seconds of this process.  `counts` gives the live counts of all versions.
 
-    def __init__(self, counts: Callable[[], Iterable[VersionMetrics]]) -> None:
+    `sealed` is called after each second in which something happened.
+    """
+
+    def __init__(
+        self, counts: Callable[[], Iterable[VersionMetrics]], sealed: Callable[[], None]
+    ) -> None:
         self._counts = counts
+        self._on_sealed = sealed
         self._id = secrets.token_hex(8)
         self._sealed: deque[tuple[int, list[Record]]] = deque()
         self._records = 0
@@ -59,6 +65,7 @@ class Recorder:
             self._number += 1
             self._sealed.append((self._number, records))
             self._records += len(records)
+            self._on_sealed()
         while len(self._sealed) > MOST_SECONDS or self._records > MOST_RECORDS:
             self._drop()
         if waiting:

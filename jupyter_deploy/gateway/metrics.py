@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
+import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -28,6 +30,7 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
            30.0)  # fmt: skip
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
 _CLIENT_ERROR = 400
+_PROCESS = "jupyter_deploy_gateway"
 
 
 class Histogram:
@@ -45,6 +48,15 @@ class Histogram:
         self._counts[bisect_left(self._buckets, value)] += 1
         self.total += value
 
+    def counts(self) -> list[int]:
+        """One count for each bucket, and one for what is above all."""
+        return list(self._counts)
+
+    def merge(self, counts: list[int], total: float) -> None:
+        """Count what another one has counted."""
+        self._counts = [one + other for one, other in zip(self._counts, counts, strict=True)]
+        self.total += total
+
     def cumulated(self) -> list[tuple[str, float]]:
         """Prometheus' form: for each upper bound, how many values are not above it."""
         below = 0
@@ -53,6 +65,23 @@ class Histogram:
             below += count
             result.append((str(bound), float(below)))
         return result
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """What a gateway has counted of one version, as another one reads it.
+
+    `requests` are (consumer, status, count); `waiting` and `replicas` are of this moment.
+    """
+
+    endpoint: str
+    version: str
+    requests: list[tuple[str, int, int]]
+    seconds: tuple[list[int], float]
+    batches: tuple[list[int], float]
+    rows: int
+    model_seconds: float
+    waiting: int = 0
+    replicas: int = 0
 
 
 class VersionMetrics:
@@ -86,6 +115,31 @@ class VersionMetrics:
         for (consumer, status, _), count in self._fresh.items():
             found[consumer, status] = found.get((consumer, status), 0) + count
         return found
+
+    def totals(self) -> Totals:
+        """Everything, for another gateway."""
+        return Totals(
+            endpoint=self.endpoint,
+            version=self.version,
+            requests=[(who, status, count) for (who, status), count in self.requests.items()],
+            seconds=(self.seconds.counts(), self.seconds.total),
+            batches=(self.batches.counts(), self.batches.total),
+            rows=self.rows,
+            model_seconds=self.model_seconds,
+            waiting=self.waiting,
+            replicas=self.replicas,
+        )
+
+    def merge(self, other: Totals) -> None:
+        """Count what another gateway has counted; each is connected to the same replicas."""
+        for consumer, status, count in other.requests:
+            self._taken[consumer, status] = self._taken.get((consumer, status), 0) + count
+        self.seconds.merge(*other.seconds)
+        self.batches.merge(*other.batches)
+        self.rows += other.rows
+        self.model_seconds += other.model_seconds
+        self.waiting += other.waiting
+        self.replicas = max(self.replicas, other.replicas)
 
     def begin(self) -> None:
         """A request is about to wait for a replica."""
@@ -129,12 +183,34 @@ class VersionMetrics:
         return [Record(at, self.endpoint, self.version, *item) for item in found.items()]
 
 
-def exposition(versions: Iterable[VersionMetrics]) -> bytes:
-    """All series of `versions`, and of this process, as Prometheus text."""
+def exposition(versions: Iterable[VersionMetrics], pids: Iterable[int] = ()) -> bytes:
+    """All series of `versions` as Prometheus text, and of this process or each of several."""
     registry = CollectorRegistry()
     registry.register(_Series(list(versions)))
-    ProcessCollector(namespace="jupyter_deploy_gateway", registry=registry)
+    if several := list(pids):
+        registry.register(_Processes(several))
+    else:
+        ProcessCollector(namespace=_PROCESS, registry=registry)
     return generate_latest(registry)
+
+
+class _Processes(Collector):
+    """What `ProcessCollector` says of each process, told apart by a label."""
+
+    def __init__(self, pids: list[int]) -> None:
+        self._pids = pids
+
+    def collect(self) -> Iterator[Metric]:
+        found: dict[str, Metric] = {}
+        for pid in self._pids:
+            of_one = ProcessCollector(_PROCESS, partial(int, pid), registry=None)
+            for metric in of_one.collect():
+                family = found.setdefault(
+                    metric.name, Metric(metric.name, metric.documentation, metric.type)
+                )
+                for sample in metric.samples:
+                    family.add_sample(sample.name, {"pid": str(pid)}, sample.value)
+        yield from found.values()
 
 
 class _Series(Collector):

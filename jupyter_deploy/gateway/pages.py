@@ -135,8 +135,9 @@ class Pages:
     async def metrics(self, request: Request) -> Response:
         """Prometheus series of the endpoints that the key opens."""
         key = self._caller(request)
-        counts = [one for one in self._routes.counts() if one.endpoint in key.endpoints]
-        return Response(metrics.exposition(counts), media_type=_PROMETHEUS)
+        everything, pids = await self._routes.all_counts()
+        counts = [one for one in everything if one.endpoint in key.endpoints]
+        return Response(metrics.exposition(counts, pids), media_type=_PROMETHEUS)
 
     async def nothing(self, request: Request) -> Response:
         """No such endpoint, version or path below one."""

@@ -14,7 +14,7 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +31,7 @@ from jupyter_deploy.gateway.memory import OpenBytes
 from jupyter_deploy.gateway.pages import Pages
 from jupyter_deploy.gateway.protocol import Guard, GuardedProtocol, most_connections
 from jupyter_deploy.gateway.routes import Routes
+from jupyter_deploy.gateway.sharing.shared import Shared
 
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75
@@ -38,7 +39,26 @@ _SWITCH_SECONDS = 0.001
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server whose signals are handled here, for both servers at once."""
+    """A uvicorn server whose signals are handled here, for both servers at once.
+
+    With `shared`, its socket is that of several gateways.
+    """
+
+    shared: Shared | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept on `sockets`."""
+        if self.shared is None or not sockets:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        protocol = partial(
+            cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class),
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state,
+        )  # fmt: skip
+        # uvicorn, and whoever drains it, does nothing with these but to close them.
+        accepting = (self.shared.accept(one, protocol) for one in sockets)
+        self.servers = cast("list[asyncio.Server]", list(accepting))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -49,11 +69,15 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
     listener = socket.socket(fileno=config.fd)
     errors = ErrorLog(Path(config.errors), log)
-    routes = Routes(errors.write, log)
-    gateway = Gateway(routes, Pages(routes).app, log, OpenBytes(config.open_bytes))
+    shared = None if config.shared is None else _shared(Path(config.shared), config, log)
+    routes = Routes(errors.write, log, shared)
+    open_bytes = OpenBytes(config.open_bytes // config.processes)
+    gateway = Gateway(routes, Pages(routes).app, log, open_bytes)
     most = config.most_connections or most_connections()
     guard = Guard(config.head_seconds, _KEEP_ALIVE_SECONDS, most, gateway)
     public_server = _server(gateway, config, guard)
+    if shared is not None:
+        public_server.shared, guard.opened = shared, shared.shares.set
     admin_socket, lending = (private_socket(Path(p)) for p in (config.admin, f"{config.admin}.fd"))
     loop = asyncio.get_running_loop()
     lender = loop.create_task(lend_socket(listener, lending))
@@ -65,6 +89,7 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     admin_server = _server(admin.app, config, admin_guard)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, (public_server, admin_server), log)
+    teller = None if shared is None else await _tell(shared, routes)
     # What is loaded now stays, and requests make no cycles: the collector has little to find.
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
@@ -79,8 +104,26 @@ async def serve(config: GatewayConfig, log: Log) -> None:
         )
     finally:
         lender.cancel()
+        if teller is not None and shared is not None:
+            teller.close()
+            shared.counts.write(routes.counts())
         _close(listener, lending, config)
     log.info("gateway stopped")
+
+
+def _shared(folder: Path, config: GatewayConfig, log: Log) -> Shared:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return Shared(folder, Path(config.admin).stem, log)
+
+
+async def _tell(shared: Shared, routes: Routes) -> asyncio.AbstractServer:
+    """Tell other gateways what this one has counted, whenever they ask."""
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(shared.counts.write(routes.counts()))
+        writer.close()
+
+    return await asyncio.start_unix_server(answer, sock=private_socket(shared.counts.socket()))
 
 
 def _server(app: Any, config: GatewayConfig, guard: Guard) -> _Server:

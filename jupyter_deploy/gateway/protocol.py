@@ -93,6 +93,8 @@ class Guard:
         self, head_seconds: float, idle_seconds: float, most: int, shortcut: Shortcut | None = None
     ) -> None:
         self.most = most
+        #: Told how many are open, whenever that changes.
+        self.opened: Callable[[int], None] | None = None
         self.draining = False
         self.shortcut = shortcut
         self.idle = Deadlines(idle_seconds, GuardedProtocol.timeout_keep_alive_handler)
@@ -123,6 +125,8 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         super().connection_made(transport)
         self._guard.heads.begin(self)
+        if self._guard.opened is not None:
+            self._guard.opened(len(self.connections))
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the caller."""
@@ -195,6 +199,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._guard.heads.over(self)
         self._guard.idle.over(self)
         super().connection_lost(exc)
+        if self._guard.opened is not None:
+            self._guard.opened(len(self.connections))
         if self.cycle is not None and not self.cycle.response_complete:
             leaver = self._leaver()
             if leaver is not None:

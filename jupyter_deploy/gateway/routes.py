@@ -15,12 +15,15 @@ import msgspec
 
 from jupyter_deploy.core.snapshot import EndpointRoute, Snapshot, VersionRoute
 from jupyter_deploy.errors import UnknownRoute
-from jupyter_deploy.gateway.admission import Admission
+from jupyter_deploy.gateway.admission import Admission, own_bucket
 from jupyter_deploy.gateway.auth import Keyring
+from jupyter_deploy.gateway.dispatch.poison import PoisonLedger
 from jupyter_deploy.gateway.history import Recorder
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.gateway.metrics import VersionMetrics
 from jupyter_deploy.gateway.service import KeepFailure, VersionService
+from jupyter_deploy.gateway.sharing.counts import Report, together
+from jupyter_deploy.gateway.sharing.shared import Shared
 
 _decoder = msgspec.json.Decoder(Snapshot)
 #: Versions whose counts are kept; the oldest go first.
@@ -57,18 +60,22 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 class Routes:
-    """The present routes.  `apply` replaces them."""
+    """The present routes.  `apply` replaces them.  `shared` is what several gateways share."""
 
-    def __init__(self, keep: KeepFailure, log: Log) -> None:
+    def __init__(self, keep: KeepFailure, log: Log, shared: Shared | None = None) -> None:
         self.snapshot = Snapshot(sequence=-1, url="")
         self.keyring = Keyring(())
-        self.admission = Admission()
+        self.admission = Admission(own_bucket if shared is None else shared.bucket)
         self.endpoints: dict[str, Endpoint] = {}
         self.predictions: dict[str, Target] = {}
         self._counts: dict[tuple[str, str], VersionMetrics] = {}
-        self.recorder = Recorder(self.counts)
+        self.recorder = Recorder(self.counts, self._write_counts)
         self._keep = keep
         self._log = log
+        self._shared = shared
+        if shared is not None:
+            for totals in shared.counts.before():
+                self._metrics(totals.endpoint, totals.version).merge(totals)
 
     def apply(self, snapshot: Snapshot) -> None:
         """Serve by `snapshot` from the next request on.
@@ -101,6 +108,17 @@ class Routes:
             service.refresh_metrics()
         return list(self._counts.values())
 
+    async def all_counts(self) -> tuple[list[VersionMetrics], list[int]]:
+        """The counts of all gateways, and the pids of those that are not alone."""
+        if self._shared is None:
+            return self.counts(), []
+        reports: list[Report] = await self._shared.counts.all(self.counts())
+        return together(reports), [report.pid for report in reports if report.pid]
+
+    def _write_counts(self) -> None:
+        if self._shared is not None:
+            self._shared.counts.write(self._counts.values())
+
     def _endpoint(self, route: EndpointRoute) -> Endpoint:
         versions = {one.version: self._service(route.name, one) for one in route.versions}
         active = versions.get(route.active) if route.active else None
@@ -111,7 +129,9 @@ class Routes:
         service = present.versions.get(route.version) if present else None
         if service is None or not service.serves(route):
             counts = self._metrics(name, route.version)
-            service = VersionService(name, route, counts, self._keep, self._log)
+            shared = self._shared
+            ledger = PoisonLedger() if shared is None else shared.ledger(name, route.version)
+            service = VersionService(name, route, counts, ledger, self._keep, self._log)
         service.update(route)
         return service
 

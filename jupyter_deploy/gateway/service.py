@@ -14,6 +14,7 @@ from jupyter_deploy.gateway.answers import AnswerEncoder
 from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.decode import InputDecoder
 from jupyter_deploy.gateway.dispatch import VersionQueue, Work
+from jupyter_deploy.gateway.dispatch.poison import Ledger
 from jupyter_deploy.gateway.dispatch.work import Trace
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.gateway.metrics import VersionMetrics
@@ -25,8 +26,8 @@ class VersionService:
     """Decoder, queue and encoder of one version of one endpoint."""
 
     def __init__(
-        self, endpoint: str, route: VersionRoute, metrics: VersionMetrics, keep: KeepFailure,
-        log: Log,
+        self, endpoint: str, route: VersionRoute, metrics: VersionMetrics, ledger: Ledger,
+        keep: KeepFailure, log: Log,
     ) -> None:  # fmt: skip
         self.endpoint = endpoint
         self.route = route
@@ -42,6 +43,7 @@ class VersionService:
             self.arrays,
             batchable=route.batchable,
             timeout=route.timeout_seconds,
+            ledger=ledger,
             on_failure=self._failed,
             on_batch=metrics.count_batch,
             log=self._log,

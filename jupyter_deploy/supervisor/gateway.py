@@ -57,6 +57,7 @@ class Gateway:
         self._admin = settings.admin(number)
         self._config = settings.processes / config_name(number)
         self._process: Process | None = None
+        self._outdated = False
         self._keeper: asyncio.Task[None] | None = None
         # `verify` would load a bundle of certificates, for a local socket.
         transport = httpx.AsyncHTTPTransport(uds=str(self._admin), verify=False)
@@ -79,6 +80,7 @@ class Gateway:
     def adopt(self, pid: int, started: float) -> bool:
         """Take over the process of an earlier supervisor; whether it is still there."""
         self._process = Process.adopt(pid, started)
+        self._outdated = not _told_all(self._config, self._sharing())
         return self._process is not None
 
     def borrow(self) -> socket.socket:
@@ -93,6 +95,8 @@ class Gateway:
 
     def keep(self, listener: socket.socket) -> None:
         """Start the process if there is none, and again whenever it ends."""
+        if self._outdated and self._process is not None:
+            self._process.terminate()  # it finishes what it has; the next one is told the truth
         work = self._keep(listener.fileno())
         self._keeper = asyncio.get_running_loop().create_task(work, name=f"keep {self.name}")
 
@@ -131,7 +135,14 @@ class Gateway:
             "admin": str(self._admin),
             "errors": str(self._settings.errors),
             "level": self._settings.log_level,
+            **self._sharing(),
         }
+
+    def _sharing(self) -> dict[str, Any]:
+        processes = self._settings.gateway_processes
+        if processes == 1:
+            return {}
+        return {"shared": str(self._settings.shared), "processes": processes}
 
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, end the process."""
@@ -205,6 +216,15 @@ class Gateway:
 def config_name(number: int) -> str:
     """The file that gateway `number` is told: the last word of its argv."""
     return "gateway.json" if number == 0 else f"gateway-{number}.json"
+
+
+def _told_all(config: Path, sharing: dict[str, Any]) -> bool:
+    """Whether a process that was told `config` shares with others as it should."""
+    try:
+        told = json.loads(config.read_text())
+        return all(told.get(name) == sharing.get(name) for name in ("shared", "processes"))
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _borrow(path: Path, seconds: float = 3.0) -> socket.socket:

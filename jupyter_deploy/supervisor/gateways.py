@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import shutil
 import socket
 from collections.abc import Iterator, Mapping
 
@@ -57,6 +58,8 @@ class Gateways:
 
     def bind(self, wanted: int) -> None:
         """Listen on `wanted`, or on the next free port.  Raises StateUnavailable."""
+        # Nobody is there who shares anything; what is left may be of an earlier boot.
+        shutil.rmtree(self._settings.shared, ignore_errors=True)
         self._listener = _listen(self._settings.ip, wanted)
 
     async def adopt(self, living: Mapping[str, tuple[int, float]]) -> bool:
@@ -114,6 +117,7 @@ class Gateways:
         if self._listener is not None:
             self._listener.close()
         await asyncio.gather(*(one.close() for one in self._all))
+        shutil.rmtree(self._settings.shared, ignore_errors=True)
 
 
 def _listen(ip: str, wanted: int) -> socket.socket:

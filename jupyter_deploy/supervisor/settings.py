@@ -94,6 +94,11 @@ class Settings:
         """Where gateway `number`, the first being 0, takes orders."""
         return self.run / ("gateway.sock" if number == 0 else f"gateway-{number}.sock")
 
+    @property
+    def shared(self) -> Path:
+        """What several gateways share."""
+        return self.run / "shared"
+
     def log_of(self, number: int) -> Path:
         """The log of the replicas of version `number`."""
         return self.logs / f"version-{number}.log"

@@ -69,7 +69,6 @@ export interface Recent {
   error_share: number | null;
   step_seconds: number;
   line: readonly number[];
-  failed_share: number | null;
 }
 
 /** The alias `active` as somebody else has put it. */

@@ -30,7 +30,7 @@ from benchmarks.peers.echo import Echo
 from benchmarks.peers.lit import LitServe
 from benchmarks.peers.ml_server import MlServer
 from benchmarks.peers.mlflow_serve import MlflowServe
-from benchmarks.peers.ours import Compiled, Ours
+from benchmarks.peers.ours import Ours
 from benchmarks.peers.ray_serve import RayServe
 from benchmarks.session import TESTS, Plan, free_port, measure
 
@@ -38,16 +38,7 @@ FIT_SECONDS = 600.0
 #: In the order of the table: the limit first, ours last.
 PEERS: dict[str, Peer] = {
     peer.name: peer
-    for peer in (
-        Echo(),
-        MlflowServe(),
-        MlServer(),
-        LitServe(),
-        BentoMl(),
-        RayServe(),
-        Ours(),
-        Compiled(),
-    )
+    for peer in (Echo(), MlflowServe(), MlServer(), LitServe(), BentoMl(), RayServe(), Ours())
 }
 
 
@@ -204,7 +195,7 @@ def _processor() -> str:
 
 
 def _version(peer: Peer, made: Environment) -> str:
-    if peer.distribution != Ours.distribution:
+    if peer.name != "ours":
         return made.versions().get(peer.distribution, "")
     head = subprocess.run(
         ["git", "describe", "--always", "--dirty"],

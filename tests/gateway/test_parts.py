@@ -171,8 +171,8 @@ def test_more_requests_than_may_wait_are_refused_at_once(monkeypatch):
 
     async def run():
         queue = VersionQueue(
-            ArrayBuilder(NUMBER), batchable=True, timeout=30.0, log=log.Log("test"),
-            on_failure=lambda *_: None, on_batch=lambda *_: None,
+            ArrayBuilder(NUMBER), batchable=True, timeout=30.0, ledger=PoisonLedger(),
+            log=log.Log("test"), on_failure=lambda *_: None, on_batch=lambda *_: None,
         )  # fmt: skip
         waiting = [asyncio.ensure_future(ask(queue, work)) for work in works(1, 1)]
         await asyncio.sleep(0)

@@ -5,8 +5,23 @@ Only digests are kept.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 REFUSED_SECONDS = 600.0
 _MOST = 1000
+
+
+class Ledger(Protocol):
+    """The requests that one version refuses."""
+
+    def __bool__(self) -> bool:
+        """Whether there may be any."""
+
+    def add(self, digest: bytes, now: float) -> None:
+        """Refuse `digest` from now on."""
+
+    def holds(self, digest: bytes, now: float) -> bool:
+        """Whether `digest` is refused at `now`."""
 
 
 class PoisonLedger:

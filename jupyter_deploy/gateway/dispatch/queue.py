@@ -36,7 +36,7 @@ from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.dispatch.link import ReplicaLink
 from jupyter_deploy.gateway.dispatch.load import Ahead, Pace, frames_of
 from jupyter_deploy.gateway.dispatch.pieces import Pieces
-from jupyter_deploy.gateway.dispatch.poison import PoisonLedger
+from jupyter_deploy.gateway.dispatch.poison import Ledger
 from jupyter_deploy.gateway.dispatch.work import (
     MAX_BATCH_ROWS,
     BatchAnswer,
@@ -87,7 +87,7 @@ class VersionQueue:
     """
 
     def __init__(
-        self, arrays: ArrayBuilder, *, batchable: bool, timeout: float,
+        self, arrays: ArrayBuilder, *, batchable: bool, timeout: float, ledger: Ledger,
         on_failure: FailureSink, on_batch: BatchSink, log: Log,
     ) -> None:  # fmt: skip
         self._arrays = arrays
@@ -105,7 +105,7 @@ class VersionQueue:
         self._idle: deque[ReplicaLink] = deque()
         self._flights: dict[ReplicaLink, _Flight] = {}
         self._busy = 0.0
-        self._poison = PoisonLedger()
+        self._poison = ledger
         self._pace = Pace()
         #: Since when no replica has been idle; None while one is.
         self._busy_since: float | None = None

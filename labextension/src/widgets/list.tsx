@@ -4,11 +4,10 @@
 import { addIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { movedAlias, wrong } from '../attention';
 import type { EndpointStatus } from '../types';
-import { EndpointState } from './parts';
+import { movedAlias, replicaCount, wrong } from '../words';
 import { Rates } from './rates';
-import { TrafficBar } from './traffic';
+import { State } from './parts';
 import { useUi } from './ui';
 
 export function EndpointList(): JSX.Element {
@@ -40,20 +39,45 @@ function Entry(props: { endpoint: EndpointStatus }): JSX.Element {
     >
       <span className="jp-Deploy-entryHead">
         <span className="jp-Deploy-name">{endpoint.name}</span>
-        <EndpointState endpoint={endpoint} />
+        <State state={endpoint.state} />
+      </span>
+      <span className="jp-Deploy-entryFacts">
+        <Facts endpoint={endpoint} />
       </span>
       {problem && <span className="jp-Deploy-wrong">{problem}</span>}
       {endpoint.moved_alias && (
         <span className="jp-Deploy-small">{movedAlias(trans, endpoint)}</span>
       )}
+      <Rates endpoint={endpoint} />
+    </button>
+  );
+}
+
+function Facts(props: { endpoint: EndpointStatus }): JSX.Element {
+  const { trans } = useUi();
+  const { endpoint } = props;
+  if (endpoint.active === null) {
+    return (
+      <span>
+        {trans._n(
+          '%1 version is kept',
+          '%1 versions are kept',
+          endpoint.versions.length
+        )}
+      </span>
+    );
+  }
+  const [ready, all] = replicaCount(endpoint);
+  return (
+    <>
+      <span className="jp-Deploy-version">{endpoint.active}</span>
+      <span>{trans.__('%1 of %2 replicas ready', ready, all)}</span>
       {endpoint.deploying && (
-        <span className="jp-Deploy-small">
+        <span data-tone="busy">
           {trans.__('deploying %1…', endpoint.deploying)}
         </span>
       )}
-      <TrafficBar endpoint={endpoint} />
-      <Rates endpoint={endpoint} />
-    </button>
+    </>
   );
 }
 

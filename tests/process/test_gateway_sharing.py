@@ -1,0 +1,172 @@
+"""Two gateways on one port, without a supervisor: what callers get is as exact as from one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from tests.gateways import Stack
+from tests.process.served import VECTOR, total
+from tests.support import wait_until
+
+CONNECTIONS = 64
+#: The part of a request id that tells gateways apart.
+_GATEWAY = slice(0, 12)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    stack = Stack(processes=2)
+    try:
+        stack.deploy("total", VECTOR, total, replicas=2)
+        yield stack
+    finally:
+        stack.close()
+
+
+@dataclass
+class Answers:
+    """What callers got: statuses, and which gateways have answered how often."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    gateways: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+
+def send(stack: Stack, key: str, requests: int, connections: int = CONNECTIONS) -> Answers:
+    """So many requests over kept-alive connections, each with a row of its own."""
+    found = Answers()
+    numbers = iter(range(requests))
+
+    async def caller() -> None:
+        streams = await asyncio.open_connection("127.0.0.1", stack.port)
+        for number in numbers:
+            status, head, body = await ask(*streams, key, number)
+            found.statuses[status] += 1
+            found.gateways[head["x-request-id"][_GATEWAY]] += 1
+            if status == 200 and json.loads(body) != {"predictions": [number + 1.0]}:
+                found.wrong.append(body)
+        streams[1].close()
+
+    async def all_callers() -> None:
+        async with asyncio.timeout(120):
+            await asyncio.gather(*(caller() for _ in range(connections)))
+
+    asyncio.run(all_callers())
+    assert not found.wrong
+    return found
+
+
+async def ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str, number: int
+) -> tuple[int, dict[str, str], str]:
+    """One request on an open connection: status, head and body."""
+    body = json.dumps({"inputs": [[number, 1]]})
+    writer.write(
+        f"POST /endpoints/total/invocations HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    )
+    lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
+    head = dict(line.split(": ", 1) for line in lines[1:] if line)
+    answer = await reader.readexactly(int(head["content-length"]))
+    return int(lines[0].split()[1]), head, answer.decode()
+
+
+def shown(stack: Stack, key: str, consumer: str) -> int:
+    """The requests of a consumer, as `/metrics` shows them; every gateway shows the same."""
+    wanted = re.compile(
+        rf'jupyter_deploy_requests_total{{consumer="{consumer}",endpoint="total",.*}} (.*)'
+    )
+    sums = {}
+    while len(sums) < len(stack.gateways):
+        answer = httpx.get(f"{stack.url}/metrics", headers={"X-API-Key": key}, timeout=30)
+        gateway = answer.headers["x-request-id"][_GATEWAY]
+        sums[gateway] = sum(float(number) for number in wanted.findall(answer.text))
+    (found,) = set(sums.values())
+    return int(found)
+
+
+def test_callers_are_answered_by_both_and_each_gets_the_own_answer(stack):
+    answers = send(stack, stack.key("total"), 2_000)
+    assert answers.statuses == {200: 2_000}
+    assert len(answers.gateways) == 2
+    assert min(answers.gateways.values()) > 100
+
+
+def test_a_limit_lets_in_exactly_what_it_says(stack):
+    answers = send(stack, stack.key("total", rate="100/day"), 1_000)
+    assert answers.statuses == {200: 100, 429: 900}
+    assert len(answers.gateways) == 2
+
+
+def test_a_limit_is_kept_when_a_gateway_is_killed(stack):
+    key = stack.key("total", rate="100/day")
+    assert send(stack, key, 60).statuses == {200: 60}
+    restart(stack, 1)
+    assert send(stack, key, 100).statuses == {200: 40, 429: 60}
+
+
+def restart(stack: Stack, number: int) -> None:
+    stack.gateways[number].send_signal(signal.SIGKILL)
+    stack.gateways[number].wait(10)
+    stack.start_gateway(number)
+
+
+def test_metrics_are_the_sum_of_both_and_never_go_back(stack):
+    key = stack.key("total", consumer="counted")
+    send(stack, key, 500)
+    assert shown(stack, key, "counted") == 500
+    restart(stack, 0)
+    assert shown(stack, key, "counted") == 500
+    send(stack, key, 250)
+    # What a gateway has counted in a second that is over needs nobody who asked for it.
+    files = [stack.folder / "shared" / f"{name}.counts" for name in ("admin", "admin-1")]
+    before = [file.stat().st_mtime_ns for file in files]
+    send(stack, key, 250)
+    wait_until(lambda: all(f.stat().st_mtime_ns > b for f, b in zip(files, before, strict=True)))
+    stack.gateways[1].send_signal(signal.SIGKILL)
+    stack.gateways[1].wait(10)
+    assert stack.admin.get("/stats").is_success
+    stack.start_gateway(1)
+    assert shown(stack, key, "counted") <= 1_000
+    send(stack, key, 10)
+    assert shown(stack, key, "counted") > 500
+
+
+def test_each_process_is_shown_in_the_metrics_by_its_pid(stack):
+    key = stack.key("total")
+    text = httpx.get(f"{stack.url}/metrics", headers={"X-API-Key": key}).text
+    found = re.findall(r'jupyter_deploy_gateway_process_open_fds{pid="(\d+)"}', text)
+    assert {int(pid) for pid in found} == {one.pid for one in stack.gateways}
+
+
+def test_a_key_that_is_revoked_opens_neither_when_the_call_returns(stack):
+    key = stack.key("total", consumer="fired")
+
+    async def revoked_between() -> Counter[int]:
+        statuses: Counter[int] = Counter()
+        async with httpx.AsyncClient(base_url=stack.url, timeout=60) as client:
+
+            async def ask() -> None:
+                answer = await client.post(
+                    "/endpoints/total/invocations",
+                    json={"inputs": [[1, 1]]}, headers={"X-API-Key": key},
+                )  # fmt: skip
+                statuses[answer.status_code] += 1
+
+            await asyncio.gather(*(ask() for _ in range(CONNECTIONS)))
+            assert statuses.pop(200) == CONNECTIONS
+            left = [one for one in stack.snapshot.keys if one.consumer != "fired"]
+            stack.publish(keys=tuple(left))
+            await asyncio.gather(*(ask() for _ in range(CONNECTIONS)))
+        return statuses
+
+    assert asyncio.run(revoked_between()) == {401: CONNECTIONS}
