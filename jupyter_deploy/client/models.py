@@ -56,7 +56,8 @@ class VersionStatus:
 class Recent:
     """What an endpoint did lately: a rate of the last seconds, shares of the last minute.
 
-    `line` is requests per second in the last minutes, one for each `step_seconds`; empty for none.
+    `error_share` counts callers' errors and ours, `failed_share` ours alone.  `line` is requests
+    per second in the last minutes, one for each `step_seconds`; empty for none.
     """
 
     per_second: float
@@ -64,6 +65,7 @@ class Recent:
     error_share: float | None
     step_seconds: int
     line: tuple[float, ...] = ()
+    failed_share: float | None = None
 
 
 @dataclass(frozen=True)

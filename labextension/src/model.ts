@@ -9,6 +9,7 @@ import { IDisposable, DisposableDelegate } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
 
+import { inOrder } from './attention';
 import { news, News } from './news';
 import type { IControl } from './request';
 import { RequestFailed, Trouble, troubleOf } from './trouble';
@@ -347,16 +348,4 @@ export class DeployModel implements IDisposable {
   private _stale = false;
   private _about: About | null = null;
   private _disposed = false;
-}
-
-const URGENCY = ['degraded', 'serving', 'stopped'];
-
-function inOrder(endpoints: readonly EndpointStatus[]) {
-  const place = (one: EndpointStatus) => {
-    const found = URGENCY.indexOf(one.state);
-    return found < 0 ? 0 : found;
-  };
-  return [...endpoints].sort(
-    (a, b) => place(a) - place(b) || a.name.localeCompare(b.name)
-  );
 }

@@ -69,6 +69,7 @@ export interface Recent {
   error_share: number | null;
   step_seconds: number;
   line: readonly number[];
+  failed_share: number | null;
 }
 
 /** The alias `active` as somebody else has put it. */

@@ -13,6 +13,8 @@ const TONES: Record<string, Tone> = {
   ready: 'good',
   degraded: 'bad',
   failed: 'bad',
+  waiting: 'warn',
+  ejected: 'warn',
   starting: 'busy',
   standby: 'busy'
 };
@@ -42,53 +44,15 @@ export function stateWord(trans: TranslationBundle, state: string): string {
       return trans.__('failed');
     case 'ready':
       return trans.__('ready');
+    case 'waiting':
+      return trans.__('waiting');
+    case 'ejected':
+      return trans.__('silent');
+    case 'stopping':
+      return trans.__('stopping');
     default:
       return state;
   }
-}
-
-/** What is wrong with an endpoint and what to do about it; empty when nothing is. */
-export function wrong(
-  trans: TranslationBundle,
-  endpoint: EndpointStatus
-): string {
-  if (endpoint.state !== 'degraded') {
-    return '';
-  }
-  const back = rollbackTarget(endpoint);
-  return back === null
-    ? trans.__(
-        'No replica of %1 is ready. It is started again by itself; if this stays, read its log or deploy a version that works.',
-        endpoint.active ?? ''
-      )
-    : trans.__(
-        'No replica of %1 is ready. It is started again by itself; if this stays, roll back to %2.',
-        endpoint.active ?? '',
-        back
-      );
-}
-
-/** What to say of MLflow's alias where somebody has moved it; empty where nobody has. */
-export function movedAlias(
-  trans: TranslationBundle,
-  endpoint: EndpointStatus
-): string {
-  const alias = endpoint.moved_alias;
-  if (!alias) {
-    return '';
-  }
-  const serves = endpoint.active ?? trans.__('nothing');
-  return alias.version === null
-    ? trans.__(
-        "MLflow's alias active names version %1 of the registered model, which is not deployed; %2 serves.",
-        alias.mlflow_version,
-        serves
-      )
-    : trans.__(
-        "MLflow's alias active names %1; %2 serves.",
-        alias.version,
-        serves
-      );
 }
 
 /** The place in MLflow's UI of "models:/churn/3"; that of all models for anything else. */
@@ -172,6 +136,12 @@ export function rate(perSecond: number): string {
   return perSecond >= 10 || perSecond === 0
     ? String(Math.round(perSecond))
     : perSecond.toFixed(1);
+}
+
+/** A share of 0 to 1: "17.6 %", "0.02 %". */
+export function percent(share: number): string {
+  const value = share * 100;
+  return `${Number(value >= 1 ? value.toFixed(1) : value.toPrecision(1))} %`;
 }
 
 /** The last part of a path. */

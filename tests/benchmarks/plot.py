@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.table import LIMIT, OURS, Results, cell_of, clean
+from benchmarks.table import COMPILED, LIMIT, OURS, Results, cell_of, clean
 
 COLOURS = ("#7f7f7f", "#8c564b", "#9467bd", "#2ca02c", "#1f77b4", "#e377c2", "#17becf")
 
@@ -53,14 +53,14 @@ def _draw(panel: Any, results: Results, model: str) -> None:
         cell = cell_of(results, peer, model)
         loads = cell["loads"] if cell else {}
         points = [(int(c), load["requests_per_second"]) for c, load in loads.items() if clean(load)]
-        ours, limit = peer == OURS, peer == LIMIT
+        ours = peer in (OURS, COMPILED)
         panel.plot(
             [connections for connections, _ in points],
             [rate for _, rate in points],
             marker="o",
             color="#d62728" if ours else COLOURS[number % len(COLOURS)],
             linewidth=2.6 if ours else 1.4,
-            linestyle="--" if limit else "-",
+            linestyle={LIMIT: "--", COMPILED: ":"}.get(peer, "-"),
             label=about["title"],
         )
     panel.set_title(results["models"][model]["title"], fontsize=9, wrap=True)

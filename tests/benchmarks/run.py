@@ -30,7 +30,7 @@ from benchmarks.peers.echo import Echo
 from benchmarks.peers.lit import LitServe
 from benchmarks.peers.ml_server import MlServer
 from benchmarks.peers.mlflow_serve import MlflowServe
-from benchmarks.peers.ours import Ours
+from benchmarks.peers.ours import Compiled, Ours
 from benchmarks.peers.ray_serve import RayServe
 from benchmarks.session import TESTS, Plan, free_port, measure
 
@@ -38,7 +38,16 @@ FIT_SECONDS = 600.0
 #: In the order of the table: the limit first, ours last.
 PEERS: dict[str, Peer] = {
     peer.name: peer
-    for peer in (Echo(), MlflowServe(), MlServer(), LitServe(), BentoMl(), RayServe(), Ours())
+    for peer in (
+        Echo(),
+        MlflowServe(),
+        MlServer(),
+        LitServe(),
+        BentoMl(),
+        RayServe(),
+        Ours(),
+        Compiled(),
+    )
 }
 
 
@@ -195,7 +204,7 @@ def _processor() -> str:
 
 
 def _version(peer: Peer, made: Environment) -> str:
-    if peer.name != "ours":
+    if peer.distribution != Ours.distribution:
         return made.versions().get(peer.distribution, "")
     head = subprocess.run(
         ["git", "describe", "--always", "--dirty"],

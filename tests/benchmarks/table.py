@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 
 Results = dict[str, Any]
-LIMIT, OURS = "echo", "ours"
+LIMIT, OURS, COMPILED = "echo", "ours", "compiled"
+#: Not peers, so that no ratio is taken to them.
+_OWN = (LIMIT, OURS, COMPILED)
 
 
 def markdown(results: Results) -> str:
@@ -30,8 +32,8 @@ def ratio(results: Results, model: str, connections: str) -> float | None:
 
 
 def best_peer(results: Results, model: str, connections: str) -> float | None:
-    """The highest clean throughput of a real peer (not the echo, not ours)."""
-    peers = [name for name in results["peers"] if name not in (LIMIT, OURS)]
+    """The highest clean throughput of a real peer (not the echo, none of ours)."""
+    peers = [name for name in results["peers"] if name not in _OWN]
     found = [throughput(results, name, model, connections) for name in peers]
     return max((rate for rate in found if rate), default=None)
 
@@ -97,7 +99,7 @@ def _row(
         return [name, *("-" for _ in range(len(columns) + len(shown) + 3))]
     loads = cell["loads"]
     return [
-        f"**{name}**" if peer == OURS else name,
+        f"**{name}**" if peer in (OURS, COMPILED) else name,
         *(_rate(results, loads.get(c), model, c) for c in columns),
         *(_latency(loads.get(c)) for c in shown),
         _number(cell["start_seconds"], 1),
@@ -157,9 +159,14 @@ def _deploys(results: Results) -> str:
     if not cells:
         return ""
     names = list(cells[0]["extra"])
-    rows = [[cell["model"], *(f"{cell['extra'][name]:.1f}" for name in names)] for cell in cells]
+    rows = [[_deployed(cell), *(f"{cell['extra'][name]:.1f}" for name in names)] for cell in cells]
     head = ["seconds", *(name.replace("_", " ") for name in names)]
     return "## deploy\n\n" + _grid(head, rows)
+
+
+def _deployed(cell: dict[str, Any]) -> str:
+    model: str = cell["model"]
+    return f"{model}, compiled" if cell["peer"] == COMPILED else model
 
 
 def _settings(results: Results) -> str:

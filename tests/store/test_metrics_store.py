@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_deploy.core.series import DAY, HOUR, MINUTE, SECOND, SPANS, Counts, Record, total
+from jupyter_deploy.supervisor.metrics.recent import RecentFigures
 from jupyter_deploy.supervisor.metrics.store import KEPT, MetricsStore
 
 NOW = 20_000 * DAY  # midnight
@@ -128,3 +129,12 @@ def test_a_file_that_nobody_can_write_stops_nothing_but_figures(tmp_path):
     store.open()
     with pytest.raises(sqlite3.OperationalError):
         store.write([record(NOW)], {})
+
+
+def test_what_callers_did_wrong_is_told_from_what_failed_on_our_side():
+    figures = RecentFigures()
+    counts = Counts(statuses={200: 6, 400: 3, 500: 1})
+    figures.add([Record(1000, "churn", "1.0.0", "ada", counts)])
+    recent = figures.of("churn", 1001.0)
+    assert recent.error_share == pytest.approx(0.4)
+    assert recent.failed_share == pytest.approx(0.1)

@@ -55,6 +55,7 @@ class RecentFigures:
             per_second=round(in_rate / _RATE_SECONDS, 2),
             p95_ms=None if p95 is None else round(p95 * 1e3, 2),
             error_share=errors / shared.requests if shared.requests else None,
+            failed_share=shared.errors_5xx / shared.requests if shared.requests else None,
             step_seconds=STEP,
             line=_line(seconds, end),
         )

@@ -4,7 +4,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IControl } from '../request';
-import type { EndpointStatus, Status, VersionStatus } from '../types';
+import type { EndpointStatus, Recent, Status, VersionStatus } from '../types';
 
 /** English, as JupyterLab's own bundle gives it without a catalogue. */
 export const trans = {
@@ -62,6 +62,18 @@ export function endpoint(of: Partial<EndpointStatus> = {}): EndpointStatus {
     example: null,
     recent: null,
     moved_alias: null,
+    ...of
+  };
+}
+
+export function recent(of: Partial<Recent> = {}): Recent {
+  return {
+    per_second: 3,
+    p95_ms: 5,
+    error_share: 0,
+    step_seconds: 5,
+    line: [1, 2, 3],
+    failed_share: 0,
     ...of
   };
 }

@@ -1,10 +1,12 @@
+import { inOrder, wrong } from '../attention';
 import { deployCell, read, suggestedName } from '../kernel';
 import { news } from '../news';
 import { sparkPoints } from '../spark';
 import { curl, python, quoted } from '../snippets';
+import { shares } from '../traffic';
 import { troubleOfAnswer } from '../trouble';
-import { age, measured, rollbackTarget, wrong } from '../words';
-import { endpoint, status, trans, version } from './fixtures';
+import { age, measured, percent, rollbackTarget } from '../words';
+import { endpoint, recent, status, trans, version } from './fixtures';
 
 describe('words', () => {
   it('say what to do about an endpoint that does not answer', () => {
@@ -18,6 +20,33 @@ describe('words', () => {
     });
     expect(wrong(trans, degraded)).toContain('roll back to 1.0.0');
     expect(wrong(trans, endpoint())).toBe('');
+  });
+
+  it('say what to do about an endpoint whose requests fail on our side', () => {
+    const failing = endpoint({ recent: recent({ failed_share: 0.176 }) });
+    expect(wrong(trans, failing)).toContain('17.6 % of the requests');
+    const refusing = endpoint({
+      recent: recent({ error_share: 0.5, failed_share: 0 })
+    });
+    expect(wrong(trans, refusing)).toBe('');
+  });
+
+  it('put what is wrong first, and what is stopped last', () => {
+    const names = inOrder([
+      endpoint({ name: 'stopped', state: 'stopped', active: null }),
+      endpoint({ name: 'well' }),
+      endpoint({ name: 'failing', recent: recent({ failed_share: 0.01 }) }),
+      endpoint({ name: 'down', state: 'degraded' })
+    ]).map(one => one.name);
+    expect(names).toEqual(['down', 'failing', 'well', 'stopped']);
+  });
+
+  it.each([
+    [0.176, '17.6 %'],
+    [1, '100 %'],
+    [0.0004, '0.04 %']
+  ])('give a share of %d as %s', (share, words) => {
+    expect(percent(share)).toBe(words);
   });
 
   it('offer no rollback to a version that failed', () => {
@@ -65,6 +94,17 @@ describe('snippets', () => {
   it('leave a plain word as it is', () => {
     expect(quoted('http://a/b-c_d.e')).toBe('http://a/b-c_d.e');
     expect(quoted('a b')).toBe("'a b'");
+  });
+});
+
+describe('traffic', () => {
+  it('goes to the active version; the one on standby is warm', () => {
+    const one = endpoint({ active: '1.1.0', standby: '1.0.0' });
+    expect(shares(one)).toEqual([
+      { version: '1.1.0', percent: 100 },
+      { version: '1.0.0', percent: 0 }
+    ]);
+    expect(shares(endpoint({ active: null }))).toEqual([]);
   });
 });
 

@@ -3,8 +3,8 @@
  */
 import * as React from 'react';
 
+import { movedAlias } from '../attention';
 import type { EndpointStatus } from '../types';
-import { movedAlias } from '../words';
 import { useUi } from './ui';
 
 export function MovedAliasStrip(props: {

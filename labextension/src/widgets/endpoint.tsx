@@ -5,33 +5,33 @@ import { caretLeftIcon, stopIcon, undoIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { curl, ICall, invocations, NO_EXAMPLE, python } from '../snippets';
+import { urgency, wrong } from '../attention';
 import type { EndpointStatus } from '../types';
-import { measured, rollbackTarget, wrong } from '../words';
+import { measured, rollbackTarget } from '../words';
 import { MovedAliasStrip } from './alias';
 import { Audit, Errors, Logs } from './history';
 import { Keys } from './keys';
-import { CopyButton, Fold, Snippet, State } from './parts';
-import { OpenDashboard, Rates } from './rates';
+import { CopyButton, EndpointState, Fold, goTo, Snippet } from './parts';
+import { Rates } from './rates';
+import { Replicas } from './replicas';
+import { TrafficBar } from './traffic';
 import { TryIt } from './tryit';
 import { useUi } from './ui';
-import { Replicas, Versions } from './versions';
+import { Versions } from './versions';
 
 export function EndpointPage(props: { endpoint: EndpointStatus }): JSX.Element {
   const { trans } = useUi();
   const { endpoint } = props;
-  const problem = wrong(trans, endpoint);
   return (
     <section className="jp-Deploy-page" aria-label={endpoint.name}>
       <Head endpoint={endpoint} />
-      {problem && (
-        <p className="jp-Deploy-strip" role="alert">
-          {problem}
-        </p>
-      )}
+      <Wrong endpoint={endpoint} />
       <MovedAliasStrip endpoint={endpoint} />
-      <Rates endpoint={endpoint} />
-      <OpenDashboard endpoint={endpoint} />
-      <Traffic endpoint={endpoint} />
+      <div className="jp-Deploy-summary">
+        <TrafficBar endpoint={endpoint} />
+        <Rates endpoint={endpoint} />
+      </div>
+      <Buttons endpoint={endpoint} />
       <Fold
         title={trans.__('Versions')}
         count={endpoint.versions.length}
@@ -53,7 +53,7 @@ export function EndpointPage(props: { endpoint: EndpointStatus }): JSX.Element {
 }
 
 function Head(props: { endpoint: EndpointStatus }): JSX.Element {
-  const { model, trans } = useUi();
+  const { model, openDashboard, trans } = useUi();
   const { endpoint } = props;
   const heading = React.useRef<HTMLHeadingElement>(null);
   // Whoever came by keyboard goes on from the page's head.
@@ -72,28 +72,54 @@ function Head(props: { endpoint: EndpointStatus }): JSX.Element {
         <h2 ref={heading} tabIndex={-1}>
           {endpoint.name}
         </h2>
-        {endpoint.active && (
-          <span className="jp-Deploy-version">{endpoint.active}</span>
-        )}
-        <State state={endpoint.state} />
+        <EndpointState endpoint={endpoint} />
+        <button
+          type="button"
+          className="jp-Deploy-button jp-mod-small"
+          aria-label={trans.__('Open the dashboard of %1', endpoint.name)}
+          onClick={() => openDashboard(endpoint.name)}
+        >
+          {trans.__('Dashboard')}
+        </button>
       </div>
     </header>
   );
 }
 
-function Traffic(props: { endpoint: EndpointStatus }): JSX.Element | null {
+/** What is wrong in words, and the way to where more is known. */
+function Wrong(props: { endpoint: EndpointStatus }): JSX.Element | null {
+  const { trans } = useUi();
+  const strip = React.useRef<HTMLDivElement>(null);
+  const { endpoint } = props;
+  const problem = wrong(trans, endpoint);
+  if (!problem) {
+    return null;
+  }
+  const down = urgency(endpoint) === 'down';
+  return (
+    <div className="jp-Deploy-strip" ref={strip} role="alert">
+      <p>{problem}</p>
+      <button
+        type="button"
+        className="jp-Deploy-button jp-mod-small"
+        onClick={() =>
+          goTo(
+            strip.current?.closest('.jp-Deploy-page') ?? null,
+            down ? 'logs' : 'errors'
+          )
+        }
+      >
+        {down ? trans.__('Read the log') : trans.__('Read why')}
+      </button>
+    </div>
+  );
+}
+
+function Buttons(props: { endpoint: EndpointStatus }): JSX.Element {
   const { actions, model, trans } = useUi();
   const { endpoint } = props;
   const back = rollbackTarget(endpoint);
   const busy = model.isBusy(endpoint.name);
-  const change = model.lastChange(endpoint.name);
-  if (endpoint.active === null) {
-    return (
-      <p className="jp-Deploy-hint">
-        {trans.__('Nothing is served. Promote a version to serve it again.')}
-      </p>
-    );
-  }
   return (
     <div className="jp-Deploy-actions">
       {back && (
@@ -107,26 +133,46 @@ function Traffic(props: { endpoint: EndpointStatus }): JSX.Element | null {
           {trans.__('Roll back to %1', back)}
         </button>
       )}
-      <button
-        type="button"
-        className="jp-Deploy-button jp-mod-warn"
-        disabled={busy}
-        onClick={() => void actions.stop(endpoint)}
-      >
-        <stopIcon.react tag="span" width="14px" height="14px" />
-        {trans.__('Stop…')}
-      </button>
-      <p className="jp-Deploy-hint" role="status">
-        {busy && trans.__('Working…')}
-        {!busy &&
-          change?.version === endpoint.active &&
-          trans.__(
-            'Now serves %1. The switch took %2.',
-            change.version,
-            measured(change.seconds)
-          )}
-      </p>
+      {endpoint.active !== null && (
+        <button
+          type="button"
+          className="jp-Deploy-button jp-mod-warn"
+          disabled={busy}
+          onClick={() => void actions.stop(endpoint)}
+        >
+          <stopIcon.react tag="span" width="14px" height="14px" />
+          {trans.__('Stop…')}
+        </button>
+      )}
+      <Outcome endpoint={endpoint} />
     </div>
+  );
+}
+
+/** How the last change of traffic went, with its measured time. */
+function Outcome(props: { endpoint: EndpointStatus }): JSX.Element {
+  const { model, trans } = useUi();
+  const { active, name } = props.endpoint;
+  const change = model.lastChange(name);
+  const said = () => {
+    if (model.isBusy(name)) {
+      return trans.__('Working…');
+    }
+    if (active === null) {
+      return trans.__('Promote a version to serve it again.');
+    }
+    return change?.version === active
+      ? trans.__(
+          'Now serves %1. The switch took %2.',
+          change.version,
+          measured(change.seconds)
+        )
+      : '';
+  };
+  return (
+    <p className="jp-Deploy-hint" role="status">
+      {said()}
+    </p>
   );
 }
 
@@ -151,7 +197,14 @@ function Calling(props: { endpoint: EndpointStatus }): JSX.Element {
   return (
     <>
       <div className="jp-Deploy-url">
-        <code>{call.url}</code>
+        <code>
+          {call.url.split(/(?<=[^:/][/])/).map(part => (
+            <React.Fragment key={part}>
+              {part}
+              <wbr />
+            </React.Fragment>
+          ))}
+        </code>
         <CopyButton text={call.url} label={trans.__('Copy the URL')} />
       </div>
       <div

@@ -1,6 +1,7 @@
 /**
  * What happened to an endpoint: requests that failed, its log, and who changed what.
  */
+import { HTMLSelect } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { AuditEntry, EndpointStatus, RequestFailure } from '../types';
@@ -74,8 +75,8 @@ export function Logs(props: { endpoint: EndpointStatus }): JSX.Element {
   return (
     <Fold title={trans.__('Log')} reads="logs">
       {versions.length > 1 && (
-        <select
-          className="jp-mod-styled jp-Deploy-select"
+        <HTMLSelect
+          className="jp-Deploy-select"
           aria-label={trans.__('Version')}
           value={model.logVersion ?? props.endpoint.active ?? ''}
           onChange={event => void model.showLog(event.target.value)}
@@ -83,7 +84,7 @@ export function Logs(props: { endpoint: EndpointStatus }): JSX.Element {
           {versions.map(one => (
             <option key={one.version}>{one.version}</option>
           ))}
-        </select>
+        </HTMLSelect>
       )}
       <Loaded of={model.detail.logs}>{lines => <Lines lines={lines} />}</Loaded>
     </Fold>

@@ -4,10 +4,11 @@
 import { addIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { movedAlias, wrong } from '../attention';
 import type { EndpointStatus } from '../types';
-import { movedAlias, replicaCount, wrong } from '../words';
+import { EndpointState } from './parts';
 import { Rates } from './rates';
-import { State } from './parts';
+import { TrafficBar } from './traffic';
 import { useUi } from './ui';
 
 export function EndpointList(): JSX.Element {
@@ -39,45 +40,20 @@ function Entry(props: { endpoint: EndpointStatus }): JSX.Element {
     >
       <span className="jp-Deploy-entryHead">
         <span className="jp-Deploy-name">{endpoint.name}</span>
-        <State state={endpoint.state} />
-      </span>
-      <span className="jp-Deploy-entryFacts">
-        <Facts endpoint={endpoint} />
+        <EndpointState endpoint={endpoint} />
       </span>
       {problem && <span className="jp-Deploy-wrong">{problem}</span>}
       {endpoint.moved_alias && (
         <span className="jp-Deploy-small">{movedAlias(trans, endpoint)}</span>
       )}
-      <Rates endpoint={endpoint} />
-    </button>
-  );
-}
-
-function Facts(props: { endpoint: EndpointStatus }): JSX.Element {
-  const { trans } = useUi();
-  const { endpoint } = props;
-  if (endpoint.active === null) {
-    return (
-      <span>
-        {trans._n(
-          '%1 version is kept',
-          '%1 versions are kept',
-          endpoint.versions.length
-        )}
-      </span>
-    );
-  }
-  const [ready, all] = replicaCount(endpoint);
-  return (
-    <>
-      <span className="jp-Deploy-version">{endpoint.active}</span>
-      <span>{trans.__('%1 of %2 replicas ready', ready, all)}</span>
       {endpoint.deploying && (
-        <span data-tone="busy">
+        <span className="jp-Deploy-small">
           {trans.__('deploying %1…', endpoint.deploying)}
         </span>
       )}
-    </>
+      <TrafficBar endpoint={endpoint} />
+      <Rates endpoint={endpoint} />
+    </button>
   );
 }
 

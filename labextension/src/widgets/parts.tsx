@@ -9,19 +9,35 @@ import {
 } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { urgency } from '../attention';
 import type { Loadable, Section } from '../model';
-import type { Origin } from '../types';
-import { fileName, person, stateWord, tone } from '../words';
+import type { EndpointStatus, Origin } from '../types';
+import { fileName, person, stateWord, Tone, tone } from '../words';
 import { TroubleText } from './trouble';
 import { useUi } from './ui';
 
 /** A state as a coloured dot and a word: never by colour alone. */
-export function State(props: { state: string }): JSX.Element {
+export function State(props: { state: string; tone?: Tone }): JSX.Element {
   const { trans } = useUi();
   return (
-    <span className="jp-Deploy-state" data-tone={tone(props.state)}>
+    <span
+      className="jp-Deploy-state"
+      data-tone={props.tone ?? tone(props.state)}
+    >
       {stateWord(trans, props.state)}
     </span>
+  );
+}
+
+/** The state of an endpoint; what serves with errors is not shown as good. */
+export function EndpointState(props: {
+  endpoint: EndpointStatus;
+}): JSX.Element {
+  const { endpoint } = props;
+  return urgency(endpoint) === 'failing' ? (
+    <State state={endpoint.state} tone="warn" />
+  ) : (
+    <State state={endpoint.state} />
   );
 }
 
@@ -138,7 +154,12 @@ export function Fold(props: {
     }
   };
   return (
-    <details className="jp-Deploy-fold" open={open} onToggle={toggled}>
+    <details
+      className="jp-Deploy-fold"
+      data-reads={reads}
+      open={open}
+      onToggle={toggled}
+    >
       <summary>
         <caretRightIcon.react tag="span" width="16px" height="16px" />
         <h3>{props.title}</h3>
@@ -157,6 +178,18 @@ export function Fold(props: {
       </div>
     </details>
   );
+}
+
+/** Unfold the section of `page` that reads this, and go there. */
+export function goTo(page: Element | null, section: Section): void {
+  const fold = page?.querySelector<HTMLDetailsElement>(
+    `details[data-reads='${section}']`
+  );
+  if (fold) {
+    fold.open = true;
+    fold.querySelector('summary')?.focus({ preventScroll: true });
+    fold.scrollIntoView({ block: 'start' });
+  }
 }
 
 /** What has been read, or that it is being read, or why it could not be. */

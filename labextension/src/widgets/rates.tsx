@@ -1,62 +1,81 @@
 /**
- * Requests per second, p95 and the share of errors, with a line of the last minutes.
+ * Replicas, requests per second, p95 and the share of errors, with a line of the last minutes.
  */
 import * as React from 'react';
 
 import { sparkPoints } from '../spark';
-import type { EndpointStatus } from '../types';
-import { rate } from '../words';
+import type { EndpointStatus, Recent } from '../types';
+import { percent, rate, replicaCount } from '../words';
 import { useUi } from './ui';
 
-const WIDTH = 80;
+const WIDTH = 64;
 const HEIGHT = 18;
 
-/** The button that leads to all figures. */
-export function OpenDashboard(props: {
-  endpoint: EndpointStatus;
-}): JSX.Element {
-  const { openDashboard, trans } = useUi();
+export function Rates(props: { endpoint: EndpointStatus }): JSX.Element | null {
+  const { endpoint } = props;
+  if (endpoint.active === null) {
+    return null;
+  }
+  const { recent } = endpoint;
+  const quiet = !recent || recent.line.length === 0;
   return (
-    <div className="jp-Deploy-actions">
-      <button
-        type="button"
-        className="jp-Deploy-button"
-        onClick={() => openDashboard(props.endpoint.name)}
-      >
-        {trans.__('Open the dashboard')}
-      </button>
-    </div>
+    <span className="jp-Deploy-rates">
+      <span className="jp-Deploy-figures">
+        <Ready endpoint={endpoint} />
+        {quiet ? <Quiet /> : <Figures recent={recent} />}
+      </span>
+      {!quiet && <Spark line={recent.line} />}
+    </span>
   );
 }
 
-export function Rates(props: { endpoint: EndpointStatus }): JSX.Element | null {
+function Ready(props: { endpoint: EndpointStatus }): JSX.Element {
   const { trans } = useUi();
-  const { recent } = props.endpoint;
-  if (!recent || recent.line.length === 0) {
-    return null;
-  }
-  const errors = recent.error_share ?? 0;
+  const [ready, all] = replicaCount(props.endpoint);
+  return ready < all ? (
+    <span data-tone="bad">
+      {trans.__('%1 of %2 replicas ready', ready, all)}
+    </span>
+  ) : (
+    <span>{trans._n('%1 replica', '%1 replicas', all)}</span>
+  );
+}
+
+function Quiet(): JSX.Element {
+  const { trans } = useUi();
+  return <span>{trans.__('no requests lately')}</span>;
+}
+
+function Figures(props: { recent: Recent }): JSX.Element {
+  const { trans } = useUi();
+  const { recent } = props;
   return (
-    <span className="jp-Deploy-rates">
+    <>
       <span>{trans.__('%1 requests/s', rate(recent.per_second))}</span>
       {recent.p95_ms !== null && (
         <span>{trans.__('p95 %1 ms', recent.p95_ms.toFixed(1))}</span>
       )}
-      {errors > 0 && (
+      {recent.error_share === 0 && <span>{trans.__('no errors')}</span>}
+      {!!recent.error_share && (
         <span data-tone="bad">
-          {trans.__('%1 % errors', (errors * 100).toFixed(1))}
+          {trans.__('%1 errors', percent(recent.error_share))}
         </span>
       )}
-      {/* The figures beside it say the same in words. */}
-      <svg
-        className="jp-Deploy-spark"
-        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-        width={WIDTH}
-        height={HEIGHT}
-        aria-hidden="true"
-      >
-        <polyline points={sparkPoints(recent.line, WIDTH, HEIGHT)} />
-      </svg>
-    </span>
+    </>
+  );
+}
+
+/** The figures beside it say the same in words. */
+function Spark(props: { line: readonly number[] }): JSX.Element {
+  return (
+    <svg
+      className="jp-Deploy-spark"
+      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+      width={WIDTH}
+      height={HEIGHT}
+      aria-hidden="true"
+    >
+      <polyline points={sparkPoints(props.line, WIDTH, HEIGHT)} />
+    </svg>
   );
 }

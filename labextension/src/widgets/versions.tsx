@@ -1,11 +1,12 @@
 /**
- * The versions of an endpoint, newest first, and the replicas that run them.
+ * The versions of an endpoint, newest first.
  */
 import * as React from 'react';
 
-import type { EndpointStatus, ReplicaStatus, VersionStatus } from '../types';
-import { age, canServe, figure, megabytes, newestFirst } from '../words';
-import { Fold, State, Whence } from './parts';
+import { urgency } from '../attention';
+import type { EndpointStatus, VersionStatus } from '../types';
+import { age, canServe, figure, newestFirst, Tone, tone } from '../words';
+import { State, Whence } from './parts';
 import { now, useUi } from './ui';
 
 export function Versions(props: { endpoint: EndpointStatus }): JSX.Element {
@@ -31,7 +32,7 @@ function Version(props: {
     <>
       <div className="jp-Deploy-versionHead">
         <span className="jp-Deploy-version">{version.version}</span>
-        <State state={version.state} />
+        <State state={version.state} tone={toneOf(endpoint, version)} />
         <Promote endpoint={endpoint} version={version} />
       </div>
       <div className="jp-Deploy-small">
@@ -66,6 +67,12 @@ function Version(props: {
       )}
     </>
   );
+}
+
+/** An active version of which no replica is ready is not shown as good. */
+function toneOf(endpoint: EndpointStatus, version: VersionStatus): Tone {
+  const active = version.version === endpoint.active;
+  return active && urgency(endpoint) === 'down' ? 'bad' : tone(version.state);
 }
 
 /** The metrics of the MLflow run that a version comes from. */
@@ -110,62 +117,5 @@ function Promote(props: {
     >
       {trans.__('Promote')}
     </button>
-  );
-}
-
-export function Replicas(props: { endpoint: EndpointStatus }): JSX.Element {
-  const { trans } = useUi();
-  const running = newestFirst(props.endpoint).filter(
-    version => version.replicas.length > 0
-  );
-  const count = running.reduce((sum, one) => sum + one.replicas.length, 0);
-  return (
-    <Fold title={trans.__('Replicas')} count={count}>
-      {count === 0 && (
-        <p className="jp-Deploy-hint">{trans.__('No process is running.')}</p>
-      )}
-      {count > 0 && (
-        <table className="jp-Deploy-table">
-          <thead>
-            <tr>
-              <th scope="col">{trans.__('Version')}</th>
-              <th scope="col">{trans.__('PID')}</th>
-              <th scope="col">{trans.__('State')}</th>
-              <th scope="col">{trans.__('Memory')}</th>
-              <th scope="col">{trans.__('Restarts')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {running.map(version =>
-              version.replicas.map(replica => (
-                <ReplicaRow
-                  key={replica.replica_id}
-                  version={version.version}
-                  replica={replica}
-                />
-              ))
-            )}
-          </tbody>
-        </table>
-      )}
-    </Fold>
-  );
-}
-
-function ReplicaRow(props: {
-  version: string;
-  replica: ReplicaStatus;
-}): JSX.Element {
-  const { replica } = props;
-  return (
-    <tr>
-      <td>{props.version}</td>
-      <td>{replica.pid ?? '–'}</td>
-      <td>
-        <State state={replica.state} />
-      </td>
-      <td>{replica.rss_bytes === null ? '–' : megabytes(replica.rss_bytes)}</td>
-      <td>{replica.restarts}</td>
-    </tr>
   );
 }

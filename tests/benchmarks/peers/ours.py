@@ -15,16 +15,17 @@ import tomllib
 from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks.models import read
+from benchmarks.models import Kind, read
 from benchmarks.peer import NotYet, Peer, Place, Target, invocations, own_server
 
 REPOSITORY = Path(__file__).parents[3]
 NAME = "bench"
 
 
-def _dependencies() -> tuple[str, ...]:
+def _dependencies(extra: str = "") -> tuple[str, ...]:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    return tuple(project["dependencies"])
+    more = project["optional-dependencies"][extra] if extra else []
+    return (*project["dependencies"], *more)
 
 
 class Ours(Peer):
@@ -39,6 +40,9 @@ class Ours(Peer):
         "as installed: keys, limits, contract checks, metrics and request ids on, one replica"
     )
 
+    #: Further arguments of `main`.
+    options: ClassVar[tuple[str, ...]] = ()
+
     def variables(self, place: Place) -> dict[str, str]:
         """A home and a port of its own; this checkout on the path."""
         return {
@@ -50,7 +54,7 @@ class Ours(Peer):
 
     def command(self, place: Place) -> list[str]:
         """This file's own `main`: one deploy."""
-        return [*own_server(place, "ours"), str(_told(place, "first")), "1"]
+        return [*own_server(place, "ours"), str(_told(place, "first")), "1", *self.options]
 
     def target(self, place: Place) -> Target:
         """Rows without names for floats, `dataframe_split` for mixed columns; with the key."""
@@ -68,7 +72,7 @@ class Ours(Peer):
 
     def extra_command(self, place: Place) -> list[str]:
         """Two more deploys in one new process, to tell the first cell's from the next one's."""
-        return [*own_server(place, "ours"), str(_told(place, "again")), "2"]
+        return [*own_server(place, "ours"), str(_told(place, "again")), "2", *self.options]
 
     def extra(self, place: Place) -> dict[str, float]:
         """Seconds of `deploy`: into nothing, as a new process's first work, and warm."""
@@ -86,11 +90,25 @@ class Ours(Peer):
         return [str(place.python), "-c", code, "stop"]
 
 
+class Compiled(Ours):
+    """The same with `compile=True`: the fastest form that answers alike, or the model as it is."""
+
+    name = "compiled"
+    title = "jupyter_deploy, compiled"
+    packages: ClassVar = (*_dependencies("compile"), "matplotlib==3.11.2")
+    settings = f"{Ours.settings}; deployed with --compile"
+    options: ClassVar = ("compile",)
+
+    def refuses(self, kind: Kind) -> str:
+        """A function of the notebook has no other form."""
+        return "a function has no compiled form" if kind.torch else ""
+
+
 def _told(place: Place, word: str) -> Path:
     return place.scratch / f"{word}.json"
 
 
-def main(folder: Path, told: Path, deploys: int) -> None:
+def main(folder: Path, told: Path, deploys: int, *, compiled: bool) -> None:
     """Deploy so many times, and tell the seconds of each and the key's file."""
     started = time.monotonic()
     from jupyter_deploy import deploy
@@ -98,7 +116,7 @@ def main(folder: Path, told: Path, deploys: int) -> None:
     model, sample = _model_and_sample(folder)
     seconds = []
     for _ in range(deploys):
-        deployed = deploy(model, NAME, sample=sample)
+        deployed = deploy(model, NAME, sample=sample, compile=compiled)
         seconds.append(time.monotonic() - started)
         started = time.monotonic()
     text = json.dumps({"deploy_seconds": seconds, "key_file": str(deployed.key_file)})
@@ -131,4 +149,4 @@ def _model_and_sample(folder: Path) -> tuple[Any, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), Path(sys.argv[3]), int(sys.argv[4]), compiled="compile" in sys.argv[5:])
