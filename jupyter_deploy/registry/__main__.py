@@ -3,6 +3,7 @@
     in   {"id", "tracking_uri", "name", "aliases": {alias: version}, "tags": {version: {…}},
           "told"}: registry.sync.Order;  or {"id", "tracking_uri"}: which models
          {"id", "tracking_uri", "name", "discard": deploy_id}
+         {"id", "tracking_uri", "name", "version", "folder"}: copy its artefact there
     out  {"id", "ok": true, "moved", "metrics"}, {"id", "ok": true, "models"},
          or {"id", "ok": false, "error": why}
 
@@ -17,9 +18,13 @@ import os
 import signal
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TextIO
 
+from jupyter_deploy.core.manifest import RegisteredModel
+from jupyter_deploy.errors import DeployError
 from jupyter_deploy.registry import listing
+from jupyter_deploy.registry.fetch import fetch
 from jupyter_deploy.registry.sync import Order, carry_out
 
 
@@ -38,11 +43,16 @@ def _answer(line: str) -> dict[str, Any]:
         identity = fields.pop("id")
         done = _done(fields)
     except Exception as error:  # noqa: BLE001 - the answer says so, and the next order may be fine
-        return {"id": identity, "ok": False, "error": f"{type(error).__name__}: {error}"}
+        why = error.detail if isinstance(error, DeployError) else f"{type(error).__name__}: {error}"
+        return {"id": identity, "ok": False, "error": why}
     return {"id": identity, "ok": True} | done
 
 
 def _done(fields: dict[str, Any]) -> dict[str, Any]:
+    folder = fields.pop("folder", None)
+    if folder is not None:
+        fetch(RegisteredModel(**fields), Path(folder))
+        return {}
     if "name" in fields:
         return asdict(carry_out(Order(**fields)))
     return {"models": [asdict(one) for one in listing.models(fields["tracking_uri"])]}

@@ -31,8 +31,21 @@ class Failure:
         return ReplicaFailed(step, self.reason, self.fix, self.log)
 
 
+class FilesLost(OSError):
+    """The files of a version are not those that were deployed, and cannot be had again."""
+
+    fix = "Deploy the model again."
+
+    @property
+    def reason(self) -> str:
+        """One sentence."""
+        return str(self)
+
+
 def not_started(error: OSError, python: str) -> Failure:
     """The process could not be started at all."""
+    if isinstance(error, FilesLost):
+        return Failure(error.reason, error.fix, ())
     said = error.strerror or str(error)
     if isinstance(error, FileNotFoundError | PermissionError):
         return Failure(

@@ -16,7 +16,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from jupyter_deploy.core import lifecycle
 from jupyter_deploy.core.aliases import ACTIVE, MovedAlias, sentence
 from jupyter_deploy.core.compiled import AS_IS
 from jupyter_deploy.core.registered import RegistryModel
@@ -35,6 +34,8 @@ _IDLE_SECONDS = 20.0
 _LOOK_SECONDS = 900.0
 #: The first look leaves the machine to whoever has just started Jupyter.
 _FIRST_LOOK_SECONDS = 120.0
+#: How long a tracking server that is away is left alone.
+_LONGEST_WAIT_SECONDS = 300.0
 
 
 def orders(state: State, endpoint: str) -> list[Order]:
@@ -169,9 +170,9 @@ class Registrar:
 
     async def _back_off(self) -> None:
         self._failures += 1
-        # Eight doublings on: a tracking server that is away is asked every half minute at most.
-        wait = lifecycle.delay(self._failures + 4, self._jitter())
-        await self._work_within(1.0 + wait)
+        # Each try imports MLflow for some seconds, and a change of an endpoint is tried at once.
+        longest = min(_LONGEST_WAIT_SECONDS, 2.0**self._failures)
+        await self._work_within(longest * (0.5 + self._jitter() / 2))
         self._work.set()
 
     async def _send_all(self) -> bool:
@@ -182,11 +183,27 @@ class Registrar:
         for name in names:
             try:
                 await self._register(name)
-            except (OSError, ValueError, StateUnavailable) as error:
-                _log.warning("MLflow does not show %s as it is: %s", name, error)
+            except StateUnavailable as error:
+                _log.warning("what MLflow shows of %s is not written: %s", name, error)
                 return False
-        self._failures = 0
+            except (OSError, ValueError) as error:
+                _log.warning("MLflow does not show %s as it is: %s", name, error)
+                self._note_absence(error)
+                return False
+        self._note_return()
         return True
+
+    def _note_absence(self, error: Exception) -> None:
+        # Once is nothing to tell: the next try may find it.
+        if self._failures == 1:
+            why = " ".join(str(error).split())[:200].rstrip(".")
+            what = "MLflow does not answer; what serves goes on, and MLflow is told when it is back"
+            self._journal.add("registry-away", f"{what}: {why}.")
+
+    def _note_return(self) -> None:
+        if self._failures > 1:
+            self._journal.add("registry-back", "MLflow answers again, and shows what serves.")
+        self._failures = 0
 
     async def _remove_left(self) -> bool:
         """Remove from MLflow what deploys that were cut have left; whether that worked."""

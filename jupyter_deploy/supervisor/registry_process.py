@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 #: An order may wait for a slow tracking server; a process that hangs is ended after this.
 _ORDER_SECONDS = 120.0
 _END_SECONDS = 3.0
+#: MLflow itself would try for minutes; whoever sends an order tries again later.
+_SOON_TOLD = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 _MLFLOW_VARIABLES = ("MLFLOW_", "AWS_", "AZURE_", "GOOGLE_", "DATABRICKS_")
 
 Order = dict[str, Any]
@@ -79,7 +81,7 @@ class RegistryProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 cwd=self._settings.processes,
-                env=environment(mlflow_environment()),
+                env=environment(_SOON_TOLD | mlflow_environment()),
                 start_new_session=True,
             )
         finally:

@@ -13,9 +13,9 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
-from typing import assert_never
+from typing import Any, assert_never
 
 from jupyter_deploy.client.models import ReplicaStatus
 from jupyter_deploy.core import lifecycle
@@ -254,11 +254,8 @@ class Replicas:
             self._do(slot, self._beat(slot), "heartbeat")
         self._wiring.changed()
 
-    def _do(self, slot: Slot, work: Awaitable[None], name: str) -> None:
-        async def run() -> None:
-            await work
-
-        task = asyncio.get_running_loop().create_task(run(), name=f"{name} {slot.label}")
+    def _do(self, slot: Slot, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=f"{name} {slot.label}")
         slot.tasks.add(task)
         task.add_done_callback(slot.tasks.discard)
 
@@ -269,6 +266,7 @@ class Replicas:
         slot.pulse = None
         pools = launch.pool_sizes(launch.cores(), slot.version.range.most)
         try:
+            await self._wiring.files(slot.number)
             order = launch.prepare(slot.place, slot.version)
             slot.process = await self._launchers.start(order, pools)
         except OSError as error:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from jupyter_deploy.errors import StateUnavailable
 from jupyter_deploy.supervisor import logs, processes
+from jupyter_deploy.supervisor.artefacts import Artefacts
 from jupyter_deploy.supervisor.deploys import Deploys
 from jupyter_deploy.supervisor.failures import Failure
 from jupyter_deploy.supervisor.gateways import Gateways
@@ -59,6 +60,7 @@ class Supervisor:
         self.journal = Journal(self.store)
         self.gateways = Gateways(settings, self.journal)
         self.launchers = Launchers(settings)
+        self.artefacts = Artefacts(settings, self.journal, self._version)
         self.replicas = Replicas(settings, self.journal, self.launchers, self._wiring())
         self.baselines = Baselines(settings.versions)
         self.routes = Routes(
@@ -90,11 +92,15 @@ class Supervisor:
     def _wiring(self) -> Wiring:
         # By name, at call time: replicas and routes know of each other only through this.
         return Wiring(
-            version=lambda number: self.store.state.by_number(number),
+            version=self._version,
+            files=self.artefacts.check,
             changed=lambda: self.routes.changed(),
             published=lambda: self._published(),
             gave_up=self._gave_up,
         )
+
+    def _version(self, number: int) -> Version | None:
+        return self.store.state.by_number(number)
 
     def _ready_replicas(self) -> dict[tuple[str, str], int]:
         routes = self.replicas.routes().items()

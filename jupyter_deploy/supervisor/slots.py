@@ -54,11 +54,13 @@ class Slot:
 class Wiring:
     """What replicas tell the rest of the supervisor.
 
-    `version` finds a version by its number; `changed` says that routes have changed; `published`
-    returns once the gateway routes by them; `gave_up` is called when a version failed too often.
+    `version` finds a version by its number; `files` returns when its files are those that were
+    deployed (or raises OSError); `changed` says that routes have changed; `published` returns once
+    the gateway routes by them; `gave_up` is called when a version failed too often.
     """
 
     version: Callable[[int], Version | None]
+    files: Callable[[int], Awaitable[None]]
     changed: Callable[[], None]
     published: Callable[[], Awaitable[object]]
     gave_up: Callable[[Version, Failure], None]

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from jupyter_deploy import failpoints
 from jupyter_deploy.client.models import ChangeTraffic, TrafficChanged
-from jupyter_deploy.core.manifest import MODEL, Origin
+from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.core.traffic import (
     Traffic,
     activate,
@@ -24,7 +24,7 @@ from jupyter_deploy.core.traffic import (
     stage,
     stop,
 )
-from jupyter_deploy.errors import Conflict, NotFound, ReplicaFailed, StaleGeneration
+from jupyter_deploy.errors import Conflict, NotFound, StaleGeneration
 from jupyter_deploy.supervisor.failures import Failure
 from jupyter_deploy.supervisor.keys import entry, notebook_key
 from jupyter_deploy.supervisor.parts import Parts, audit_entry, ourselves
@@ -73,7 +73,6 @@ class TrafficChanges:
         count = self._parts.needed(version)
         with self._parts.hold(version.number, count):
             if not warm:
-                self._check_folder(version)
                 await self._parts.replicas.settled(version.number, count, step="start")
             async with self._parts.lock(name):
                 now = _unchanged(self._parts.state, name, change.generation)
@@ -91,12 +90,6 @@ class TrafficChanges:
             warm=warm,
             note=" ".join(notes),
         )
-
-    def _check_folder(self, version: Version) -> None:
-        folder = self._parts.settings.versions / str(version.number)
-        if not (folder / MODEL).is_dir():
-            detail = f"The files of {version.endpoint} {version.version} are gone."
-            raise ReplicaFailed("start", detail, "Deploy the model again.")
 
     async def commit(self, change: Change) -> tuple[str, ...]:
         """Commit a change and publish it, unless it changes nothing.
@@ -195,7 +188,8 @@ class TrafficChanges:
             def also(connection: Connection) -> None:
                 writing.fate(connection, version.number, "failed", failure.reason, failure.log)
 
-            detail = f"{version.version} has failed; {safe.active or 'nothing'} serves"
+            why = failure.reason.rstrip(".")
+            detail = f"{version.version} has failed; {safe.active or 'nothing'} serves: {why}"
             change = Change(name, safe, "version-failed", detail, ourselves(), also)
             await self.commit(change)
 
