@@ -34,6 +34,7 @@ COMMANDS = {
     "events": ("history", "events"),
     "start": ("process", "start"),
     "stop": ("process", "stop"),
+    "upgrade": ("upgrade", "upgrade"),
     "ui": ("status", "ui"),
     "doctor": ("doctor", "doctor"),
     "demo": ("demo", "demo"),

@@ -37,6 +37,8 @@ from jupyter_deploy.client.models import (
     TrafficChanged,
     TryAnswer,
     TryForm,
+    Upgrade,
+    Upgraded,
 )
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.core.names import endpoint_name
@@ -49,6 +51,8 @@ CALL_SECONDS = 30.0
 TRAFFIC_SECONDS = 300.0
 #: The MLflow UI imports for many seconds before it listens.
 UI_SECONDS = 90.0
+#: A gateway that is replaced finishes what it has, and there may be several.
+UPGRADE_SECONDS = 600.0
 
 _T = TypeVar("_T")
 Parameters = dict[str, str | int | float]
@@ -115,6 +119,15 @@ class ControlClient:
     def stop(self, origin: Origin) -> None:
         """Ask the supervisor to stop everything, itself included; it does so after its answer."""
         self._call("POST", "/api/stop", dict[str, Any], body=Stop(origin))
+
+    def hand_over(self, origin: Origin) -> None:
+        """Ask the supervisor to end, and to leave all that it keeps to the next one."""
+        self._call("POST", "/api/hand-over", dict[str, Any], body=Upgrade(origin))
+
+    def upgrade(self, origin: Origin) -> Upgraded:
+        """Have gateways of the code that is installed now take over.  Raises UpgradeFailed."""
+        body = Upgrade(origin)
+        return self._call("POST", "/api/upgrade", Upgraded, body=body, timeout=UPGRADE_SECONDS)
 
     # --- endpoints ------------------------------------------------------------------------------
 

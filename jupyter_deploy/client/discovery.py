@@ -22,9 +22,18 @@ from jupyter_deploy import __file__ as package_file
 from jupyter_deploy.client import paths
 from jupyter_deploy.client.control import ControlClient
 from jupyter_deploy.client.process_start import lives
-from jupyter_deploy.errors import StateUnavailable, SupervisorUnavailable, UnsupportedPlatform
+from jupyter_deploy.errors import (
+    StateUnavailable,
+    SupervisorUnavailable,
+    UnsupportedPlatform,
+    UpgradeFailed,
+)
 
 START_SECONDS = 20.0
+#: A new supervisor is up, and the one before has ended, within this.
+TAKE_OVER_SECONDS = 60.0
+#: Has a supervisor that runs hand over to the one that is started with this word.
+TAKE_OVER = "--take-over"
 _LOG_LINES = 10
 _POLL_SECONDS = 0.02
 #: Tokens of the Jupyter server or hub that the starter runs in.
@@ -92,6 +101,32 @@ def connect(*, start: bool = True) -> ControlClient:
     return _start()
 
 
+def replace() -> ControlClient:
+    """A client of a new supervisor, to which the one that runs has handed over all that it keeps.
+
+    Raises UpgradeFailed when the new one does not come up; the one before goes on.
+    """
+    home = paths.home()
+    log = home / "logs" / "supervisor.log"
+    process = _spawn(home, log, TAKE_OVER)
+    deadline = time.monotonic() + TAKE_OVER_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        client = running()
+        if client is not None and client.ping() == process.pid:
+            return client
+        if client is not None:
+            client.close()
+        threading.Event().wait(_POLL_SECONDS)
+    if process.poll() is None:
+        process.kill()
+    client = running()
+    if client is None:
+        raise _died(log)
+    client.close()
+    ended = f"it ended with status {process.wait()}"
+    raise UpgradeFailed("supervisor", ended, _last_lines(log))
+
+
 def _start() -> ControlClient:
     home = paths.private_folder(paths.home())
     log = paths.private_folder(home / "logs") / "supervisor.log"
@@ -108,11 +143,11 @@ def _start() -> ControlClient:
     raise _died(log)
 
 
-def _spawn(home: Path, log: Path) -> subprocess.Popen[bytes]:
+def _spawn(home: Path, log: Path, *words: str) -> subprocess.Popen[bytes]:
     descriptor = _open_log(log)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyter_deploy.supervisor"],
+            [sys.executable, "-m", "jupyter_deploy.supervisor", *words],
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,
@@ -151,12 +186,15 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 def _died(log: Path) -> SupervisorUnavailable:
-    try:
-        lines = log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
-    except OSError:
-        lines = []
-    said = "\n".join(f"  | {line}" for line in lines)
+    said = "\n".join(f"  | {line}" for line in _last_lines(log))
     return SupervisorUnavailable(
         f"The supervisor did not start. The end of {log}:\n{said}",
         "Mend what it says, then run the command again.",
     )
+
+
+def _last_lines(log: Path) -> list[str]:
+    try:
+        return log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+    except OSError:
+        return []

@@ -12,6 +12,7 @@ holds a secret, a stack trace or a row of somebody's data.
     |   |-- DeployInProgress, VersionExists, StaleGeneration, NothingToRollBackTo
     |-- DeployFailed          422  a step of a deploy failed; what served goes on serving
     |   |-- NotReproduced, ReplicaFailed, PackageFailed
+    |-- UpgradeFailed         500  new code does not come up; what ran before goes on
     |-- Unavailable           503  the supervisor, its state or the registry is not there (OSError)
     |-- RequestError               what a caller of the API can be told
         |-- BadInput 400, Unauthorized 401, Forbidden 403, UnknownRoute 404, MethodNotAllowed 405,
@@ -43,6 +44,7 @@ from jupyter_deploy.errors.deploys import (
     StateUnavailable,
     SupervisorUnavailable,
     Unavailable,
+    UpgradeFailed,
 )
 from jupyter_deploy.errors.requests import (
     AmbiguousField,
@@ -120,6 +122,7 @@ __all__ = [
     "UnknownRoute",
     "UnsupportedMedia",
     "UnsupportedPlatform",
+    "UpgradeFailed",
     "UsageError",
     "VersionExists",
 ]

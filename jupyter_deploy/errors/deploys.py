@@ -57,6 +57,28 @@ class ReplicaFailed(DeployFailed):
     code, title = "replica-failed", "The version cannot start"
 
 
+class UpgradeFailed(DeployError, RuntimeError):
+    """A process of the code that is installed now does not come up; the one before goes on."""
+
+    code, status, title = "upgrade-failed", 500, "The upgrade failed"
+    log: tuple[str, ...] = ()
+
+    def __init__(self, what: str, why: str, log: tuple[str, ...] | list[str] = ()) -> None:
+        super().__init__(
+            f"The new {what} did not take over: {why}. The one before goes on.",
+            "Mend what the log says, then run `jupyter endpoint upgrade` again.",
+        )
+        self.log = tuple(log)
+
+    def extras(self) -> dict[str, Any]:
+        """The last lines of the log of the process that failed."""
+        return {"log": list(self.log)}
+
+    def restore(self, document: dict[str, Any]) -> None:
+        """Take back the log."""
+        self.log = tuple(str(line) for line in document.get("log", ()))
+
+
 class Unavailable(DeployError, OSError):
     """The supervisor, its state or the registry cannot be used now."""
 

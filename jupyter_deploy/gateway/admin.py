@@ -25,15 +25,19 @@ from jupyter_deploy.gateway.routes import Routes, read_snapshot
 class Admin:
     """The admin application; `reload` applies the snapshot file if it can be read."""
 
-    def __init__(self, routes: Routes, snapshot: Path, drain: Drain, log: Log) -> None:
+    def __init__(
+        self, routes: Routes, snapshot: Path, accepting: asyncio.Event, drain: Drain, log: Log
+    ) -> None:
         self._routes = routes
         self._snapshot = snapshot
+        self._accepting = accepting
         self._drain = drain
         self._log = log
         self._started_at = time.time()
         self.app = Starlette(
             routes=[
                 Route("/reload", self._reload, methods=["POST"]),
+                Route("/accept", self._accept, methods=["POST"]),
                 Route("/drain", self._begin_to_drain, methods=["POST"]),
                 Route("/stats", self._stats),
                 Route("/history", self._history),
@@ -53,6 +57,10 @@ class Admin:
     async def _reload(self, _request: Request) -> Response:
         return _json({"sequence": self.reload()})
 
+    async def _accept(self, _request: Request) -> Response:
+        self._accepting.set()
+        return _json({"accepting": True})
+
     async def _begin_to_drain(self, _request: Request) -> Response:
         return _json({"open": self._drain.begin()})
 
@@ -62,6 +70,9 @@ class Admin:
                 "pid": os.getpid(),
                 "version": __version__,
                 "sequence": self._routes.snapshot.sequence,
+                "ready": all(
+                    one.ready or not one.route.replicas for one in self._routes.services()
+                ),
                 "started_at": self._started_at,
                 "endpoints": _endpoints(self._routes),
             }

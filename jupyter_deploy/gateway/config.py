@@ -15,6 +15,7 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     `head_seconds` is the time that the head of a request may take; `most_connections` is None for
     half of the files that the process may open.  All bodies together may hold `open_bytes` bytes.
     `shared` is the folder of what several gateways share, `processes` of them; None for one alone.
+    One that `waits` accepts nobody until it is told to.
     """
 
     fd: int
@@ -28,6 +29,7 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     open_bytes: int = MOST_OPEN_BYTES
     shared: str | None = None
     processes: int = 1
+    waits: bool = False
 
     @classmethod
     def read(cls, path: Path) -> GatewayConfig:

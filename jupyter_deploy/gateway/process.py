@@ -1,6 +1,7 @@
 """The gateway's process: two HTTP servers and the lending of the socket, in one event loop.
 
-Life: routes are read -> both servers listen -> SIGTERM -> no more connections are accepted, what is
+Life: routes are read -> the admin server listens -> the public one, at once or when told to (a
+process that takes over from another) -> SIGTERM -> no more connections are accepted, what is
 in flight ends (`drain_seconds` at most) -> exit 0.  One that another takes over from is drained
 first (drain.py).  The supervisor holds the listening socket too, so that callers who come while no
 gateway runs wait in the kernel's queue.
@@ -80,26 +81,35 @@ async def serve(config: GatewayConfig, log: Log) -> None:
         public_server.shared, guard.opened = shared, shared.shares.set
     admin_socket, lending = (private_socket(Path(p)) for p in (config.admin, f"{config.admin}.fd"))
     loop = asyncio.get_running_loop()
-    lender = loop.create_task(lend_socket(listener, lending))
+    accepting = asyncio.Event()
+    if not config.waits:
+        accepting.set()
+    lender = loop.create_task(_lend(accepting, listener, lending))
     lender.add_done_callback(lambda _: lending.close())
     drain = Drain(public_server, guard, lender.cancel, log)
-    admin = Admin(routes, Path(config.snapshot), drain, log)
+    admin = Admin(routes, Path(config.snapshot), accepting, drain, log)
     admin.reload()
     admin_guard = Guard(config.head_seconds, _KEEP_ALIVE_SECONDS, most_connections())
     admin_server = _server(admin.app, config, admin_guard)
+
+    def stop() -> None:
+        log.info("gateway drains")
+        public_server.should_exit = admin_server.should_exit = True
+        accepting.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _stop, (public_server, admin_server), log)
+        loop.add_signal_handler(number, stop)
     teller = None if shared is None else await _tell(shared, routes)
     # What is loaded now stays, and requests make no cycles: the collector has little to find.
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
     # The loop gets its turn soon while a large body is decoded in a thread.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    log.info("gateway serves", port=listener.getsockname()[1])
+    log.info("gateway runs", port=listener.getsockname()[1], waits=config.waits)
     try:
         # uvicorn closes its sockets when it stops; the lender's own stays open until the end.
         await asyncio.gather(
-            public_server.serve(sockets=[listener.dup()]),
+            _serve_public(public_server, accepting, listener),
             admin_server.serve(sockets=[admin_socket]),
         )
     finally:
@@ -126,6 +136,18 @@ async def _tell(shared: Shared, routes: Routes) -> asyncio.AbstractServer:
     return await asyncio.start_unix_server(answer, sock=private_socket(shared.counts.socket()))
 
 
+async def _serve_public(server: _Server, accepting: asyncio.Event, listener: socket.socket) -> None:
+    await accepting.wait()
+    if not server.should_exit:
+        await server.serve(sockets=[listener.dup()])
+
+
+async def _lend(accepting: asyncio.Event, listener: socket.socket, lending: socket.socket) -> None:
+    # Whoever lends the socket serves: that is how the next supervisor tells.
+    await accepting.wait()
+    await lend_socket(listener, lending)
+
+
 def _server(app: Any, config: GatewayConfig, guard: Guard) -> _Server:
     # uvicorn only calls it.
     protocol = cast("type[asyncio.Protocol]", partial(GuardedProtocol, guard=guard))
@@ -144,12 +166,6 @@ def _server(app: Any, config: GatewayConfig, guard: Guard) -> _Server:
             timeout_graceful_shutdown=int(config.drain_seconds),
         )
     )
-
-
-def _stop(servers: tuple[_Server, ...], log: Log) -> None:
-    log.info("gateway drains")
-    for server in servers:
-        server.should_exit = True
 
 
 def _close(listener: socket.socket, lending: socket.socket, config: GatewayConfig) -> None:

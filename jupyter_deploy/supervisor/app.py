@@ -1,8 +1,9 @@
 """The process: configuration, the lock, the control socket, signals.
 
 Rule 1: one supervisor for each JUPYTER_DEPLOY_HOME; a second one finds the lock taken and ends with
-status 0.  Rule 2: supervisor.json is written when the control API answers, and removed before it
-stops to.  Rule 3: environment wins over jupyter_deploy_config.py, which wins over defaults.
+status 0, or has the first one hand over.  Rule 2: supervisor.json is written when the control API
+answers, and removed before it stops to; one that hands over leaves it.  Rule 3: environment wins
+over jupyter_deploy_config.py, which wins over defaults.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,8 +28,11 @@ from traitlets import Bool, Float, Int, TraitError, Unicode, validate
 
 from jupyter_deploy import __version__
 from jupyter_deploy.client import paths
+from jupyter_deploy.client.discovery import TAKE_OVER, running
 from jupyter_deploy.client.discovery import Supervisor as Identity
+from jupyter_deploy.client.person import system_user
 from jupyter_deploy.client.process_start import own_start
+from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.errors import DeployError, StateUnavailable
 from jupyter_deploy.supervisor import logs
 from jupyter_deploy.supervisor.api import build
@@ -37,6 +42,9 @@ from jupyter_deploy.supervisor.settings import Settings
 _log = logging.getLogger(__name__)
 #: Requests that wait for news get so long to be answered when the supervisor stops.
 _LAST_ANSWERS_SECONDS = 1
+#: A supervisor that hands over has ended within this.
+_HAND_OVER_SECONDS = 30.0
+_TRY_SECONDS = 0.01
 
 
 class SupervisorApp(JupyterApp):  # type: ignore[misc]
@@ -87,6 +95,9 @@ class SupervisorApp(JupyterApp):  # type: ignore[misc]
             )
         return str(proposal["value"])
 
+    #: Have a supervisor that runs hand over, in place of leaving it alone.
+    takes_over = False
+
     def migrate_config(self) -> None:
         """Nothing: there is no configuration of IPython 3 to take over."""
 
@@ -97,7 +108,7 @@ class SupervisorApp(JupyterApp):  # type: ignore[misc]
         try:
             settings = self.settings()
             settings.make_folders()
-            with _only_one(settings) as first:
+            with _only_one(settings, takes_over=self.takes_over) as first:
                 if first:
                     asyncio.run(_run(settings))
         except DeployError as error:
@@ -131,7 +142,9 @@ def main() -> None:
     )
     # One line for each of our own orders to the gateway would fill the log.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    SupervisorApp.launch_instance()
+    arguments = sys.argv[1:]
+    SupervisorApp.takes_over = TAKE_OVER in arguments
+    SupervisorApp.launch_instance([word for word in arguments if word != TAKE_OVER])
 
 
 def _port(configured: int) -> int:
@@ -144,19 +157,39 @@ def _port(configured: int) -> int:
 
 
 @contextlib.contextmanager
-def _only_one(settings: Settings) -> Iterator[bool]:
-    """Whether this is the first supervisor of the home; the lock goes with the process."""
+def _only_one(settings: Settings, *, takes_over: bool) -> Iterator[bool]:
+    """Whether this is the supervisor of the home; the lock goes with the process."""
     path = settings.home / "supervisor.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        _log.info("another supervisor runs for %s", settings.home)
-        yield False
-    else:
-        yield True
+        mine = _locked(descriptor) or (takes_over and _taken_over(descriptor))
+        if not mine:
+            _log.info("another supervisor runs for %s", settings.home)
+        yield mine
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _taken_over(descriptor: int) -> bool:
+    """Whether the supervisor that runs has handed over.  Raises DeployError when it does not."""
+    client = running()
+    if client is not None:
+        with client:
+            client.hand_over(Origin(user=system_user(), via="cli"))
+    deadline = time.monotonic() + _HAND_OVER_SECONDS
+    while not _locked(descriptor):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_TRY_SECONDS)
+    return True
 
 
 async def _run(settings: Settings) -> None:
@@ -172,10 +205,14 @@ async def _run(settings: Settings) -> None:
     Identity(os.getpid(), own_start(), str(settings.socket), __version__).write(identity)
     _log.info("serving %s, state in %s", supervisor.gateways.url, settings.home)
     await supervisor.stopping.wait()
-    identity.unlink(missing_ok=True)
+    if not supervisor.leaving:
+        identity.unlink(missing_ok=True)
     server.should_exit = True
     await serving
     settings.socket.unlink(missing_ok=True)
+    if supervisor.leaving:
+        await supervisor.leave()
+        return
     await supervisor.stop()
     with contextlib.suppress(OSError):
         settings.run.rmdir()

@@ -1,142 +1,165 @@
-"""One gateway: its process, and the orders that it takes.
+"""One gateway: keeps a process of it running, and has a new one take over from the one before.
 
-Rule 1: a living gateway of an earlier supervisor is taken over, with the socket that all gateways
-share.  Rule 2: a gateway that ends is started again at once, and later each time when it ends at
-once.  Rule 3: one that does not answer an order is as good as dead, and is replaced.
+Rule 1: `core.lifecycle.gateway` decides, this file performs.  Rule 2: a living process of an
+earlier supervisor is taken over; of two, the younger one that serves.  Rule 3: an order is carried
+out by every process that still answers callers, also by one that is handing over.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
+import random
 import socket
-import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, assert_never
 
-import httpx
-import msgspec
-
-from jupyter_deploy.core import lifecycle
-from jupyter_deploy.core.scaling import Sight, Work
-from jupyter_deploy.core.series import History
-from jupyter_deploy.errors import Unavailable
-from jupyter_deploy.supervisor import running
+from jupyter_deploy.client.models import UpgradedPart
+from jupyter_deploy.core.lifecycle import gateway as lifecycle
+from jupyter_deploy.core.lifecycle.gateway import Phase
+from jupyter_deploy.core.scaling import Sight
+from jupyter_deploy.errors import Unavailable, UpgradeFailed
+from jupyter_deploy.supervisor import logs, running
+from jupyter_deploy.supervisor.bell import Bell
+from jupyter_deploy.supervisor.gateway_process import (
+    SILENT_SECONDS,
+    About,
+    GatewayProcess,
+    NoAnswer,
+)
 from jupyter_deploy.supervisor.journal import Journal
-from jupyter_deploy.supervisor.processes import Order, Process, environment
+from jupyter_deploy.supervisor.processes import Exit, Process
 from jupyter_deploy.supervisor.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-#: A gateway that lived for less than this is started again later, not at once.
-_SHORT_LIFE_SECONDS = 5.0
 #: An order is carried out within this, a new process included.
 _ORDER_SECONDS = 20.0
-#: A gateway that ran and has not answered for as long as this does not answer any more.
-_SILENT_SECONDS = 5.0
+#: A process that does not answer so long after its start is ended.
+_START_SECONDS = 60.0
+#: A successor has so long to connect to the replicas before it takes over without some of them.
+_CONNECT_SECONDS = 2.0
 _TRY_SECONDS = 0.02
+#: How often one that hands over is asked whether it still has connections.
+_DRAIN_LOOK_SECONDS = 0.1
+_LOG_LINES = 5
 
-
-@dataclass(frozen=True, slots=True)
-class _Load:
-    pid: int
-    at: float
-    versions: list[tuple[str, str, int, float]]
+#: Collects what a process has counted, before it ends.
+LastWords = Callable[[], Awaitable[None]]
 
 
 class Gateway:
     """Gateway `number`, the first being 0: `keep` has it run, `close` ends it."""
 
-    def __init__(self, settings: Settings, journal: Journal, number: int) -> None:
+    def __init__(
+        self, settings: Settings, journal: Journal, number: int, last_words: LastWords
+    ) -> None:
         self._settings = settings
         self._journal = journal
-        self._admin = settings.admin(number)
-        self._config = settings.processes / config_name(number)
-        self._process: Process | None = None
-        self._outdated = False
-        self._keeper: asyncio.Task[None] | None = None
-        # `verify` would load a bundle of certificates, for a local socket.
-        transport = httpx.AsyncHTTPTransport(uds=str(self._admin), verify=False)
-        self._http = httpx.AsyncClient(
-            transport=transport, base_url="http://gateway", timeout=_SILENT_SECONDS, trust_env=False
-        )
+        self._last_words = last_words
+        self._life = lifecycle.Gateway()
+        self._turns = GatewayProcess(settings, number, 0), GatewayProcess(settings, number, 1)
+        self._current = self._turns[0]
+        self._next: GatewayProcess | None = None
+        self._why_not = ""
+        self._descriptor = -1
+        self._bell = Bell()
+        #: Held while the successor takes over: an order is for one process or for the other.
+        self._switch = asyncio.Lock()
+        self._upgrading = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._retiring: set[asyncio.Task[None]] = set()
 
     @property
     def pid(self) -> int | None:
         """The process, when there is one."""
-        return self._process.pid if self._process is not None and self._process.alive else None
+        process = self._current.process
+        return process.pid if process is not None and process.alive else None
 
     @property
-    def name(self) -> str:
-        """What tells this gateway's history from another's."""
-        return self._admin.name
+    def configs(self) -> list[str]:
+        """The files that its processes are told."""
+        return [one.config for one in self._turns]
 
-    # --- the process ----------------------------------------------------------------------------
+    def processes(self) -> list[GatewayProcess]:
+        """Those that answer callers: the process, and one that hands over to it."""
+        return [one for one in self._turns if one.alive and one is not self._next]
 
-    def adopt(self, pid: int, started: float) -> bool:
-        """Take over the process of an earlier supervisor; whether it is still there."""
-        self._process = Process.adopt(pid, started)
-        self._outdated = not _told_all(self._config, self._sharing())
-        return self._process is not None
+    # --- what there is --------------------------------------------------------------------------
 
-    def borrow(self) -> socket.socket:
-        """The listening socket, from the process that was taken over.  Raises OSError."""
-        return _borrow(Path(f"{self._admin}.fd"))
-
-    async def dismiss(self) -> None:
-        """End the process that was taken over: its socket is not to be had."""
-        if self._process is not None:
-            await self._process.end(2.0)
-            self._process = None
+    async def adopt(self, living: Mapping[str, tuple[int, float]]) -> socket.socket | None:
+        """Take over what serves of what is `living`; the listening socket that it lends."""
+        found = [one for one in self._turns if one.config in living]
+        found = [one for one in found if one.adopt(*living[one.config])]
+        found.sort(key=lambda one: living[one.config][1], reverse=True)
+        lent = await asyncio.gather(*(_borrowed(one) for one in found))
+        serving = next((pair for pair in zip(found, lent, strict=True) if pair[1]), None)
+        if serving is None:
+            # Its socket is not to be had: the port is free again when it has ended.
+            await asyncio.gather(*(_dismiss(one) for one in found))
+            return None
+        self._current, listener = serving
+        for one, other in zip(found, lent, strict=True):
+            if one is not self._current:
+                self._retire(self._let_go(one))
+            if other is not None and other is not listener:
+                other.close()  # the same one
+        self._life = lifecycle.Gateway(Phase.STARTING)
+        return listener
 
     def keep(self, listener: socket.socket) -> None:
         """Start the process if there is none, and again whenever it ends."""
-        if self._outdated and self._process is not None:
-            self._process.terminate()  # it finishes what it has; the next one is told the truth
-        work = self._keep(listener.fileno())
-        self._keeper = asyncio.get_running_loop().create_task(work, name=f"keep {self.name}")
+        self._descriptor = listener.fileno()
+        if self._life.phase is Phase.STARTING:
+            self._attend(self._current)
+            if self._current.outdated:
+                self._do(self._renew(), "renew")
+        else:
+            self._apply(lifecycle.StartDue())
 
-    async def _keep(self, descriptor: int) -> None:
-        ends = 0
-        while True:
+    async def upgrade(self) -> UpgradedPart:
+        """Have a process of the code that is installed now take over.
+
+        Returns when the one before has finished what it had.  Raises UpgradeFailed when the new one
+        does not come up: the one before goes on.
+        """
+        async with self._upgrading:
             began = time.monotonic()
-            if self._process is None:
-                self._process = self._start(descriptor)
-            pid, exit_ = self._process.pid, await self._process.exit()
-            self._process = None
-            short = time.monotonic() - began < _SHORT_LIFE_SECONDS
-            ends = ends + 1 if short else 0
-            self._journal.add(
-                "gateway-ended", f"The gateway (pid {pid}) {exit_}; a new one starts."
+            before = await self._told()
+            await asyncio.gather(*self._retiring)
+            former, self._why_not = self._current, ""
+            self._apply(lifecycle.UpgradeAsked())
+            if self._next is None:
+                raise Unavailable("The gateway is only just being started.", "Try again later.")
+            seconds = _START_SECONDS + _ORDER_SECONDS
+            await self._bell.until(lambda: self._life.phase is not Phase.REPLACING, seconds)
+            if self._current is former:
+                raise UpgradeFailed("gateway", *self._reason())
+            after = await self._told()
+            await asyncio.gather(*self._retiring)
+            took = time.monotonic() - began
+            return UpgradedPart(
+                "gateway", before.pid, before.version, after.pid, after.version, took
             )
-            await asyncio.sleep(lifecycle.delay(ends - 1, 0.99) if ends > 1 else 0.0)
 
-    def _start(self, descriptor: int) -> Process:
-        self._config.touch(mode=0o600)
-        self._config.write_text(json.dumps(self._told(descriptor)))
-        return Process.start(
-            Order(
-                argv=[sys.executable, "-m", "jupyter_deploy.gateway", str(self._config)],
-                environment=environment({}),
-                folder=self._settings.processes,
-                log=self._settings.logs / "gateway.log",
-                descriptors=[descriptor],
-            )
-        )
+    async def _renew(self) -> None:
+        try:
+            await self.upgrade()
+        except (UpgradeFailed, Unavailable) as error:
+            _log.warning("a gateway goes on as it was started: %s", error)
 
-    def _told(self, descriptor: int) -> dict[str, Any]:
-        return {
-            "fd": descriptor,
-            "snapshot": str(self._settings.snapshot),
-            "admin": str(self._admin),
-            "errors": str(self._settings.errors),
-            "level": self._settings.log_level,
-            **self._sharing(),
-        }
+    async def _told(self) -> About:
+        """What the process says of itself, once it serves."""
+        await self._bell.until(lambda: self._life.phase is Phase.SERVING, _ORDER_SECONDS)
+        try:
+            return await self._current.about()
+        except NoAnswer as error:
+            raise Unavailable("The gateway does not answer now.", "Try again later.") from error
+
+    def _reason(self) -> tuple[str, tuple[str, ...]]:
+        lines = logs.last_lines(self._settings.logs / "gateway.log", _LOG_LINES)
+        return f"it {self._why_not}", tuple(lines)
 
     def _sharing(self) -> dict[str, Any]:
         processes = self._settings.gateway_processes
@@ -146,13 +169,146 @@ class Gateway:
 
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, end the process."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-        if self._process is not None:
-            await self._process.end(self._settings.drain_seconds + 2.0)
-        await self._http.aclose()
-        for file in (self._admin, Path(f"{self._admin}.fd"), self._config):
-            file.unlink(missing_ok=True)
+        self._apply(lifecycle.StopAsked())
+        seconds = self._settings.drain_seconds + 10.0
+        await self._bell.until(lambda: self._life.phase is Phase.GONE, seconds)
+        for task in [*self._tasks, *self._retiring]:
+            task.cancel()
+        for one in self._turns:
+            if one.process is not None:
+                await one.process.end(self._settings.drain_seconds + 2.0)
+            await one.close()
+
+    # --- deciding and performing ----------------------------------------------------------------
+
+    def _apply(self, event: lifecycle.Event) -> None:
+        jitter = random.random()  # noqa: S311 - spreads starts, hides nothing
+        now = time.monotonic()
+        self._life, actions = lifecycle.decide(self._life, event, now=now, jitter=jitter)
+        for action in actions:
+            self._perform(action)
+        self._bell.ring()
+
+    def _perform(self, action: lifecycle.Action) -> None:
+        match action:
+            case lifecycle.Spawn():
+                self._start(self._current, waits=False)
+            case lifecycle.StartAfter(seconds):
+                loop = asyncio.get_running_loop()
+                loop.call_later(seconds, self._apply, lifecycle.StartDue())
+            case lifecycle.SpawnSuccessor():
+                self._next = next(one for one in self._turns if one is not self._current)
+                self._start(self._next, waits=True)
+            case lifecycle.TakeOver():
+                self._take_over()
+            case lifecycle.DropSuccessor():
+                self._drop_successor()
+            case lifecycle.Kill():
+                assert self._current.process is not None
+                self._current.process.kill()
+            case lifecycle.End():
+                self._do(self._end(self._current), "end")
+            case _:
+                assert_never(action)
+
+    def _start(self, one: GatewayProcess, *, waits: bool) -> None:
+        try:
+            one.start(self._descriptor, waits=waits)
+        except OSError as error:
+            _log.warning("a gateway cannot be started: %s", error)
+            # Not at once: what has led here is to be over first.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._ended, one, Exit(1), f"cannot be started ({error.strerror})")
+            return
+        self._attend(one)
+
+    def _attend(self, one: GatewayProcess) -> None:
+        assert one.process is not None
+        self._do(self._until_exit(one, one.process), "watch")
+        self._do(self._until_ready(one, one.process), "bring up")
+
+    def _take_over(self) -> None:
+        assert self._next is not None
+        former, self._current, self._next = self._current, self._next, None
+        if former.alive:
+            self._retire(self._let_go(former))
+
+    def _drop_successor(self) -> None:
+        one, self._next = self._next, None
+        if one is not None and one.alive:
+            self._retire(self._end(one))
+
+    def _do(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=f"{name} gateway")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _retire(self, ending: Coroutine[Any, Any, None]) -> None:
+        """Have one end that is not the gateway any more; its turn comes when it has ended."""
+        task = self._do(ending, "retire")
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    # --- one process ----------------------------------------------------------------------------
+
+    async def _until_exit(self, one: GatewayProcess, process: Process) -> None:
+        exit_ = await process.exit()
+        self._ended(one, exit_, str(exit_))
+
+    def _ended(self, one: GatewayProcess, exit_: Exit, why: str) -> None:
+        if one is self._next:
+            self._why_not = why
+            self._apply(lifecycle.SuccessorFailed())
+        elif one is self._current:
+            if self._life.phase is not Phase.STOPPING:
+                self._journal.add("gateway-ended", f"{_who(one)} {why}; a new one starts.")
+            self._apply(lifecycle.Exited(exit_.own_fault))
+
+    async def _until_ready(self, one: GatewayProcess, process: Process) -> None:
+        began = time.monotonic()
+        while process.alive and time.monotonic() - began < _START_SECONDS:
+            if await self._is_ready(one, time.monotonic() - began):
+                return
+            await asyncio.sleep(_TRY_SECONDS)
+        if not process.alive:
+            return
+        if one is self._next:
+            self._why_not = f"has not become ready within {_START_SECONDS:g} s"
+            self._apply(lifecycle.SuccessorFailed())
+        elif one is self._current:
+            self._apply(lifecycle.TookTooLong())
+
+    async def _is_ready(self, one: GatewayProcess, waited: float) -> bool:
+        """Whether it serves; one that waits is told to accept, with the routes of this moment."""
+        try:
+            about = await one.about()
+            if one is self._next and not about.ready and waited < _CONNECT_SECONDS:
+                return False
+            async with self._switch:
+                await one.reload()
+                if one.waits:
+                    await one.accept()
+                self._apply(_ready(one is self._next))
+        except NoAnswer:
+            return False
+        return True
+
+    async def _let_go(self, one: GatewayProcess) -> None:
+        """Let it finish what it has, keep what it has counted, end it."""
+        assert one.process is not None
+        try:
+            async with asyncio.timeout(self._settings.drain_seconds):
+                while one.alive and await one.drain():  # noqa: ASYNC110 - another process has no event
+                    await asyncio.sleep(_DRAIN_LOOK_SECONDS)
+                await self._last_words()
+        except (NoAnswer, TimeoutError):
+            _log.warning("the gateway (pid %d) is ended before it was idle", one.process.pid)
+        await one.process.end(_ORDER_SECONDS)
+
+    async def _end(self, one: GatewayProcess) -> None:
+        assert one.process is not None
+        await one.process.end(self._settings.drain_seconds + 2.0)
 
     # --- orders ---------------------------------------------------------------------------------
 
@@ -162,78 +318,67 @@ class Gateway:
         One that is just being started is waited for, one that does not answer is replaced: the
         answer says so, and is empty otherwise.  Raises Unavailable when that takes too long.
         """
-        deadline, note = time.monotonic() + _ORDER_SECONDS, ""
+        deadline, notes = time.monotonic() + _ORDER_SECONDS, list[str]()
         while time.monotonic() < deadline:
-            asked = self._process
-            starved = 0.0 if asked is None else running.starved_seconds(asked.pid)
-            try:
-                response = await self._http.post("/reload")
-                if response.is_success and response.json()["sequence"] >= sequence:
-                    return note
-            except httpx.ReadTimeout:
-                note = self._replace(asked, starved) or note
-            except (httpx.HTTPError, msgspec.DecodeError, ValueError, KeyError):
-                pass  # it is only just being started
+            async with self._switch:
+                asked = [one for one in self._turns if one is not self._next]
+                done = [await self._routes_by(sequence, one, notes) for one in asked]
+            if all(done):
+                return notes[-1] if notes else ""
             await asyncio.sleep(_TRY_SECONDS)
         raise Unavailable(
             f"The gateway has not confirmed the change within {_ORDER_SECONDS:g} s.",
             "The change is kept and holds once the gateway is back: see logs/gateway.log.",
         )
 
-    def _replace(self, asked: Process | None, starved: float) -> str:
-        """Kill the process that has not answered, if it could have; what was done, in words."""
-        if asked is None or asked is not self._process:
-            return ""
-        if running.starved_seconds(asked.pid) - starved > _SILENT_SECONDS / 2:
-            return ""
-        asked.kill()
-        what = f"The gateway (pid {asked.pid}) did not answer and was replaced."
-        self._journal.add("gateway-silent", what)
-        return what
-
-    async def history(self, cursor: str, *, seal: bool = False) -> History:
-        """The seconds after `cursor`; with `seal` up to now.  Raises Unavailable."""
-        query = {"after": cursor} | ({"seal": "1"} if seal else {})
+    async def _routes_by(self, sequence: int, one: GatewayProcess, notes: list[str]) -> bool:
+        """Whether it routes by snapshot `sequence` now; what was done about it goes to `notes`."""
+        process = one.process
+        if process is None or not process.alive:
+            return one is not self._current
+        starved = running.starved_seconds(process.pid)
         try:
-            response = await self._http.get("/history", params=query)
-            return msgspec.json.decode(response.raise_for_status().content, type=History)
-        except (httpx.HTTPError, msgspec.DecodeError) as error:
-            raise Unavailable(
-                "The gateway does not answer now.", "Try again in a moment."
-            ) from error
+            return await one.reload() >= sequence
+        except NoAnswer as error:
+            # Else it is only just being started, or has just ended.
+            waited = running.starved_seconds(process.pid) - starved
+            if error.silent and waited <= SILENT_SECONDS / 2:
+                notes.append(self._replace(one, process))
+            return False
+
+    def _replace(self, one: GatewayProcess, process: Process) -> str:
+        """End a process that does not answer; what was done, in words."""
+        what = f"The gateway (pid {process.pid}) did not answer and was replaced."
+        self._journal.add("gateway-silent", what)
+        if one is self._current:
+            self._apply(lifecycle.WentSilent())
+        else:
+            process.kill()
+        return what
 
     async def sight(self) -> Sight | None:
         """What waits and what is at work, or None while it does not answer."""
-        try:
-            response = await self._http.get("/load")
-            said = msgspec.json.decode(response.raise_for_status().content, type=_Load)
-        except (httpx.HTTPError, msgspec.DecodeError):
-            return None
-        work = {(name, version): Work(n, busy) for name, version, n, busy in said.versions}
-        return Sight(said.pid, said.at, work)
+        return await self._current.sight()
 
 
-def config_name(number: int) -> str:
-    """The file that gateway `number` is told: the last word of its argv."""
-    return "gateway.json" if number == 0 else f"gateway-{number}.json"
+def _ready(successor: bool) -> lifecycle.Event:  # noqa: FBT001 - one of two, said by its name
+    return lifecycle.SuccessorReady() if successor else lifecycle.BecameReady()
 
 
-def _told_all(config: Path, sharing: dict[str, Any]) -> bool:
-    """Whether a process that was told `config` shares with others as it should."""
+def _who(one: GatewayProcess) -> str:
+    return "The gateway" if one.process is None else f"The gateway (pid {one.process.pid})"
+
+
+async def _borrowed(one: GatewayProcess) -> socket.socket | None:
     try:
-        told = json.loads(config.read_text())
-        return all(told.get(name) == sharing.get(name) for name in ("shared", "processes"))
-    except (OSError, ValueError, AttributeError):
-        return False
+        return await asyncio.to_thread(one.borrow)
+    except OSError as error:
+        assert one.process is not None
+        _log.warning("the gateway (pid %d) keeps its socket: %s", one.process.pid, error)
+        return None
 
 
-def _borrow(path: Path, seconds: float = 3.0) -> socket.socket:
-    """The listening socket that a gateway hands out at `path`.  Raises OSError."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(seconds)
-        connection.connect(str(path))
-        _, descriptors, _, _ = socket.recv_fds(connection, 1024, 1)
-    if not descriptors:
-        raise OSError("no socket was handed over")
-    os.set_inheritable(descriptors[0], False)  # noqa: FBT003 - the standard library has it so
-    return socket.socket(fileno=descriptors[0])
+async def _dismiss(one: GatewayProcess) -> None:
+    if one.process is not None:
+        await one.process.end(2.0)
+        one.process = None

@@ -8,37 +8,38 @@ gateways have said so.
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 
+from jupyter_deploy.client.models import UpgradedPart
 from jupyter_deploy.core.scaling import Sight
 from jupyter_deploy.errors import StateUnavailable
-from jupyter_deploy.supervisor.gateway import Gateway, config_name
+from jupyter_deploy.supervisor.gateway import Gateway, LastWords
+from jupyter_deploy.supervisor.gateway_process import GatewayProcess
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.processes import Process
 from jupyter_deploy.supervisor.settings import Settings
 
-_log = logging.getLogger(__name__)
-
 #: How many ports after the one asked for are tried.
 _PORTS = 100
 _BACKLOG = 1024
-_CONFIG = re.compile(r"gateway(-\d+)?\.json")
+_CONFIG = re.compile(r"gateway(-\d+)?(-b)?\.json")
 
 
 class Gateways:
     """`bind` or `adopt` gets the socket, `keep` the processes, `close` ends both."""
 
-    def __init__(self, settings: Settings, journal: Journal) -> None:
+    def __init__(self, settings: Settings, journal: Journal, last_words: LastWords) -> None:
         self._settings = settings
         self._listener: socket.socket | None = None
-        self._all = [Gateway(settings, journal, n) for n in range(settings.gateway_processes)]
+        numbers = range(settings.gateway_processes)
+        self._all = [Gateway(settings, journal, n, last_words) for n in numbers]
 
-    def __iter__(self) -> Iterator[Gateway]:
-        return iter(self._all)
+    def processes(self) -> list[GatewayProcess]:
+        """All that answer callers now, those that hand over to another too."""
+        return [process for one in self._all for process in one.processes()]
 
     @property
     def port(self) -> int:
@@ -64,27 +65,19 @@ class Gateways:
 
     async def adopt(self, living: Mapping[str, tuple[int, float]]) -> bool:
         """Take over the gateways among `living`, with their socket; whether there were any."""
-        for number, one in enumerate(self._all):
-            found = living.get(config_name(number))
-            if found is None or not one.adopt(*found):
-                continue
-            try:
-                borrowed = await asyncio.to_thread(one.borrow)
-            except OSError as error:
-                _log.warning("the gateway (pid %d) keeps its socket: %s", found[0], error)
-                await one.dismiss()
-                continue
+        for one in self._all:
+            lent = await one.adopt(living)
             if self._listener is None:
-                self._listener = borrowed
-            else:
-                borrowed.close()  # the same one
+                self._listener = lent
+            elif lent is not None:
+                lent.close()  # the same one
         if self._listener is not None:
             self._end_others(living)
         return self._listener is not None
 
     def _end_others(self, living: Mapping[str, tuple[int, float]]) -> None:
         """Ask gateways that are not wanted any more to finish what they have, and end."""
-        wanted = {config_name(number) for number in range(len(self._all))}
+        wanted = {name for one in self._all for name in one.configs}
         for name, found in living.items():
             if _CONFIG.fullmatch(name) and name not in wanted:
                 process = Process.adopt(*found)
@@ -105,6 +98,14 @@ class Gateways:
         """
         notes = await asyncio.gather(*(one.reload(sequence) for one in self._all))
         return tuple(note for note in notes if note)
+
+    async def upgrade(self) -> AsyncIterator[UpgradedPart]:
+        """Have processes of the code that is installed now take over, one after the other.
+
+        Raises UpgradeFailed: that one and those after it are as they were.
+        """
+        for one in self._all:
+            yield await one.upgrade()
 
     async def sights(self) -> list[Sight]:
         """What waits and what is at work everywhere; empty unless every gateway says it."""

@@ -136,13 +136,17 @@ class Launchers:
             self._keep(path, _as_it_is(found))
         return found
 
-    async def close(self) -> None:
-        """End every launcher, those of earlier supervisors too.  Replicas must have ended."""
+    async def leave(self) -> None:
+        """End the launchers that this supervisor has used; their replicas go on."""
         for task in self._launchers.values():
             task.cancel()
         for ended in await asyncio.gather(*self._launchers.values(), return_exceptions=True):
             if isinstance(ended, _Launcher):
                 await _end(ended)
+
+    async def close(self) -> None:
+        """End every launcher, those of earlier supervisors too.  Replicas must have ended."""
+        await self.leave()
         # Only launchers are left now: one may have been left half-warm by a supervisor that died.
         for pid, started in await asyncio.to_thread(processes.told, self._settings.run):
             process = Process.adopt(pid, started)

@@ -18,9 +18,9 @@ from functools import partial
 from typing import Any, assert_never
 
 from jupyter_deploy.client.models import ReplicaStatus
-from jupyter_deploy.core import lifecycle
 from jupyter_deploy.core.health import Verdict
-from jupyter_deploy.core.lifecycle import Phase, Trial
+from jupyter_deploy.core.lifecycle import replica as lifecycle
+from jupyter_deploy.core.lifecycle.replica import Phase, Trial
 from jupyter_deploy.core.snapshot import ReplicaRoute
 from jupyter_deploy.supervisor import failures, launch, logs
 from jupyter_deploy.supervisor.bell import Bell

@@ -2,6 +2,7 @@
 
     start   state -> what still runs -> gateways -> replicas -> control API
     stop    control API, deploys, gateways (finish what they have), replicas, the rest
+    leave   control API, deploys; what runs goes on, for the next supervisor
 
 Rule: what runs goes on while the supervisor starts, and when it dies.
 """
@@ -41,6 +42,7 @@ from jupyter_deploy.supervisor.slots import Wiring
 from jupyter_deploy.supervisor.state import Version
 from jupyter_deploy.supervisor.store import Store, reading, writing
 from jupyter_deploy.supervisor.traffic import TrafficChanges
+from jupyter_deploy.supervisor.upgrades import Upgrades
 
 _log = logging.getLogger(__name__)
 #: How often logs are measured: what a process prints in between is all that they can be too long.
@@ -56,9 +58,11 @@ class Supervisor:
         self.settings = settings
         self.started_at = time.time()
         self.stopping = asyncio.Event()
+        #: At the end, what runs is left to the next supervisor.
+        self.leaving = False
         self.store = Store(settings.state)
         self.journal = Journal(self.store)
-        self.gateways = Gateways(settings, self.journal)
+        self.gateways = Gateways(settings, self.journal, self._last_words)
         self.launchers = Launchers(settings)
         self.artefacts = Artefacts(settings, self.journal, self._version)
         self.replicas = Replicas(settings, self.journal, self.launchers, self._wiring())
@@ -67,7 +71,7 @@ class Supervisor:
             settings, self.store, self.gateways, self.replicas.routes, self.baselines.bins
         )
         self.collector = Collector(
-            MetricsStore(settings.metrics), lambda: self.gateways, self._ready_replicas
+            MetricsStore(settings.metrics), self.gateways.processes, self._ready_replicas
         )
         self.registrar = Registrar(settings, self.store, self.journal, random.random)
         self.parts = Parts(
@@ -84,6 +88,7 @@ class Supervisor:
             scaler=Scaler(settings, self.journal, self.gateways.sights),
         )
         self.traffic = TrafficChanges(self.parts)
+        self.upgrades = Upgrades(self.parts)
         self.deploys = Deploys(self.parts, self.traffic)
         self.keys = Keys(self.parts)
         self.registry_ui = RegistryUiProcess(settings)
@@ -101,6 +106,9 @@ class Supervisor:
 
     def _version(self, number: int) -> Version | None:
         return self.store.state.by_number(number)
+
+    async def _last_words(self) -> None:
+        await self.collector.collect(seal=True)
 
     def _ready_replicas(self) -> dict[tuple[str, str], int]:
         routes = self.replicas.routes().items()
@@ -163,14 +171,28 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop everything; what ought to run stays written."""
         _log.info("stopping")
+        await self._end_tasks()
+        await self.gateways.close()
+        await self.replicas.stop()
+        await self.launchers.close()
+        await self._close()
+
+    async def leave(self) -> None:
+        """End, and leave what runs to the next supervisor."""
+        _log.info("leaving what runs to the next supervisor")
+        await self._end_tasks()
+        # The next one's code may be another: replicas are not to be forked from this one's.
+        await self.launchers.leave()
+        await self._close()
+
+    async def _end_tasks(self) -> None:
         await self.deploys.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.collector.close()
-        await self.gateways.close()
-        await self.replicas.stop()
-        await self.launchers.close()
+
+    async def _close(self) -> None:
         await self.registry_ui.close()
         await self.journal.flush()
         await self.store.close()

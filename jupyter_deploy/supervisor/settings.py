@@ -90,9 +90,9 @@ class Settings:
         """Where the control API listens."""
         return self.run / "supervisor.sock"
 
-    def admin(self, number: int) -> Path:
-        """Where gateway `number`, the first being 0, takes orders."""
-        return self.run / ("gateway.sock" if number == 0 else f"gateway-{number}.sock")
+    def admin(self, gateway: str) -> Path:
+        """Where the process takes orders that has this name."""
+        return self.run / f"{gateway}.sock"
 
     @property
     def shared(self) -> Path:

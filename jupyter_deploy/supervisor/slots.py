@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from jupyter_deploy.client.models import ReplicaStatus
-from jupyter_deploy.core import lifecycle
+from jupyter_deploy.core.lifecycle import replica as lifecycle
 from jupyter_deploy.supervisor.channel import Channel, Pulse
 from jupyter_deploy.supervisor.failures import Failure
 from jupyter_deploy.supervisor.launch import Place

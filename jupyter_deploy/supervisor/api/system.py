@@ -8,7 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from jupyter_deploy import __version__
-from jupyter_deploy.client.models import AuditEntry, Event, RegistryUi, Status, Stop
+from jupyter_deploy.client.models import (
+    AuditEntry,
+    Event,
+    RegistryUi,
+    Status,
+    Stop,
+    Upgrade,
+    Upgraded,
+)
 from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.supervisor import views
 from jupyter_deploy.supervisor.api.answers import Wait, answer, supervisor_of, wait_of
@@ -77,6 +85,22 @@ async def registry_look(request: Request) -> dict[str, str]:
     """The registry may have changed: the supervisor looks soon."""
     supervisor_of(request).registrar.look()
     return {"state": "looking"}
+
+
+@router.post("/upgrade", response_model=Upgraded)
+async def upgrade(request: Request, body: Upgrade) -> Response:
+    """Gateways of the code that is installed now take over; nobody is refused."""
+    return answer(await supervisor_of(request).upgrades.gateways(body.origin))
+
+
+@router.post("/hand-over", status_code=202)
+async def hand_over(request: Request, body: Upgrade) -> dict[str, str]:
+    """The supervisor ends, and leaves all that it keeps to the next one."""
+    supervisor = supervisor_of(request)
+    await supervisor.upgrades.hand_over(body.origin)
+    supervisor.leaving = True
+    supervisor.stopping.set()
+    return {"state": "handing over"}
 
 
 @router.post("/stop", status_code=202)

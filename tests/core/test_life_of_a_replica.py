@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_deploy.core.lifecycle import (
-    CRASHES,
+from jupyter_deploy.core.lifecycle.backoff import (
     FIRST_DELAY,
     HEALTHY_SECONDS,
     LONGEST_DELAY,
+    delay,
+)
+from jupyter_deploy.core.lifecycle.replica import (
+    CRASHES,
     TRANSITIONS,
     TRIALS,
     AnsweredAgain,
@@ -36,7 +39,6 @@ from jupyter_deploy.core.lifecycle import (
     WasHung,
     WentSilent,
     decide,
-    delay,
     judge,
 )
 

@@ -1,8 +1,6 @@
 """The life of a replica: what happens to it, and what is to be done then.
 
-Rule 1: every change of a replica's life is a row of TRANSITIONS; what is no row changes nothing.
-Rule 2: this file starts no process and reads no clock: `now` (monotonic seconds) and `jitter` (a
-random number in [0, 1)) are arguments.  Rule 3: giving up is per version, never per process.
+Rule: giving up is per version, never per process.
 
 A replica here is a place that a process fills: the process may die and be started again, the place
 stays until it is asked to stop.
@@ -14,10 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-#: The wait before the nth start in a row: up to 0.1 s, 0.2 s, 0.4 s ... and never over 30 s.
-FIRST_DELAY, LONGEST_DELAY = 0.1, 30.0
-#: A replica that has been ready for as long as this has forgotten its earlier failures.
-HEALTHY_SECONDS = 60.0
+from jupyter_deploy.core.lifecycle.backoff import HEALTHY_SECONDS, delay, failures_after
+
 #: A version that failed this often to become ready since it last did is given up.
 TRIALS = 3
 #: A version whose replicas crashed this often soon after they were ready is given up.  A request
@@ -182,8 +178,7 @@ def _back_off(replica: Replica, moment: _Moment) -> Decision:
 
 def _lose(replica: Replica, moment: _Moment) -> Decision:
     assert replica.ready_since is not None
-    healthy = moment.now - replica.ready_since >= HEALTHY_SECONDS
-    failures = 0 if healthy else replica.failures
+    failures = failures_after(replica.failures, replica.ready_since, moment.now)
     waiting, actions = _back_off(Replica(Phase.WAITING, failures), moment)
     return waiting, (Unroute(), *actions)
 
@@ -238,14 +233,6 @@ def decide(replica: Replica, event: Event, *, now: float, jitter: float) -> Deci
     """The replica after `event`, and what is to be done, in order."""
     transition = TRANSITIONS.get((replica.phase, type(event)))
     return (replica, ()) if transition is None else transition(replica, _Moment(now, jitter))
-
-
-def delay(failures: int, jitter: float) -> float:
-    """Seconds to wait before a start that follows `failures` failures: full jitter."""
-    # Full jitter spreads replicas that died together:
-    # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-    assert 0.0 <= jitter < 1.0
-    return jitter * min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures, 32))
 
 
 # --- giving up ------------------------------------------------------------------------------------

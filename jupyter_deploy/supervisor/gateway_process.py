@@ -1,0 +1,205 @@
+"""One process of a gateway, and the orders that it takes.
+
+Rule: nothing here decides.  An order has a deadline, and raises NoAnswer when there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+
+from jupyter_deploy.core.scaling import Sight, Work
+from jupyter_deploy.core.series import History
+from jupyter_deploy.errors import Unavailable
+from jupyter_deploy.supervisor.processes import Order, Process, environment
+from jupyter_deploy.supervisor.settings import Settings
+
+#: A gateway that ran and has not answered for as long as this does not answer any more.
+SILENT_SECONDS = 5.0
+#: A process that is taken over lends its socket within this.
+_LEND_SECONDS = 3.0
+
+_T = TypeVar("_T")
+
+
+class NoAnswer(Exception):
+    """An order was not carried out; `silent` says that it was taken, and nothing came back."""
+
+    def __init__(self, why: str, *, silent: bool = False) -> None:
+        super().__init__(why)
+        self.silent = silent
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a process says of itself: `ready` when no version waits for its replicas' answer."""
+
+    pid: int
+    version: str = ""
+    ready: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    pid: int
+    at: float
+    versions: list[tuple[str, str, int, float]]
+
+
+class GatewayProcess:
+    """A process of gateway `number`; two of them take turns, so that each has files of its own."""
+
+    def __init__(self, settings: Settings, number: int, turn: int) -> None:
+        self._settings = settings
+        name = "gateway" + (f"-{number}" if number else "") + ("-b" if turn else "")
+        self._admin = settings.admin(name)
+        self._config = settings.processes / f"{name}.json"
+        self.process: Process | None = None
+        #: It accepts nobody until it is told to.
+        self.waits = False
+        # `verify` would load a bundle of certificates, for a local socket.
+        transport = httpx.AsyncHTTPTransport(uds=str(self._admin), verify=False)
+        self._http = httpx.AsyncClient(
+            transport=transport, base_url="http://gateway", timeout=SILENT_SECONDS, trust_env=False
+        )
+
+    @property
+    def name(self) -> str:
+        """What tells its history from that of others, the same in its next life."""
+        return self._admin.name
+
+    @property
+    def config(self) -> str:
+        """The file that it was told: the last word of its argv."""
+        return self._config.name
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a process."""
+        return self.process is not None and self.process.alive
+
+    # --- beginning and ending -------------------------------------------------------------------
+
+    def start(self, descriptor: int, *, waits: bool) -> None:
+        """Start it; one that `waits` accepts nobody until it is told to.  Raises OSError."""
+        self.process, self.waits = None, waits
+        self._config.touch(mode=0o600)
+        self._config.write_text(json.dumps(self._told(descriptor, waits=waits)))
+        self.process = Process.start(
+            Order(
+                argv=[sys.executable, "-m", "jupyter_deploy.gateway", str(self._config)],
+                environment=environment({}),
+                folder=self._settings.processes,
+                log=self._settings.logs / "gateway.log",
+                descriptors=[descriptor],
+            )
+        )
+
+    def _told(self, descriptor: int, *, waits: bool) -> dict[str, Any]:
+        return {
+            "fd": descriptor,
+            "snapshot": str(self._settings.snapshot),
+            "admin": str(self._admin),
+            "errors": str(self._settings.errors),
+            "level": self._settings.log_level,
+            "waits": waits,
+            **self._sharing(),
+        }
+
+    def _sharing(self) -> dict[str, Any]:
+        processes = self._settings.gateway_processes
+        if processes == 1:
+            return {}
+        return {"shared": str(self._settings.shared), "processes": processes}
+
+    @property
+    def outdated(self) -> bool:
+        """Whether it was told something else than it would be now of sharing with others."""
+        try:
+            told, now = json.loads(self._config.read_text()), self._sharing()
+            return any(told.get(name) != now.get(name) for name in ("shared", "processes"))
+        except (OSError, ValueError, AttributeError):
+            return True
+
+    def adopt(self, pid: int, started: float) -> bool:
+        """Take over the process of an earlier supervisor; whether it is still there."""
+        self.process = Process.adopt(pid, started)
+        return self.process is not None
+
+    def borrow(self) -> socket.socket:
+        """The listening socket.  Raises OSError when it is not lent: it waits, or hands over."""
+        return _borrow(Path(f"{self._admin}.fd"))
+
+    async def close(self) -> None:
+        """Remove what is left of it; it must have ended."""
+        await self._http.aclose()
+        for file in (self._admin, Path(f"{self._admin}.fd"), self._config):
+            file.unlink(missing_ok=True)
+
+    # --- orders ---------------------------------------------------------------------------------
+
+    async def reload(self) -> int:
+        """The sequence of the snapshot that it routes by from now on."""
+        return (await self._call("POST", "/reload", dict[str, int])).get("sequence", -1)
+
+    async def accept(self) -> None:
+        """It accepts from now on."""
+        await self._call("POST", "/accept", dict[str, bool])
+        self.waits = False
+
+    async def drain(self) -> int:
+        """It accepts nobody from now on; how many connections it still has."""
+        return (await self._call("POST", "/drain", dict[str, int])).get("open", 0)
+
+    async def about(self) -> About:
+        """What it says of itself."""
+        return await self._call("GET", "/stats", About)
+
+    async def history(self, cursor: str, *, seal: bool = False) -> History:
+        """The seconds after `cursor`; with `seal` up to now.  Raises Unavailable."""
+        query = {"after": cursor} | ({"seal": "1"} if seal else {})
+        try:
+            return await self._call("GET", "/history", History, query)
+        except NoAnswer as error:
+            raise Unavailable(
+                "The gateway does not answer now.", "Try again in a moment."
+            ) from error
+
+    async def sight(self) -> Sight | None:
+        """What waits and what is at work, or None while it does not answer."""
+        try:
+            said = await self._call("GET", "/load", _Load)
+        except NoAnswer:
+            return None
+        work = {(name, version): Work(n, busy) for name, version, n, busy in said.versions}
+        return Sight(said.pid, said.at, work)
+
+    async def _call(
+        self, method: str, path: str, answer: type[_T], query: dict[str, str] | None = None
+    ) -> _T:
+        try:
+            response = await self._http.request(method, path, params=query)
+            return msgspec.json.decode(response.raise_for_status().content, type=answer)
+        except httpx.ReadTimeout as error:
+            raise NoAnswer(f"no answer within {SILENT_SECONDS:g} s", silent=True) from error
+        except (httpx.HTTPError, msgspec.MsgspecError) as error:
+            raise NoAnswer(str(error) or type(error).__name__) from error
+
+
+def _borrow(path: Path) -> socket.socket:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_LEND_SECONDS)
+        connection.connect(str(path))
+        _, descriptors, _, _ = socket.recv_fds(connection, 1024, 1)
+    if not descriptors:
+        raise OSError("no socket was handed over")
+    os.set_inheritable(descriptors[0], False)  # noqa: FBT003 - the standard library has it so
+    return socket.socket(fileno=descriptors[0])

@@ -1,0 +1,232 @@
+"""The life of a gateway: the table, and what holds whatever happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from jupyter_deploy.core.lifecycle import gateway as life
+from jupyter_deploy.core.lifecycle.backoff import FIRST_DELAY, HEALTHY_SECONDS, LONGEST_DELAY
+from jupyter_deploy.core.lifecycle.gateway import (
+    ANSWERING,
+    TRANSITIONS,
+    BecameReady,
+    DropSuccessor,
+    End,
+    Exited,
+    Gateway,
+    Kill,
+    Phase,
+    Spawn,
+    SpawnSuccessor,
+    StartAfter,
+    StartDue,
+    StopAsked,
+    SuccessorFailed,
+    SuccessorReady,
+    TakeOver,
+    TookTooLong,
+    UpgradeAsked,
+    WentSilent,
+)
+
+CRASHED, KILLED = Exited(own_fault=True), Exited(own_fault=False)
+EVENTS = [
+    StartDue(), BecameReady(), TookTooLong(), WentSilent(), CRASHED, KILLED, UpgradeAsked(),
+    SuccessorReady(), SuccessorFailed(), StopAsked(),
+]  # fmt: skip
+
+
+def live(*events: life.Event, gateway: Gateway | None = None, now: float = 0.0):
+    """The gateway and the actions of the last of `events`."""
+    gateway, actions = gateway or Gateway(), ()
+    for event in events:
+        gateway, actions = life.decide(gateway, event, now=now, jitter=0.5)
+    return gateway, actions
+
+
+SERVING, _ = live(StartDue(), BecameReady())
+REPLACING, _ = live(UpgradeAsked(), gateway=SERVING)
+
+
+def test_one_that_was_killed_is_started_again_at_once() -> None:
+    gateway, actions = live(KILLED, gateway=SERVING)
+    assert (gateway, actions) == (Gateway(), (StartAfter(0.0),))
+
+
+def test_one_that_crashes_again_and_again_is_started_later_each_time() -> None:
+    gateway, waits = SERVING, []
+    for _ in range(12):
+        gateway, (start,) = live(CRASHED, gateway=gateway)
+        waits.append(2 * start.seconds)
+        gateway, _ = live(StartDue(), BecameReady(), gateway=gateway)
+    assert waits[:4] == pytest.approx([FIRST_DELAY * 2**n for n in range(4)])
+    assert waits[-1] == LONGEST_DELAY
+
+
+def test_a_minute_of_health_forgets_earlier_crashes() -> None:
+    tired = Gateway(Phase.SERVING, failures=9, serving_since=0.0)
+    _, actions = live(CRASHED, gateway=tired, now=HEALTHY_SECONDS)
+    assert actions == (StartAfter(0.5 * FIRST_DELAY),)
+
+
+def test_a_successor_takes_over_when_it_is_ready_and_not_before() -> None:
+    assert live(UpgradeAsked(), gateway=SERVING)[1] == (SpawnSuccessor(),)
+    gateway, actions = live(SuccessorReady(), gateway=REPLACING)
+    assert (gateway.phase, actions) == (Phase.SERVING, (TakeOver(),))
+
+
+def test_when_a_successor_fails_the_one_before_serves_as_it_did() -> None:
+    gateway, actions = live(SuccessorFailed(), gateway=REPLACING)
+    assert (gateway, actions) == (SERVING, (DropSuccessor(),))
+
+
+def test_when_the_one_before_dies_its_successor_is_the_gateway_already() -> None:
+    gateway, actions = live(KILLED, gateway=REPLACING)
+    assert (gateway.phase, actions) == (Phase.STARTING, (TakeOver(),))
+    assert live(BecameReady(), gateway=gateway)[0].phase is Phase.SERVING
+
+
+def test_only_one_that_serves_is_upgraded() -> None:
+    for phase in set(Phase) - {Phase.SERVING}:
+        gateway = Gateway(phase, serving_since=0.0 if phase in ANSWERING else None)
+        assert live(UpgradeAsked(), gateway=gateway) == (gateway, ())
+
+
+def test_a_silent_one_is_killed_and_then_started_again() -> None:
+    gateway, actions = live(WentSilent(), gateway=SERVING)
+    assert actions == (Kill(),)
+    assert live(KILLED, gateway=gateway)[1] == (StartAfter(0.0),)
+
+
+def test_what_is_no_row_of_the_table_changes_nothing() -> None:
+    for phase in Phase:
+        gateway = Gateway(phase, serving_since=0.0 if phase in ANSWERING else None)
+        for event in EVENTS:
+            if (phase, type(event)) not in TRANSITIONS:
+                assert live(event, gateway=gateway) == (gateway, ())
+
+
+@dataclass
+class World:
+    """The processes of one place, and what is still to come; the actions act on it."""
+
+    process: bool = False
+    ready: bool = False
+    successor: bool = False
+    #: Those that were let go of: they finish what they have.
+    former: int = 0
+    timers: int = 1
+    stopped: bool = False
+    spawned: list[str] = field(default_factory=list)
+
+    def perform(self, action: life.Action) -> None:
+        match action:
+            case Spawn():
+                assert not self.process, "a second process"
+                self.process, self.ready = True, False
+            case StartAfter():
+                self.timers += 1
+            case SpawnSuccessor():
+                assert self.process
+                assert not self.successor
+                self.successor = True
+            case TakeOver():
+                assert self.successor
+                self.former += self.process
+                self.process, self.successor = True, False
+            case DropSuccessor():
+                self.successor = False
+            case Kill() | End():
+                assert self.process, "nothing to end"
+            case _:
+                raise AssertionError(action)
+
+
+class Lives(RuleBasedStateMachine):
+    """Events come as a world makes them: only what exists ends, answers or falls silent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gateway, self.world, self.now = Gateway(), World(), 0.0
+
+    def happen(self, event: life.Event, passed: float = 0.0) -> None:
+        self.now += passed
+        self.gateway, actions = life.decide(self.gateway, event, now=self.now, jitter=0.5)
+        for action in actions:
+            self.world.perform(action)
+
+    @precondition(lambda self: self.world.timers > 0)
+    @rule()
+    def start(self) -> None:
+        self.world.timers -= 1
+        self.happen(StartDue())
+
+    @precondition(lambda self: self.world.process and not self.world.ready)
+    @rule()
+    def become_ready(self) -> None:
+        self.world.ready = True
+        self.happen(BecameReady())
+
+    @precondition(lambda self: self.world.process)
+    @rule(event=st.sampled_from([WentSilent(), TookTooLong()]))
+    def hang(self, event: life.Event) -> None:
+        self.happen(event)
+
+    @precondition(lambda self: self.world.process)
+    @rule(own_fault=st.booleans(), passed=st.floats(0, 200))
+    def end(self, own_fault: bool, passed: float) -> None:
+        self.world.process = self.world.ready = False
+        self.happen(Exited(own_fault), passed)
+
+    @rule()
+    def ask_for_an_upgrade(self) -> None:
+        self.happen(UpgradeAsked())
+
+    @precondition(lambda self: self.world.successor)
+    @rule()
+    def successor_ready(self) -> None:
+        self.world.ready = True
+        self.happen(SuccessorReady())
+
+    @precondition(lambda self: self.world.successor)
+    @rule()
+    def successor_fails(self) -> None:
+        self.happen(SuccessorFailed())
+
+    @rule()
+    def ask_to_stop(self) -> None:
+        self.world.stopped = True
+        self.happen(StopAsked())
+
+    @invariant()
+    def only_a_gateway_that_answers_has_a_start_of_health(self) -> None:
+        assert (self.gateway.serving_since is not None) == (self.gateway.phase in ANSWERING)
+
+    @invariant()
+    def there_is_a_process_exactly_in_the_phases_that_say_so(self) -> None:
+        with_process = {Phase.STARTING, Phase.SERVING, Phase.REPLACING, Phase.STOPPING}
+        assert self.world.process == (self.gateway.phase in with_process)
+
+    @invariant()
+    def there_is_a_successor_only_while_one_is_being_replaced(self) -> None:
+        assert self.world.successor == (self.gateway.phase is Phase.REPLACING)
+
+    @invariant()
+    def it_is_never_given_up(self) -> None:
+        """While it is wanted there is a process, or a start is on its way."""
+        if not self.world.stopped:
+            assert self.world.process or self.world.timers > 0
+
+    @invariant()
+    def one_that_was_asked_to_stop_is_never_started_again(self) -> None:
+        if self.world.stopped:
+            assert self.gateway.phase in (Phase.STOPPING, Phase.GONE)
+
+
+Lives.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestWhateverHappens = Lives.TestCase
