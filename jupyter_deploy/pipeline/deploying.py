@@ -52,7 +52,7 @@ from jupyter_deploy.pipeline.prepare import Prepared, prepare
 from jupyter_deploy.pipeline.progress import Listener, Progress
 from jupyter_deploy.pipeline.resolve import SubjectKind, is_uri, resolve
 from jupyter_deploy.pipeline.source import subject_from_mlflow
-from jupyter_deploy.registry import fetch, location, package, travel
+from jupyter_deploy.registry import fetch, location, package, packages, travel
 from jupyter_deploy.replica.work import imported_packages
 from jupyter_deploy.wire.messages import PredictAnswer, PredictRequest, pack_answer, pack_request
 
@@ -292,7 +292,7 @@ def _writable() -> Iterator[None]:
 def _fill(staging: Path, prepared: Prepared, manifest: Manifest) -> None:
     """Write what belongs to the version beside its model."""
     lock = staging / MODEL / LOCK  # not there when the model came from MLflow
-    text = lock.read_text() if lock.is_file() else travel.lock(travel.installed())
+    text = lock.read_text() if lock.is_file() else travel.lock(packages.installed())
     (staging / LOCK).write_text(text)
     if prepared.answer is not None:
         request = PredictRequest(prepared.arrays, prepared.rows, _PROOF_SECONDS)

@@ -24,7 +24,7 @@ from jupyter_deploy import failpoints
 from jupyter_deploy.core.contract import Contract
 from jupyter_deploy.core.manifest import LOCK, RegisteredModel
 from jupyter_deploy.errors import PackageFailed
-from jupyter_deploy.registry import travel
+from jupyter_deploy.registry import packages, travel
 from jupyter_deploy.registry.location import artifact_location, quiet, using
 from jupyter_deploy.registry.signature import signature_of
 
@@ -251,7 +251,7 @@ def _saved(save: Callable[..., None], folder: Path, modules: set[str], example: 
 
     The example is left out when MLflow cannot write these rows as JSON.
     """
-    installed = travel.installed()
+    installed = packages.installed()
     # Given, because MLflow would load the model in a new process to find out.
     save = partial(save, path=str(folder), pip_requirements=travel.requirements(modules, installed))
     try:

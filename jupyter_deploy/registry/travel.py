@@ -7,7 +7,6 @@ could import, so it travels by value.  Rule 2: everything else travels as a pinn
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import inspect
 import io
 import re
@@ -22,7 +21,9 @@ from typing import Any
 
 import cloudpickle
 
-_OWN = "jupyter_deploy"
+from jupyter_deploy.registry import packages
+
+_OWN, _OWN_PACKAGE = "jupyter_deploy", "jupyterlab-deploy"
 _NOTEBOOK = ("__main__", "__mp_main__")
 _MODULE_NAME = re.compile(rb"[A-Za-z_][\w.]{1,200}")
 _ALWAYS = ("mlflow", "cloudpickle")
@@ -71,27 +72,13 @@ def modules_in(data: bytes) -> set[str]:
 
 def requirements(modules: Iterable[str], installed: Mapping[str, str]) -> list[str]:
     """Pins for the packages that `modules` come from, and for those that loading needs."""
-    providers = _providers()
-    names = {dist for module in {*modules, *_ALWAYS} for dist in providers.get(module, ())}
-    own = _normal("jupyterlab-deploy")
-    return sorted(f"{name}=={installed[name]}" for name in map(_normal, names)
-                  if name in installed and name != own)  # fmt: skip
+    pins = packages.requirements({*modules, *_ALWAYS}, installed)
+    return [pin for pin in pins if pin.partition("==")[0] != _OWN_PACKAGE]
 
 
 def lock(installed: Mapping[str, str]) -> str:
     """The exact versions of all packages of an environment, one a line."""
     return "".join(f"{name}=={version}\n" for name, version in sorted(installed.items()))
-
-
-def installed() -> dict[str, str]:
-    """The packages of this environment and their versions."""
-    found: dict[str, str] = {}
-    for dist in importlib.metadata.distributions():
-        name = dist.metadata["Name"]
-        # The first one on the path is the one that is imported.
-        if name:
-            found.setdefault(_normal(name), dist.version)
-    return found
 
 
 def culprit(subject: Any) -> str | None:
@@ -155,12 +142,3 @@ def _place(module: ModuleType) -> Path | None:
 def _library_folders() -> tuple[Path, ...]:
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     return tuple({Path(sysconfig.get_path(name)) for name in names})
-
-
-@cache
-def _providers() -> dict[str, list[str]]:
-    return dict(importlib.metadata.packages_distributions())
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
