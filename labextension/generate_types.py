@@ -17,6 +17,7 @@ from pathlib import Path
 from jupyter_deploy.client import models
 from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.server.about import About
+from jupyter_deploy.server.registry_deploys import RegistryDeploy, RegistryOrder
 
 TARGET = Path(__file__).parent / "src" / "types.ts"
 
@@ -34,12 +35,14 @@ ANSWERS: tuple[type, ...] = (
     models.TryAnswer,
     RegistryModel,
     About,
+    RegistryDeploy,
 )
 #: What it sends: a default may be left out, and who asks is said by the server.
 BODIES: tuple[type, ...] = (
     models.ChangeTraffic,
     models.CreateKey,
     models.RotateKey,
+    RegistryOrder,
 )
 _PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 _HEAD = """\

@@ -152,7 +152,7 @@ def _spawn(home: Path, log: Path, *words: str) -> subprocess.Popen[bytes]:
             stdout=descriptor,
             stderr=descriptor,
             cwd=home,
-            env=_environment(home),
+            env=child_environment(home),
             start_new_session=True,
         )
     finally:
@@ -172,7 +172,8 @@ def _open_log(log: Path) -> int:
         ) from error
 
 
-def _environment(home: Path) -> dict[str, str]:
+def child_environment(home: Path) -> dict[str, str]:
+    """The environment for a process of ours: it finds `home` and our package, and has no token."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)
     }

@@ -18,6 +18,12 @@ from jupyter_deploy.server.forward import Forwarder
 from jupyter_deploy.server.handlers import FORWARDER, ControlHandler
 from jupyter_deploy.server.keyfile import SecretHandler
 from jupyter_deploy.server.mlflow import MlflowHandler
+from jupyter_deploy.server.registry_deploys import RegistryDeploys
+from jupyter_deploy.server.registry_handlers import (
+    REGISTRY_DEPLOYS,
+    RegistryDeployHandler,
+    RegistryDeploysHandler,
+)
 from jupyter_deploy.server.watch import Watch
 
 #: What the end of the extension may cost the end of the server.
@@ -32,6 +38,8 @@ class DeployExtension(ExtensionApp):
     handlers: ClassVar[list[tuple[str, type]]] = [
         (r"/jupyter-deploy/api/about", AboutHandler),
         (r"/jupyter-deploy/api/secret", SecretHandler),
+        (r"/jupyter-deploy/api/registry-deploys", RegistryDeploysHandler),
+        (r"/jupyter-deploy/api/registry-deploys/([0-9a-f]{16})", RegistryDeployHandler),
         (r"/jupyter-deploy/api/(.*)", ControlHandler),
         (r"/jupyter-deploy/mlflow/(.*)", MlflowHandler),
     ]
@@ -48,8 +56,11 @@ class DeployExtension(ExtensionApp):
         return "jupyter_deploy_config"
 
     def initialize_settings(self) -> None:
-        """Put the forwarder where handlers find it."""
+        """Put what the handlers use where they find it."""
         self.settings[FORWARDER] = Forwarder()
+        self.settings[REGISTRY_DEPLOYS] = RegistryDeploys(
+            lambda endpoint: self._tell(Change("registry-deploy", endpoint))
+        )
         # Before any browser subscribes: it hears only of the schemas that are known by then.
         self.serverapp.event_logger.register_event_schema(SCHEMA_FILE)
 
@@ -76,4 +87,5 @@ class DeployExtension(ExtensionApp):
             await self._herald.end()
         if self._watch is not None:
             await asyncio.to_thread(self._watch.end, STOP_SECONDS / 2)
+        await self.settings[REGISTRY_DEPLOYS].leave()
         await self.settings[FORWARDER].close()

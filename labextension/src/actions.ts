@@ -14,12 +14,13 @@ import {
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { DeployModel } from './model';
+import { sayFailed } from './notify';
 import type { IControl } from './request';
-import { troubleOf } from './trouble';
 import type {
   CreateKey,
   EndpointStatus,
   KeyStatus,
+  RegistryDeploy,
   TrafficChanged,
   TryAnswer
 } from './types';
@@ -46,6 +47,8 @@ export interface IActions {
   putAliasBack(endpoint: EndpointStatus): Promise<void>;
   /** The endpoint's answer; null when it could not be asked. */
   tryIt(name: string, body: object): Promise<TryAnswer | null>;
+  /** Cancel a deploy that the server does; forget one that has failed. */
+  endDeploy(deploy: RegistryDeploy): Promise<void>;
   /** Open a notebook at a cell. */
   openCell(path: string, cell: string): Promise<void>;
 }
@@ -197,6 +200,14 @@ export class Actions implements IActions {
     }
   }
 
+  async endDeploy(deploy: RegistryDeploy): Promise<void> {
+    try {
+      await this._model.endDeploy(deploy.deploy_id);
+    } catch (error) {
+      this._sayFailed(error);
+    }
+  }
+
   openCell(path: string, cell: string): Promise<void> {
     return this._notebooks.openCell(path, cell);
   }
@@ -243,11 +254,6 @@ export class Actions implements IActions {
   }
 
   private _sayFailed(error: unknown): void {
-    const trouble = troubleOf(error);
-    const said =
-      'detail' in trouble
-        ? `${trouble.detail} ${trouble.fix}`.trim()
-        : this._trans.__('The Jupyter server did not answer as expected.');
-    Notification.error(said, { autoClose: false });
+    sayFailed(this._trans, error);
   }
 }

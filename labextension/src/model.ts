@@ -10,7 +10,7 @@ import { Poll } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { inOrder } from './attention';
-import { news, News } from './news';
+import { news, News, newsOfDeploys } from './news';
 import type { IControl } from './request';
 import { RequestFailed, Trouble, troubleOf } from './trouble';
 import type {
@@ -18,6 +18,9 @@ import type {
   AuditEntry,
   EndpointStatus,
   KeyStatus,
+  RegistryDeploy,
+  RegistryModel,
+  RegistryOrder,
   RequestFailure,
   Status,
   TrafficChanged,
@@ -119,6 +122,13 @@ export class DeployModel implements IDisposable {
     return this._opened;
   }
 
+  /** Deploys that the server does: those that are under way, and those that failed. */
+  get deploys(): readonly RegistryDeploy[] {
+    return this._deploys.filter(
+      one => one.state === 'running' || one.state === 'failed'
+    );
+  }
+
   get detail(): Detail {
     return this._detail;
   }
@@ -152,6 +162,22 @@ export class DeployModel implements IDisposable {
   /** Remember a change of traffic, to be shown. */
   note(change: TrafficChanged): void {
     this._changes.set(change.name, change);
+  }
+
+  registryModels(): Promise<readonly RegistryModel[]> {
+    return this._control.registryModels();
+  }
+
+  /** Have the server deploy a registered model. */
+  async deployRegistered(order: RegistryOrder): Promise<void> {
+    await this._control.deployRegistered(order);
+    await this.refresh();
+  }
+
+  /** Cancel a deploy that the server does; forget one that has failed. */
+  async endDeploy(id: string): Promise<void> {
+    await this._control.endRegistryDeploy(id);
+    await this.refresh();
   }
 
   /** Somebody looks, until the result is disposed of. */
@@ -254,11 +280,18 @@ export class DeployModel implements IDisposable {
   private async _look(): Promise<void> {
     try {
       await this._compareVersions();
-      const status = await this._control.status();
-      const before = this._known;
+      const [status, deploys] = await Promise.all([
+        this._control.status(),
+        this._control.registryDeploys()
+      ]);
+      const told = [
+        ...news(this._known, status),
+        ...newsOfDeploys(this._deploys, deploys)
+      ];
       this._known = status;
+      this._deploys = deploys;
       this._show({ kind: 'ready', status });
-      news(before, status).forEach(one => this._told.emit(one));
+      told.forEach(one => this._told.emit(one));
       await Promise.all([...this._unfolded].map(one => this._read(one)));
     } catch (error) {
       const trouble = troubleOf(error);
@@ -339,6 +372,7 @@ export class DeployModel implements IDisposable {
   private readonly _unfolded = new Set<Section>();
   private _view: View = { kind: 'loading' };
   private _known: Status | null = null;
+  private _deploys: readonly RegistryDeploy[] = [];
   private _opened: string | null = null;
   private _detail: Detail = CLOSED;
   private _logVersion: string | null = null;

@@ -1,7 +1,7 @@
 /**
  * What has changed between two looks, as far as a person should be told without asking.
  */
-import type { EndpointStatus, Status } from './types';
+import type { EndpointStatus, RegistryDeploy, Status } from './types';
 
 export type News =
   | { kind: 'deployed'; endpoint: string; version: string; state: string }
@@ -38,4 +38,32 @@ function newsOf(before: EndpointStatus | undefined, after: EndpointStatus) {
     found.push({ kind: 'recovered', endpoint: after.name });
   }
   return found;
+}
+
+/**
+ * Deploys of the server that have failed since; those that the supervisor saw fail are known from
+ * their version.
+ */
+export function newsOfDeploys(
+  before: readonly RegistryDeploy[],
+  after: readonly RegistryDeploy[]
+): News[] {
+  const running = new Set(
+    before.filter(one => one.state === 'running').map(one => one.deploy_id)
+  );
+  return after
+    .filter(one => one.state === 'failed' && running.has(one.deploy_id))
+    .filter(one => !isRegistered(one))
+    .map(({ name: endpoint, detail: reason }) => ({
+      kind: 'failed',
+      endpoint,
+      version: '',
+      reason
+    }));
+}
+
+function isRegistered(deploy: RegistryDeploy): boolean {
+  return deploy.steps.some(
+    step => step.name === 'register' && step.state === 'done'
+  );
 }

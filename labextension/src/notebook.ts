@@ -1,5 +1,6 @@
 /**
- * The way from the sidebar to a notebook: ask what to deploy, then add a cell that does it.
+ * The way from the sidebar to a notebook: ask what to deploy, then add a cell that does it.  Where
+ * there is no notebook, the server deploys what is registered.
  *
  * Rule: whatever is done in a notebook's kernel is a visible cell of that notebook, which stays
  * the record of what happened.
@@ -13,9 +14,14 @@ import {
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { INotebooks } from './actions';
-import { deployCell, look, Look } from './kernel';
+import { DeployChoice, IWanted } from './deploychoice';
+import { look } from './kernel';
 import type { DeployModel } from './model';
+import { sayFailed } from './notify';
 import { DeployForm } from './widgets/deployform';
+
+/** The dialog's button that installs us where the kernel is. */
+const INSTALL = 'install';
 
 export class Deploying implements INotebooks {
   constructor(
@@ -23,7 +29,9 @@ export class Deploying implements INotebooks {
     private readonly _model: DeployModel,
     private readonly _trans: TranslationBundle,
     private readonly _open: (path: string) => Promise<unknown>,
-    private readonly _run: () => boolean
+    private readonly _run: () => boolean,
+    /** Bring the panel to the front. */
+    private readonly _show: () => void
   ) {}
 
   /** Open a notebook, and go to the cell with this id if it is still there. */
@@ -39,37 +47,51 @@ export class Deploying implements INotebooks {
     }
   }
 
-  /** Ask for a model of the current notebook, and deploy it in a cell. */
+  /** Ask what to deploy, and deploy it: in a cell of the current notebook where that can be. */
   async ask(): Promise<void> {
     const panel = this._tracker?.currentWidget ?? null;
     const found = await look(panel?.sessionContext.session?.kernel);
     const names = this._model.endpoints.map(one => one.name);
-    const form = new DeployForm(found, names, this._trans);
-    const answer = await this._dialog(form, found).launch();
-    const wanted = answer.value;
-    if (!answer.button.accept || panel === null || found.kind !== 'ready') {
-      await this._offerInstall(answer.button.accept, panel, found);
+    const choice = new DeployChoice(found, names, () =>
+      this._model.registryModels()
+    );
+    const form = new DeployForm(choice, this._trans);
+    const answer = await this._dialog(form, choice).launch();
+    if (answer.button.actions.includes(INSTALL) && panel !== null) {
+      await this._cell(panel, '%pip install jupyterlab-deploy', false);
       return;
     }
-    if (wanted) {
-      const { model, name, stage } = wanted;
-      await this._cell(panel, deployCell(model, name, { ...found, stage }));
+    const { wanted, cell } = choice;
+    if (!answer.button.accept || wanted === null) {
+      return;
+    }
+    if (panel !== null && cell) {
+      await this._cell(panel, cell);
+    } else {
+      await this._onServer(wanted);
     }
   }
 
-  private _dialog(form: DeployForm, found: Look) {
-    const trans = this._trans;
-    const cancel = Dialog.cancelButton();
-    const buttons = [cancel];
-    if (found.kind === 'ready' && found.candidates.length > 0) {
-      const label = this._run()
-        ? trans.__('Add a cell and run it')
-        : trans.__('Add a cell');
-      buttons.push(Dialog.okButton({ label }));
-    } else if (found.kind === 'not-installed') {
-      const label = trans.__('Add a cell that installs it');
-      buttons.push(Dialog.okButton({ label }));
+  private async _onServer(wanted: IWanted): Promise<void> {
+    const { model: uri, name, stage } = wanted;
+    this._show();
+    try {
+      await this._model.deployRegistered({ uri, name, stage });
+    } catch (error) {
+      sayFailed(this._trans, error);
     }
+  }
+
+  private _dialog(form: DeployForm, choice: DeployChoice) {
+    const trans = this._trans;
+    const buttons = [Dialog.cancelButton()];
+    if (choice.found.kind === 'not-installed') {
+      const label = trans.__('Add a cell that installs it');
+      buttons.push(
+        Dialog.createButton({ label, actions: [INSTALL], accept: false })
+      );
+    }
+    buttons.push(Dialog.okButton({ label: this._acceptLabel(choice) }));
     return new Dialog({
       title: trans.__('Deploy a model'),
       body: form,
@@ -78,14 +100,14 @@ export class Deploying implements INotebooks {
     });
   }
 
-  private async _offerInstall(
-    accepted: boolean,
-    panel: NotebookPanel | null,
-    found: Look
-  ): Promise<void> {
-    if (accepted && panel !== null && found.kind === 'not-installed') {
-      await this._cell(panel, '%pip install jupyterlab-deploy', false);
+  private _acceptLabel(choice: DeployChoice): string {
+    const trans = this._trans;
+    if (!choice.inNotebook) {
+      return trans.__('Deploy');
     }
+    return this._run()
+      ? trans.__('Add a cell and run it')
+      : trans.__('Add a cell');
   }
 
   private async _cell(

@@ -6,6 +6,7 @@ import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { News } from './news';
+import { troubleOf } from './trouble';
 
 const MAX_CHARACTERS = 140;
 
@@ -35,9 +36,8 @@ export function notify(
       Notification.error(
         short(
           trans.__(
-            '%1 %2 could not be deployed. %3',
-            one.endpoint,
-            one.version,
+            '%1 could not be deployed. %2',
+            `${one.endpoint} ${one.version}`.trim(),
             one.reason
           )
         ),
@@ -56,6 +56,16 @@ export function notify(
         autoClose: 5000
       });
   }
+}
+
+/** Say that something that a person asked for did not work, and what to do. */
+export function sayFailed(trans: TranslationBundle, error: unknown): void {
+  const trouble = troubleOf(error);
+  const said =
+    'detail' in trouble
+      ? `${trouble.detail} ${trouble.fix}`.trim()
+      : trans.__('The Jupyter server did not answer as expected.');
+  Notification.error(said, { autoClose: false });
 }
 
 function short(text: string): string {

@@ -95,7 +95,8 @@ const panelPlugin: JupyterFrontEndPlugin<void> = {
       model,
       trans,
       path => app.commands.execute('docmanager:open', { path }),
-      () => settings.runCell
+      () => settings.runCell,
+      () => app.shell.activateById(DeployPanel.ID)
     );
     const actions = new Actions(control, model, trans, deploying);
     const panel = new DeployPanel({

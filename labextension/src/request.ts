@@ -16,7 +16,9 @@ import type {
   EndpointStatus,
   IssuedKey,
   KeyStatus,
+  RegistryDeploy,
   RegistryModel,
+  RegistryOrder,
   RegistryUi,
   RequestFailure,
   RotateKey,
@@ -49,6 +51,10 @@ export interface IControl {
   /** Where the server passes on to the MLflow UI. */
   registryPage(place: string): string;
   registryModels(): Promise<readonly RegistryModel[]>;
+  registryDeploys(): Promise<readonly RegistryDeploy[]>;
+  deployRegistered(order: RegistryOrder): Promise<RegistryDeploy>;
+  /** Cancel one that runs; forget one that has ended. */
+  endRegistryDeploy(id: string): Promise<void>;
   putAliasBack(name: string): Promise<EndpointStatus>;
   form(name: string): Promise<TryForm>;
   tryIt(name: string, body: object): Promise<TryAnswer>;
@@ -130,6 +136,18 @@ export class Control implements IControl {
 
   registryModels(): Promise<readonly RegistryModel[]> {
     return this._get('registry-models');
+  }
+
+  registryDeploys(): Promise<readonly RegistryDeploy[]> {
+    return this._get('registry-deploys');
+  }
+
+  deployRegistered(order: RegistryOrder): Promise<RegistryDeploy> {
+    return this._post('registry-deploys', order);
+  }
+
+  endRegistryDeploy(id: string): Promise<void> {
+    return this._send('DELETE', `registry-deploys/${encode(id)}`, {});
   }
 
   putAliasBack(name: string): Promise<EndpointStatus> {

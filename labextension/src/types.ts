@@ -311,6 +311,17 @@ export interface About {
   root: string;
 }
 
+/** How far the deploy of a registered model is; `detail` and `fix` say why it failed. */
+export interface RegistryDeploy {
+  deploy_id: string;
+  uri: string;
+  name: string;
+  state: 'running' | 'done' | 'failed' | 'cancelled';
+  steps: readonly StepStatus[];
+  detail: string;
+  fix: string;
+}
+
 /** Body of POST /api/endpoints/{name}/rollback and .../promote. */
 export interface ChangeTraffic {
   version?: string | null;
@@ -328,4 +339,11 @@ export interface CreateKey {
 /** Body of POST /api/keys/{key_id}/rotate: the old secret is good for `overlap_seconds` more. */
 export interface RotateKey {
   overlap_seconds?: number;
+}
+
+/** Which registered model a person wants as a version of which endpoint. */
+export interface RegistryOrder {
+  uri: string;
+  name: string;
+  stage?: boolean;
 }

@@ -111,7 +111,8 @@ export function control(of: Partial<IControl>): IControl {
     python: '/usr/bin/python',
     root: '/home/ada/work'
   });
-  return { about, ...of } as IControl;
+  const registryDeploys = async () => [];
+  return { about, registryDeploys, ...of } as IControl;
 }
 
 /** A promise and the way to settle it. */

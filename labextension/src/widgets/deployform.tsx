@@ -1,144 +1,168 @@
 /**
- * The form of "Deploy…": which model, under which name, and the cell that it becomes.
+ * The form of "Deploy…": which model, under which name, and what will do it.
  */
 import type { Dialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { ReactWidget } from '@jupyterlab/ui-components';
+import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { deployCell, ICandidate, Look, suggestedName } from '../kernel';
-
-const NAME = '[a-z]([a-z0-9\\-]{0,61}[a-z0-9])?';
-
-/** What the person wants. */
-export interface IWanted {
-  readonly model: string;
-  readonly name: string;
-  readonly stage: boolean;
-}
+import { DeployChoice, IWanted, NAME, Source } from '../deploychoice';
+import type { ICandidate } from '../kernel';
+import { FromRegistry } from './registryform';
 
 export class DeployForm
   extends ReactWidget
   implements Dialog.IBodyWidget<IWanted | null>
 {
   constructor(
-    private readonly _found: Look,
-    private readonly _names: readonly string[],
+    private readonly _choice: DeployChoice,
     private readonly _trans: TranslationBundle
   ) {
     super();
     this.addClass('jp-DeployForm');
-    const first = ready(_found).find(one => one.fitted !== false);
-    this._wanted = first
-      ? { model: first.name, name: suggestedName(first.name), stage: false }
-      : null;
   }
 
   /** What the person wants; null when the name is not one or there is nothing to deploy. */
   getValue(): IWanted | null {
-    const wanted = this._wanted;
-    const valid = wanted && new RegExp(`^${NAME}$`).test(wanted.name);
-    return valid ? wanted : null;
+    return this._choice.wanted;
   }
 
   render(): JSX.Element {
-    const candidates = ready(this._found);
-    if (this._found.kind !== 'ready' || candidates.length === 0) {
-      return <p>{whyNothing(this._trans, this._found)}</p>;
-    }
     return (
-      <Form
-        candidates={candidates}
-        loaded={this._found.loaded}
-        names={this._names}
-        wanted={this._wanted}
-        onChange={wanted => {
-          this._wanted = wanted;
-          this.update();
-        }}
-        trans={this._trans}
-      />
+      <UseSignal signal={this._choice.changed}>
+        {() => <Form choice={this._choice} trans={this._trans} />}
+      </UseSignal>
     );
   }
-
-  private _wanted: IWanted | null;
 }
 
-interface IFormProps {
-  readonly candidates: readonly ICandidate[];
-  readonly loaded: boolean;
-  readonly names: readonly string[];
-  readonly wanted: IWanted | null;
-  readonly onChange: (wanted: IWanted) => void;
+export interface IChoiceProps {
+  readonly choice: DeployChoice;
   readonly trans: TranslationBundle;
 }
 
-function Form(props: IFormProps): JSX.Element {
-  const { candidates, names, trans, onChange } = props;
-  const wanted = props.wanted ?? { model: '', name: '', stage: false };
+function Form(props: IChoiceProps): JSX.Element {
+  const { choice, trans } = props;
   return (
     <>
-      <fieldset>
-        <legend>{trans.__('Model')}</legend>
-        {candidates.map(one => (
-          <label key={one.name} className="jp-Deploy-candidate">
-            <input
-              type="radio"
-              name="model"
-              checked={one.name === wanted.model}
-              disabled={one.fitted === false}
-              onChange={() =>
-                onChange({
-                  ...wanted,
-                  model: one.name,
-                  name: wanted.name || suggestedName(one.name)
-                })
-              }
-            />
-            <code>{one.name}</code>
-            <span>{one.type}</span>
-            <small>{contract(trans, one)}</small>
-          </label>
-        ))}
-      </fieldset>
-      <label>
-        <span>{trans.__('Endpoint')}</span>
-        <input
-          className="jp-mod-styled"
-          list="jp-Deploy-names"
-          required
-          pattern={NAME}
-          title={trans.__('Lower-case letters, digits and dashes.')}
-          value={wanted.name}
-          onChange={event => onChange({ ...wanted, name: event.target.value })}
-        />
-        <datalist id="jp-Deploy-names">
-          {names.map(name => (
-            <option key={name} value={name} />
-          ))}
-        </datalist>
-      </label>
+      <Sources {...props} />
+      {choice.source === 'notebook' ? (
+        <FromNotebook {...props} />
+      ) : (
+        <FromRegistry {...props} />
+      )}
+      <Name {...props} />
       <label className="jp-Deploy-check">
         <input
           type="checkbox"
-          checked={wanted.stage}
-          onChange={event =>
-            onChange({ ...wanted, stage: event.target.checked })
-          }
+          checked={choice.stage}
+          onChange={event => choice.chooseStage(event.target.checked)}
         />
         <span>
           {trans.__('Keep it warm without traffic; promote it later.')}
         </span>
       </label>
-      {wanted.model && (
-        <pre aria-label={trans.__('The cell')}>
-          {deployCell(wanted.model, wanted.name, {
-            loaded: props.loaded,
-            stage: wanted.stage
-          })}
-        </pre>
-      )}
+      <What {...props} />
     </>
+  );
+}
+
+function Sources(props: IChoiceProps): JSX.Element {
+  const { choice, trans } = props;
+  const sources: readonly { value: Source; name: string }[] = [
+    { value: 'notebook', name: trans.__('From the notebook') },
+    { value: 'registry', name: trans.__('From the MLflow registry') }
+  ];
+  return (
+    <div
+      className="jp-Deploy-choice"
+      role="group"
+      aria-label={trans.__('Where the model is')}
+    >
+      {sources.map(one => (
+        <button
+          key={one.value}
+          type="button"
+          aria-pressed={one.value === choice.source}
+          onClick={() => choice.chooseSource(one.value)}
+        >
+          {one.name}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function FromNotebook(props: IChoiceProps): JSX.Element {
+  const { choice, trans } = props;
+  if (choice.candidates.length === 0) {
+    return <p>{whyNothing(trans, choice)}</p>;
+  }
+  return (
+    <fieldset>
+      <legend>{trans.__('Model')}</legend>
+      {choice.candidates.map(one => (
+        <label key={one.name} className="jp-Deploy-candidate">
+          <input
+            type="radio"
+            name="model"
+            checked={one.name === choice.candidate}
+            disabled={one.fitted === false}
+            onChange={() => choice.chooseCandidate(one.name)}
+          />
+          <code>{one.name}</code>
+          <span>{one.type}</span>
+          <small>{contract(trans, one)}</small>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function Name(props: IChoiceProps): JSX.Element {
+  const { choice, trans } = props;
+  return (
+    <label>
+      <span>{trans.__('Endpoint')}</span>
+      <input
+        className="jp-mod-styled"
+        list="jp-Deploy-names"
+        required
+        pattern={NAME}
+        title={trans.__('Lower-case letters, digits and dashes.')}
+        value={choice.name}
+        onChange={event => choice.chooseName(event.target.value)}
+      />
+      <datalist id="jp-Deploy-names">
+        {choice.names.map(name => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
+    </label>
+  );
+}
+
+/** The cell that it becomes, or that the server does it; and whether it can be done. */
+function What(props: IChoiceProps): JSX.Element {
+  const { choice, trans } = props;
+  const { cell, wanted } = choice;
+  const node = React.useRef<HTMLDivElement>(null);
+  const ready = wanted !== null;
+  React.useEffect(() => {
+    // The dialog looks for what is marked as wrong whenever something is put in.
+    node.current?.dispatchEvent(new Event('input', { bubbles: true }));
+  }, [ready]);
+  return (
+    <div ref={node} className={ready ? '' : 'jp-mod-error'}>
+      {cell && <pre aria-label={trans.__('The cell')}>{cell}</pre>}
+      {ready && !cell && (
+        <p className="jp-Deploy-small">
+          {trans.__(
+            'The server deploys it with its own Python: no notebook with a Python kernel is open.'
+          )}
+        </p>
+      )}
+    </div>
   );
 }
 
@@ -155,11 +179,8 @@ function contract(trans: TranslationBundle, one: ICandidate): string {
   return '';
 }
 
-function ready(found: Look): readonly ICandidate[] {
-  return found.kind === 'ready' ? found.candidates : [];
-}
-
-function whyNothing(trans: TranslationBundle, found: Look): string {
+function whyNothing(trans: TranslationBundle, choice: DeployChoice): string {
+  const { found } = choice;
   switch (found.kind) {
     case 'no-kernel':
       return trans.__(

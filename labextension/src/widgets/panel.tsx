@@ -13,6 +13,7 @@ import { Message } from '@lumino/messaging';
 import * as React from 'react';
 
 import { deployIcon } from '../icons';
+import { Deploys } from './deploys';
 import { EndpointPage } from './endpoint';
 import { EndpointList } from './list';
 import { IconButton } from './parts';
@@ -20,9 +21,11 @@ import { TroublePanel, TroubleStrip } from './trouble';
 import { IUi, Ui, useUi } from './ui';
 
 export class DeployPanel extends ReactWidget {
+  static readonly ID = 'jupyterlab-deploy-panel';
+
   constructor(private readonly _ui: IUi) {
     super();
-    this.id = 'jupyterlab-deploy-panel';
+    this.id = DeployPanel.ID;
     this.addClass('jp-DeployPanel');
     this.title.icon = deployIcon;
     this.title.caption = this._ui.trans.__('Deployed models');
@@ -138,6 +141,7 @@ function Endpoints(): JSX.Element {
   ) : (
     <>
       <Notes />
+      <Deploys />
       <EndpointList />
     </>
   );
