@@ -15,7 +15,7 @@ from typing import Any
 from jupyter_deploy.errors import GatewayFailed, RequestError
 from jupyter_deploy.gateway.body import Headers, Receipt, Receive
 from jupyter_deploy.gateway.call import Answer, Call, Means
-from jupyter_deploy.gateway.dispatch import Result
+from jupyter_deploy.gateway.dispatch import Elsewhere, Result
 from jupyter_deploy.gateway.exchange import Exchange
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.gateway.memory import OpenBytes
@@ -70,6 +70,9 @@ class Gateway:
 
     def _answered(self, call: Call, exchange: Exchange, result: Result) -> None:
         try:
+            if isinstance(result, Elsewhere):
+                call.put_again(exchange.body, lambda result: self._answered(call, exchange, result))
+                return
             answer = call.encoded(result)
         except Exception as error:  # noqa: BLE001 - see `_refusal`
             answer = self._refusal(call, error)

@@ -7,11 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from jupyter_deploy.core.keys import StoredKey
-from jupyter_deploy.errors import MethodNotAllowed, RequestError, TooLarge, UnsupportedMedia
+from jupyter_deploy.errors import (
+    MethodNotAllowed,
+    NoReplica,
+    RequestError,
+    TooLarge,
+    UnsupportedMedia,
+)
 from jupyter_deploy.gateway import problems, v2
 from jupyter_deploy.gateway.body import Disconnected, Headers, Receipt, Receive, media_type
 from jupyter_deploy.gateway.decode import Input
-from jupyter_deploy.gateway.dispatch import Reply, Result, Work, ask
+from jupyter_deploy.gateway.dispatch import Elsewhere, Reply, Result, Work, ask
 from jupyter_deploy.gateway.heavy import LARGE_ANSWER_ROWS, LARGE_BODY_BYTES, Heavy
 from jupyter_deploy.gateway.routes import Routes, Target
 from jupyter_deploy.gateway.whole import Header
@@ -36,7 +42,7 @@ class Means:
 class Call:
     """The request of one caller: waited for (`answer`), or told of (`put`, then `encoded`)."""
 
-    __slots__ = ("_consumer", "_encode", "_gone", "_headers", "_means", "_own", "_parsed",
+    __slots__ = ("_consumer", "_encode", "_gone", "_headers", "_means", "_media", "_own", "_parsed",
                  "_path", "_reply", "_started", "_target", "_work", "request_id")  # fmt: skip
 
     def __init__(
@@ -53,6 +59,7 @@ class Call:
         self._target = target
         self._headers = headers
         self._consumer = ""
+        self._media = ""
         self._own: list[Header] = [
             (b"x-request-id", request_id.encode()),
             target.service.version_header,
@@ -67,10 +74,7 @@ class Call:
         body = await receipt.body(receive, self._headers, limit)
         self._follow_routes()
         try:
-            work = await self._decoded(media, body, key.consumer)
-            service = self._target.service
-            service.metrics.begin()
-            self._reply = await ask(service.queue, work)
+            self._reply = await self._asked(media, body, key.consumer)
             return await self._encoded(self._reply)
         finally:
             receipt.open_bytes.give(len(body))
@@ -80,18 +84,33 @@ class Call:
 
         Raises RequestError.
         """
-        key, media = self._admitted("POST")
+        _, self._media = self._admitted("POST")
         service = self._target.service
         if len(body) > service.route.max_body_bytes:
             raise TooLarge(service.route.max_body_bytes)
-        open_bytes = self._means.receipt.open_bytes
-        open_bytes.take(len(body))
+        self._means.receipt.open_bytes.take(len(body))
+        self._queue(body, then)
+
+    def put_again(self, body: bytes, then: Callable[[Result], None]) -> None:
+        """What was put ended Elsewhere: have it answered where its path leads now.
+
+        Raises RequestError.
+        """
         try:
-            work = self._work_of(media, body, key.consumer)
+            self._go_elsewhere()
+        except RequestError:
+            self._means.receipt.open_bytes.give(len(body))
+            raise
+        self._queue(body, then)
+
+    def _queue(self, body: bytes, then: Callable[[Result], None]) -> None:
+        service = self._target.service
+        try:
+            work = self._work_of(self._media, body, self._consumer)
             service.metrics.begin()
             service.queue.put(work, then)
         except BaseException:
-            open_bytes.give(len(body))
+            self._means.receipt.open_bytes.give(len(body))
             raise
 
     def encoded(self, result: Result) -> Answer:
@@ -99,7 +118,7 @@ class Call:
         assert self._work is not None, "it was put"
         assert self._encode is not None, "what was put has been decoded"
         self._means.receipt.open_bytes.give(len(self._work.body))
-        if isinstance(result, RequestError):
+        if not isinstance(result, Reply):
             raise result
         self._reply = result
         return self._good(self._encode(result))
@@ -137,6 +156,23 @@ class Call:
             self._target = target
             self._own[1] = target.service.version_header
 
+    def _go_elsewhere(self) -> None:
+        """The version has no replica, and does not serve any more.  Raises NoReplica."""
+        before = self._target.service
+        self._follow_routes()
+        if self._target.service is before:
+            raise NoReplica
+
+    async def _asked(self, media: str, body: bytes, consumer: str) -> Reply:
+        while True:
+            work = await self._decoded(media, body, consumer)
+            service = self._target.service
+            service.metrics.begin()
+            try:
+                return await ask(service.queue, work)
+            except Elsewhere:
+                self._go_elsewhere()
+
     async def _decoded(self, media: str, body: bytes, consumer: str) -> Work:
         if len(body) < LARGE_BODY_BYTES:
             return self._work_of(media, body, consumer)
@@ -149,7 +185,10 @@ class Call:
         begun = time.perf_counter()
         decoded, self._encode = self._decode(media, body)
         self._parsed = time.perf_counter() - begun
-        work = self._work = Work(decoded, body, request_id=self.request_id, consumer=consumer)
+        work = self._work = Work(
+            decoded, body, request_id=self.request_id, consumer=consumer,
+            pinned=self._target.pinned,
+        )  # fmt: skip
         return work
 
     def _decode(self, media: str, body: bytes) -> tuple[Input, Encode]:

@@ -48,10 +48,14 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a prediction path leads; `tensors` says that it speaks the Open Inference Protocol."""
+    """Where a prediction path leads.
+
+    `tensors` says that it speaks the Open Inference Protocol, `pinned` that it names the version.
+    """
 
     service: VersionService
     tensors: bool
+    pinned: bool = False
 
 
 def read_snapshot(path: Path) -> Snapshot:
@@ -93,6 +97,9 @@ class Routes:
         self.predictions = dict(_prediction_paths(endpoints))
         for service in self.services():
             gone.pop(id(service), None)
+        for endpoint in endpoints.values():
+            for service in endpoint.versions.values():
+                service.queue.has_traffic(so=service is endpoint.active)
         for service in gone.values():
             service.queue.retire()
         self._log.info("routes applied", sequence=snapshot.sequence, endpoints=len(endpoints))
@@ -146,8 +153,11 @@ def _prediction_paths(endpoints: dict[str, Endpoint]) -> Iterator[tuple[str, Tar
     for name, endpoint in endpoints.items():
         for version, service in endpoint.versions.items():
             pinned = f"/versions/{version}"
-            yield f"/endpoints/{name}{pinned}/invocations", Target(service, tensors=False)
-            yield f"/v2/models/{name}{pinned}/infer", Target(service, tensors=True)
+            yield (
+                f"/endpoints/{name}{pinned}/invocations",
+                Target(service, tensors=False, pinned=True),
+            )
+            yield f"/v2/models/{name}{pinned}/infer", Target(service, tensors=True, pinned=True)
         if endpoint.active is not None:
             yield f"/endpoints/{name}/invocations", Target(endpoint.active, tensors=False)
             yield f"/v2/models/{name}/infer", Target(endpoint.active, tensors=True)

@@ -86,7 +86,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def key(stack) -> str:
     return stack.key("slow", "two", "single", "switch", "poison", "absent", "flaky", "crowded",
-                     "gated", "lasting", "late")  # fmt: skip
+                     "gated", "lasting", "late", "taken")  # fmt: skip
 
 
 def together(stack: Stack, name: str, key: str, values: list[float]) -> list[httpx.Response]:
@@ -374,6 +374,45 @@ def test_replacing_replicas_and_removing_a_version_under_load_costs_no_request(s
     assert load.statuses.keys() == {200}
     assert load.wrong == []
     assert load.versions[-1] == "1.1.0"
+
+
+def waiting(stack: Stack, name: str) -> int:
+    """How many requests to `name` no replica has."""
+    return sum(n for one, _, n, _ in stack.admin.get("/load").json()["versions"] if one == name)
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["standby", "gone"])
+def test_requests_that_wait_for_a_version_without_replicas_go_to_the_one_that_takes_over(
+    stack, key, gone
+):
+    """A short one and a long one; one that names the version waits for that version."""
+    for version, plus in (("1.0.0", 0.0), ("1.1.0", 0.5)):
+        model = Marked(stack.folder / "taken.calls", plus=plus)
+        how = {"version": version, "timeout_seconds": 60.0 if plus == 0 else 5.0}
+        stack.deploy("taken", VECTOR, model, active=plus > 0, **how)
+    for crashed in stack.replicas[-1:]:
+        crashed.kill()
+    stack.change("taken", "1.1.0", replicas=())
+    long = [[1, 0]] * 4000
+    with ThreadPoolExecutor(3) as pool:
+        asked = [
+            pool.submit(stack.predict, "taken", {"inputs": rows}, key) for rows in ([[1, 0]], long)
+        ]
+        pinned = pool.submit(
+            stack.predict, "taken", {"inputs": [[1, 0]]}, key, path="/versions/1.1.0"
+        )
+        wait_until(lambda: waiting(stack, "taken") == 3, 30)
+        stack.activate("taken", "1.0.0")
+        if gone:
+            (endpoint,) = [one for one in stack.snapshot.endpoints if one.name == "taken"]
+            only = tuple(route for route in endpoint.versions if route.version == "1.0.0")
+            others = tuple(one for one in stack.snapshot.endpoints if one.name != "taken")
+            stack.publish(endpoints=(*others, type(endpoint)("taken", "1.0.0", only)))
+        answers = [one.result(60) for one in asked]
+        assert problem(pinned.result(60)) == (503, "no-replica")
+    assert [one.status_code for one in answers] == [200, 200]
+    assert {one.headers["x-model-version"] for one in answers} == {"1.0.0"}
+    assert [len(one.json()["predictions"]) for one in answers] == [1, len(long)]
 
 
 def test_a_request_whose_version_goes_while_its_body_is_on_its_way_gets_the_next_one(stack, key):

@@ -8,6 +8,6 @@ would miss its deadline is refused when it comes.  Rule 4: a large request goes 
 
 from jupyter_deploy.gateway.dispatch.ask import ask
 from jupyter_deploy.gateway.dispatch.queue import VersionQueue
-from jupyter_deploy.gateway.dispatch.work import Reply, Result, Work
+from jupyter_deploy.gateway.dispatch.work import Elsewhere, Reply, Result, Work
 
-__all__ = ["Reply", "Result", "VersionQueue", "Work", "ask"]
+__all__ = ["Elsewhere", "Reply", "Result", "VersionQueue", "Work", "ask"]

@@ -10,6 +10,7 @@ Life of a request: waiting -> in flight -> answered, with these ways back and ou
                                    NoReplica where there was none
     the queue is full, or the wait would be too long (load.py) -> Overloaded, at once
     the caller goes             -> out of the queue; what a replica has already is computed
+    the version has no replica, and another one the traffic -> Elsewhere
 
 A request of more than MAX_BATCH_ROWS rows goes in pieces where the version may be batched.
 """
@@ -21,7 +22,6 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from jupyter_deploy.core.snapshot import ReplicaRoute
 from jupyter_deploy.errors import (
@@ -40,12 +40,15 @@ from jupyter_deploy.gateway.dispatch.poison import Ledger
 from jupyter_deploy.gateway.dispatch.work import (
     MAX_BATCH_ROWS,
     BatchAnswer,
+    Elsewhere,
+    Flight,
     Reply,
     Result,
     Trace,
     Work,
     shares,
     take_batch,
+    take_movable,
 )
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.wire.frames import Frame, Kind
@@ -67,15 +70,6 @@ _LONG_SECONDS = 1.0
 FailureSink = Callable[[Work, RequestError, Trace], None]
 #: Told of each frame that was answered: its requests, its rows, the answer.
 BatchSink = Callable[[int, int, PredictAnswer], None]
-
-
-@dataclass(slots=True)
-class _Flight:
-    """What is in flight on one link."""
-
-    frame_id: int
-    batch: list[Work]
-    rows: int
 
 
 class VersionQueue:
@@ -103,7 +97,7 @@ class VersionQueue:
         self._open_bytes = 0
         self._links: dict[str, ReplicaLink] = {}
         self._idle: deque[ReplicaLink] = deque()
-        self._flights: dict[ReplicaLink, _Flight] = {}
+        self._flights: dict[ReplicaLink, Flight] = {}
         self._busy = 0.0
         self._poison = ledger
         self._pace = Pace()
@@ -111,6 +105,7 @@ class VersionQueue:
         self._busy_since: float | None = None
         self._pumping = False
         self._retiring = False
+        self._has_traffic = True
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -144,7 +139,13 @@ class VersionQueue:
     def retire(self) -> None:
         """The version is no longer served: finish what is there, then close the connections."""
         self._retiring = True
+        self.has_traffic(so=False)
         self._close_if_done()
+
+    def has_traffic(self, *, so: bool) -> None:
+        """Whether requests that name no version come here."""
+        self._has_traffic = so
+        self._pump_soon()
 
     def put(self, work: Work, then: Callable[[Result], None]) -> None:
         """Have `work` answered; `then` is called with its result, once, and raises nothing.
@@ -264,11 +265,17 @@ class VersionQueue:
             batch = take_batch(self._waiting, share)
             if batch:
                 self._send(self._idle.popleft(), batch)
+        if self._waiting and not self._has_traffic:
+            self._send_elsewhere()
         self._rows_waiting = sum(work.input.count for work in self._waiting)
-        if self._idle:
-            self._busy_since = None
-        elif self._busy_since is None:
-            self._busy_since = time.monotonic()
+        self._busy_since = None if self._idle else self._busy_since or time.monotonic()
+
+    def _send_elsewhere(self) -> None:
+        # A replica that is routed to may be connected yet, one of a version that is gone not.
+        if self.connected if self._retiring else self._links:
+            return
+        for work in take_movable(self._waiting, pinned=self._retiring):
+            work.fail(Elsewhere())
 
     def _send(self, link: ReplicaLink, batch: list[Work]) -> None:
         now = time.monotonic()
@@ -285,7 +292,7 @@ class VersionQueue:
             if work.whole is not None:
                 work.whole.sent_at = work.whole.sent_at or now
         rows = sum(work.input.count for work in batch)
-        self._flights[link] = _Flight(link.send(payload), batch, rows)
+        self._flights[link] = Flight(link.send(payload), batch, rows)
 
     def _payload(self, batch: list[Work], now: float) -> bytes:
         arrays = self._arrays.batch([work.input for work in batch])
@@ -379,7 +386,7 @@ class VersionQueue:
             self._idle.remove(link)
         link.close()
 
-    def _may_hang(self, flight: _Flight) -> bool:
+    def _may_hang(self, flight: Flight) -> bool:
         # One of these may be why the replica is silent: the others are asked again, each alone.  A
         # request that was alone is not: it would silence the next replica, too.
         return len(flight.batch) > 1 and time.monotonic() - flight.batch[0].sent_at > _LONG_SECONDS

@@ -73,28 +73,36 @@ class Reply:
     model_seconds: float
 
 
+class Elsewhere(Exception):
+    """No replica will answer here: where the path of the request leads now, one may."""
+
+
 #: How a request ended: with its answer, or without one and why.
-Result: TypeAlias = Reply | RequestError
+Result: TypeAlias = Reply | RequestError | Elsewhere
 
 
 class Work:
     """One request.  `queued_at` and `deadline` are monotonic; the queue sets them.
 
     `alone` says that it shares no frame: because the model says so, or because a frame that it was
-    in has failed.  `whole` is the request that this is a piece of.
+    in has failed.  `pinned` says that no other version may answer it.  `whole` is the request that
+    this is a piece of.
     `lone_deaths` counts the replicas that died with this request alone in flight.
     `result` is None until the request has ended; `on_end` is called then, once.
     """
 
     __slots__ = ("alone", "body", "consumer", "deadline", "input", "lone_deaths", "on_end",
-                 "queued_at", "request_id", "result", "sent_at", "whole")  # fmt: skip
+                 "pinned", "queued_at", "request_id", "result", "sent_at", "whole")  # fmt: skip
 
-    def __init__(self, request: Input, body: bytes, *, request_id: str, consumer: str) -> None:
+    def __init__(
+        self, request: Input, body: bytes, *, request_id: str, consumer: str, pinned: bool = False
+    ) -> None:
         self.input = request
         self.body = body
         self.deadline = 0.0
         self.request_id = request_id
         self.consumer = consumer
+        self.pinned = pinned
         self.result: Result | None = None
         self.on_end: Callable[[Work], None] | None = None
         self.alone = request.params is not None
@@ -115,13 +123,22 @@ class Work:
             if self.on_end is not None:
                 self.on_end(self)
 
-    def fail(self, error: RequestError) -> None:
+    def fail(self, error: RequestError | Elsewhere) -> None:
         """The request ends without an answer; with a piece ends the whole."""
         (self.whole or self).end(error)
 
     def digest(self) -> bytes:
         """What tells this body from all others."""
         return hashlib.sha256(self.body).digest()
+
+
+@dataclass(slots=True)
+class Flight:
+    """What is in flight on one link."""
+
+    frame_id: int
+    batch: list[Work]
+    rows: int
 
 
 def take_batch(queue: deque[Work], most: int) -> list[Work]:
@@ -144,6 +161,15 @@ def take_batch(queue: deque[Work], most: int) -> list[Work]:
         if work.alone:
             break
     return batch
+
+
+def take_movable(queue: deque[Work], *, pinned: bool) -> list[Work]:
+    """Take those from `queue` that another version may answer; with `pinned`, all."""
+    moving = [work for work in queue if pinned or not (work.whole or work).pinned]
+    staying = [work for work in queue if not pinned and (work.whole or work).pinned]
+    queue.clear()
+    queue.extend(staying)
+    return moving
 
 
 def shares(batch: list[Work]) -> list[tuple[Work, int, int]]:
