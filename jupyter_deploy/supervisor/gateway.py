@@ -13,6 +13,7 @@ import random
 import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 from jupyter_deploy.client.models import UpgradedPart
@@ -45,19 +46,26 @@ _TRY_SECONDS = 0.02
 _DRAIN_LOOK_SECONDS = 0.1
 _LOG_LINES = 5
 
-#: Collects what a process has counted, before it ends.
-LastWords = Callable[[], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Errands:
+    """What the rest of the supervisor does for a gateway.
+
+    `write_routes` writes the snapshot that a new process reads; `collect` gets what all processes
+    have counted, before one ends.
+    """
+
+    write_routes: Callable[[], None]
+    collect: Callable[[], Awaitable[None]]
 
 
 class Gateway:
     """Gateway `number`, the first being 0: `keep` has it run, `close` ends it."""
 
-    def __init__(
-        self, settings: Settings, journal: Journal, number: int, last_words: LastWords
-    ) -> None:
+    def __init__(self, settings: Settings, journal: Journal, number: int, errands: Errands) -> None:
         self._settings = settings
         self._journal = journal
-        self._last_words = last_words
+        self._errands = errands
         self._life = lifecycle.Gateway()
         self._turns = GatewayProcess(settings, number, 0), GatewayProcess(settings, number, 1)
         self._current = self._turns[0]
@@ -118,6 +126,10 @@ class Gateway:
         else:
             self._apply(lifecycle.StartDue())
 
+    async def serving(self) -> None:
+        """Return once it serves, or has had its time."""
+        await self._bell.until(lambda: self._life.phase is Phase.SERVING, _ORDER_SECONDS)
+
     async def upgrade(self) -> UpgradedPart:
         """Have a process of the code that is installed now take over.
 
@@ -151,7 +163,7 @@ class Gateway:
 
     async def _told(self) -> About:
         """What the process says of itself, once it serves."""
-        await self._bell.until(lambda: self._life.phase is Phase.SERVING, _ORDER_SECONDS)
+        await self.serving()
         try:
             return await self._current.about()
         except NoAnswer as error:
@@ -213,6 +225,8 @@ class Gateway:
 
     def _start(self, one: GatewayProcess, *, waits: bool) -> None:
         try:
+            # A snapshot that was damaged meanwhile is not what a new process reads.
+            self._errands.write_routes()
             one.start(self._descriptor, waits=waits)
         except OSError as error:
             _log.warning("a gateway cannot be started: %s", error)
@@ -301,7 +315,7 @@ class Gateway:
             async with asyncio.timeout(self._settings.drain_seconds):
                 while one.alive and await one.drain():  # noqa: ASYNC110 - another process has no event
                     await asyncio.sleep(_DRAIN_LOOK_SECONDS)
-                await self._last_words()
+                await self._errands.collect()
         except (NoAnswer, TimeoutError):
             _log.warning("the gateway (pid %d) is ended before it was idle", one.process.pid)
         await one.process.end(_ORDER_SECONDS)

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Mapping
 from jupyter_deploy.client.models import UpgradedPart
 from jupyter_deploy.core.scaling import Sight
 from jupyter_deploy.errors import StateUnavailable
-from jupyter_deploy.supervisor.gateway import Gateway, LastWords
+from jupyter_deploy.supervisor.gateway import Errands, Gateway
 from jupyter_deploy.supervisor.gateway_process import GatewayProcess
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.processes import Process
@@ -31,11 +31,11 @@ _CONFIG = re.compile(r"gateway(-\d+)?(-b)?\.json")
 class Gateways:
     """`bind` or `adopt` gets the socket, `keep` the processes, `close` ends both."""
 
-    def __init__(self, settings: Settings, journal: Journal, last_words: LastWords) -> None:
+    def __init__(self, settings: Settings, journal: Journal, errands: Errands) -> None:
         self._settings = settings
         self._listener: socket.socket | None = None
         numbers = range(settings.gateway_processes)
-        self._all = [Gateway(settings, journal, n, last_words) for n in numbers]
+        self._all = [Gateway(settings, journal, n, errands) for n in numbers]
 
     def processes(self) -> list[GatewayProcess]:
         """All that answer callers now, those that hand over to another too."""
@@ -90,6 +90,10 @@ class Gateways:
         assert self._listener is not None
         for one in self._all:
             one.keep(self._listener)
+
+    async def serving(self) -> None:
+        """Return once every gateway serves, or has had its time."""
+        await asyncio.gather(*(one.serving() for one in self._all))
 
     async def reload(self, sequence: int) -> tuple[str, ...]:
         """Return once all route by snapshot `sequence` or a later one.

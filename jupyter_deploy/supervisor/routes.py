@@ -40,7 +40,8 @@ class Routes:
         self._gateways = gateways
         self._ready = ready
         self._bins = bins
-        self._sequence = _last_sequence(settings)
+        before = last(settings)
+        self._sequence = 0 if before is None else before.sequence
         self._mlflow = _mlflow_version()
         self._lock = asyncio.Lock()
         self._work = asyncio.Event()
@@ -97,11 +98,12 @@ def _write(settings: Settings, now: Snapshot) -> None:
     fresh.replace(settings.snapshot)
 
 
-def _last_sequence(settings: Settings) -> int:
+def last(settings: Settings) -> Snapshot | None:
+    """What was written last, if it is there and whole."""
     try:
-        return msgspec.json.decode(settings.snapshot.read_bytes(), type=Snapshot).sequence
+        return msgspec.json.decode(settings.snapshot.read_bytes(), type=Snapshot)
     except (OSError, msgspec.MsgspecError):
-        return 0
+        return None
 
 
 def _mlflow_version() -> str:

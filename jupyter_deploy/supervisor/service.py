@@ -16,14 +16,16 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 from jupyter_deploy.errors import StateUnavailable
-from jupyter_deploy.supervisor import logs, processes
+from jupyter_deploy.supervisor import logs, processes, routes
 from jupyter_deploy.supervisor.artefacts import Artefacts
 from jupyter_deploy.supervisor.deploys import Deploys
 from jupyter_deploy.supervisor.failures import Failure
+from jupyter_deploy.supervisor.gateway import Errands
 from jupyter_deploy.supervisor.gateways import Gateways
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.keys import Keys
@@ -60,9 +62,11 @@ class Supervisor:
         self.stopping = asyncio.Event()
         #: At the end, what runs is left to the next supervisor.
         self.leaving = False
+        #: What has been found running is known: before, nothing is better than the last snapshot.
+        self._knows_routes = False
         self.store = Store(settings.state)
         self.journal = Journal(self.store)
-        self.gateways = Gateways(settings, self.journal, self._last_words)
+        self.gateways = Gateways(settings, self.journal, self._errands())
         self.launchers = Launchers(settings)
         self.artefacts = Artefacts(settings, self.journal, self._version)
         self.replicas = Replicas(settings, self.journal, self.launchers, self._wiring())
@@ -107,8 +111,16 @@ class Supervisor:
     def _version(self, number: int) -> Version | None:
         return self.store.state.by_number(number)
 
-    async def _last_words(self) -> None:
-        await self.collector.collect(seal=True)
+    def _errands(self) -> Errands:
+        # At call time, as above: gateways are there before what they need.
+        return Errands(
+            write_routes=self._write_routes, collect=lambda: self.collector.collect(seal=True)
+        )
+
+    def _write_routes(self) -> None:
+        if self._knows_routes:
+            with _noted():
+                self.routes.write()
 
     def _ready_replicas(self) -> dict[tuple[str, str], int]:
         routes = self.replicas.routes().items()
@@ -117,7 +129,11 @@ class Supervisor:
 
     async def start(self) -> None:
         """Take over what runs, start what ought to.  Raises StateUnavailable."""
-        await self.store.open()
+        try:
+            await self.store.open()
+        except StateUnavailable:
+            await self._serve_as_before()
+            raise
         await self.journal.load()
         await self.collector.open()
         with _noted():
@@ -131,8 +147,8 @@ class Supervisor:
         adopted = await self.replicas.adopt(living)
         if adopted:
             self.journal.add("adopted", f"{adopted} replicas go on.")
-        with _noted():
-            self.routes.write()
+        self._knows_routes = True
+        self._write_routes()
         self.gateways.keep()
         self.parts.scaler.adopt(self.store.state, self.replicas.living())
         self.parts.reconcile()
@@ -145,6 +161,17 @@ class Supervisor:
         own = (self._cap_logs, self._scale)
         for part in (*parts, self.store.run, *own, self.collector.run):
             self._spawn(_for_ever(part))
+
+    async def _serve_as_before(self) -> None:
+        """Without a state, and so without us: a gateway serves by the last good routes."""
+        last = routes.last(self.settings)
+        living = await asyncio.to_thread(processes.found, self.settings.processes)
+        if last is None or await self.gateways.adopt(living):
+            return
+        self.gateways.bind(urlsplit(last.url).port or self.settings.port)
+        self.gateways.keep()
+        await self.gateways.serving()
+        _log.warning("%s serves by its last routes; nobody watches over it", last.url)
 
     async def _use_no_number_twice(self) -> None:
         """Versions that the state has lost keep their folders, so their numbers are taken."""

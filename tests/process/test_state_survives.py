@@ -14,8 +14,11 @@ import httpx
 import psutil
 import pytest
 
+from jupyter_deploy.client.discovery import connect
 from jupyter_deploy.client.models import CreateKey, EndpointStatus
+from jupyter_deploy.errors import SupervisorUnavailable
 from jupyter_deploy.supervisor.store import backups
+from tests.faults.scene import kill
 from tests.faults.slowness import slowness
 from tests.process.stack import ROWS, Stack, ended, me, ours, stack, until_ready
 from tests.support import wait_until
@@ -123,6 +126,60 @@ def test_a_damaged_state_comes_back_and_nobody_who_calls_notices(
     assert "The backup of" in what
     assert one.client.status().supervisor.note == what
     assert what in (one.home / "logs" / "supervisor.log").read_text()
+
+
+def test_a_gateway_that_dies_while_neither_state_nor_routes_can_be_read_serves_as_before(
+    one: Stack,
+) -> None:
+    header_zeroed(one.home / "state.db")
+    (one.home / "snapshot.json").write_bytes(b"{")
+    (before,) = one.client.status().gateway.pids
+    kill(before)
+    assert one.predict("churn") == [6.0, 14.0]
+    assert before not in one.client.status().gateway.pids
+    kill_supervisor(one)
+    one.start()
+    assert "The backup of" in recovered(one)
+
+
+def test_without_a_readable_state_a_gateway_serves_by_its_last_routes(one: Stack) -> None:
+    """The state is of a newer release; supervisor and gateway are gone, the replicas are not."""
+    before, secret = known(one)
+    url = f"{one.endpoint('churn').url}/invocations"
+    until_registrars_end(one)
+    pids = one.client.status().gateway.pids
+    kill_supervisor(one)
+    kill(*pids)
+    with schema_version(one.home / "state.db", 99):
+        with pytest.raises(SupervisorUnavailable, match="written by a newer release"):
+            connect()
+        headers = {"authorization": f"Bearer {secret}"}
+        answer = httpx.post(url, json={"inputs": ROWS.tolist()}, headers=headers)
+        assert answer.json() == {"predictions": [6.0, 14.0]}
+        # The next one finds it, and starts none beside it.
+        with pytest.raises(SupervisorUnavailable):
+            connect()
+    one.start()
+    assert shape(one) == before
+    assert one.predict("churn", key=secret) == [6.0, 14.0]
+    said = (one.home / "logs" / "supervisor.log").read_text()
+    assert said.count("serves by its last routes; nobody watches over it") == 1
+
+
+@contextlib.contextmanager
+def schema_version(file: Path, number: int) -> Iterator[None]:
+    """The file says that it has schema `number`, for a while."""
+
+    def write(version: int) -> int:
+        with contextlib.closing(sqlite3.connect(file, timeout=10)) as other:
+            before = other.execute("PRAGMA user_version").fetchone()[0]
+            other.execute(f"PRAGMA user_version = {version}")
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return int(before)
+
+    before = write(number)
+    yield
+    write(before)
 
 
 def test_a_state_that_was_damaged_after_a_stop_starts_everything_as_it_was(one: Stack) -> None:
