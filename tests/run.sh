@@ -62,11 +62,15 @@ pip_install() {
     fi
 }
 
-# The sidebar's tests drive Debian's Chromium; without it they are skipped, and say so.
-install_browser() {
-    [ ! -x /usr/bin/chromium ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
-    say "installing Chromium for the sidebar's tests"
-    apt-get update -qq && apt-get install -y -qq chromium >/dev/null || say "there is no Chromium"
+# The sidebar's tests drive Debian's Chromium, and those of clocks move them with libfaketime; without
+# them they are skipped, and say so.
+install_tools() {
+    local wanted=()
+    [ -x /usr/bin/chromium ] || wanted+=(chromium)
+    [ -x /usr/bin/faketime ] || wanted+=(faketime)
+    [ "${#wanted[@]}" != 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
+    say "installing ${wanted[*]} for the tests"
+    apt-get update -qq && apt-get install -y -qq "${wanted[@]}" >/dev/null || say "they cannot be had"
 }
 
 # What a person has configured for themselves must not reach a test.
@@ -83,7 +87,7 @@ clean_environment() {
 
 [ -x "$bin/python" ] || { say "making $venv"; make_venv; }
 install
-install_browser
+install_tools
 clean_environment
 
 say "ruff, mypy, import-linter"

@@ -103,11 +103,13 @@ class History:
     """What one gateway process counted after a cursor, second by second.
 
     `cursor` is where to go on, and `more` says that there is something to go on with.
+    `turned_away` connections have been refused since the process started.
     """
 
     cursor: str
     records: tuple[Record, ...]
     more: bool
+    turned_away: int = 0
 
 
 def bucket(seconds: float) -> int:

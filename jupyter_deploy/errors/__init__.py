@@ -18,7 +18,7 @@ holds a secret, a stack trace or a row of somebody's data.
         |-- BadInput 400, Unauthorized 401, Forbidden 403, UnknownRoute 404, MethodNotAllowed 405,
         |-- TooLarge 413, UnsupportedMedia 415, OverLimit 429,
         |-- ModelFailed 500, Poisonous 500, GatewayFailed 500,
-        |-- NoReplica 503, Overloaded 503, DeadlineExceeded 504
+        |-- NoReplica 503, Overloaded 503, ShortOfMemory 503, DeadlineExceeded 504
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ from jupyter_deploy.errors.requests import (
     Poisonous,
     RequestError,
     RequestTimeout,
+    ShortOfMemory,
     TooLarge,
     Unauthorized,
     UnknownRoute,
@@ -113,6 +114,7 @@ __all__ = [
     "RequestError",
     "RequestTimeout",
     "SampleMismatch",
+    "ShortOfMemory",
     "StaleGeneration",
     "StateUnavailable",
     "SupervisorUnavailable",

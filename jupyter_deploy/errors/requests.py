@@ -250,6 +250,22 @@ class Overloaded(RequestError):
         return [("retry-after", str(max(1, math.ceil(self._seconds))))]
 
 
+class ShortOfMemory(RequestError):
+    """The bodies of requests hold all the memory that they may now."""
+
+    code, status, title = "short-of-memory", 503, "There is too little memory for this now"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Requests that are being read or answered hold all the memory that they may now.",
+            "Try again later, or send fewer rows in each request.",
+        )
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The next moment may be a better one."""
+        return [("retry-after", "1")]
+
+
 class DeadlineExceeded(RequestError):
     """The answer did not come before the request's deadline."""
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,8 @@ class Admin:
         recorder = self._routes.recorder
         if "seal" in request.query_params:
             recorder.seal()
-        return _json(recorder.after(request.query_params.get("after", "")))
+        history = recorder.after(request.query_params.get("after", ""))
+        return _json(replace(history, turned_away=self._drain.turned_away))
 
     async def _load(self, _request: Request) -> Response:
         versions = [

@@ -69,7 +69,7 @@ class Receipt:
     async def body(self, receive: Receive, headers: Headers, limit: int) -> bytes:
         """The whole body; the caller gives its length back to `open_bytes` when it is done.
 
-        Raises TooLarge, Overloaded, RequestTimeout or Disconnected.
+        Raises TooLarge, ShortOfMemory, RequestTimeout or Disconnected.
         """
         announced = headers.get(b"content-length", b"0")
         if len(announced) > len(str(limit)) or int(announced) > limit:

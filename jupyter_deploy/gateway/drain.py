@@ -37,6 +37,11 @@ class Drain:
         self._stop_lending = stop_lending
         self._log = log
 
+    @property
+    def turned_away(self) -> int:
+        """How many connections have been refused."""
+        return self._guard.turned_away
+
     def begin(self) -> int:
         """Accept nothing from now on; how many connections are still open."""
         if not self._guard.draining:

@@ -90,6 +90,7 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     admin = Admin(routes, Path(config.snapshot), accepting, drain, log)
     admin.reload()
     admin_guard = Guard(config.head_seconds, _KEEP_ALIVE_SECONDS, most_connections())
+    admin_guard.reserved = 0
     admin_server = _server(admin.app, config, admin_guard)
 
     def stop() -> None:

@@ -2,10 +2,11 @@
 
 Rule 1: a head is complete so many seconds after its first byte, the first one so many seconds after
 the accept; else the connection gets a 408 and is closed.  An idle connection that has been used is
-ended after a while.  Rule 2: a connection beyond the bound gets a 503 and is closed; those that are
-open are not touched.  Rule 3: whoever computes for a connection is told when it is lost.  Rule 4:
-a head that cannot be taken (head.py) is told so, and ends its connection.  Rule 5: while the
-process drains (drain.py), every answer is the last on its connection, and says so.
+ended after a while.  Rule 2: a connection beyond the bound gets a 503 and is closed, and so does
+one that takes one of the last files that may be open, which are for replicas, logs and orders;
+those that are open are not touched.  Rule 3: whoever computes for a connection is told when it is
+lost.  Rule 4: a head that cannot be taken (head.py) is told so, and ends its connection.  Rule 5:
+while the process drains (drain.py), every answer is the last on its connection, and says so.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from jupyter_deploy.gateway import head, problems
 from jupyter_deploy.gateway.exchange import MOST_BYTES, Exchange, Leaver
 from jupyter_deploy.gateway.whole import WHOLE, WholeAnswer
 
+#: How many files are kept for what is not a caller's.
+RESERVED_FILES = 32
 #: How long a refused connection has to read why, before it is cut.
 _LINGER_SECONDS = 0.5
 _REASONS = {
@@ -93,11 +96,15 @@ class Guard:
         self, head_seconds: float, idle_seconds: float, most: int, shortcut: Shortcut | None = None
     ) -> None:
         self.most = most
+        #: So many files are not left to callers.
+        self.reserved = RESERVED_FILES
         #: Told how many are open, whenever that changes.
         self.opened: Callable[[int], None] | None = None
         self.draining = False
         self.shortcut = shortcut
         self.idle = Deadlines(idle_seconds, GuardedProtocol.timeout_keep_alive_handler)
+        #: How many connections have been refused.
+        self.turned_away = 0
         self.heads = Deadlines(head_seconds, GuardedProtocol.cut_late_head)
         self.refused = Deadlines(_LINGER_SECONDS, GuardedProtocol.cut)
 
@@ -120,8 +127,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A caller has connected."""
-        if len(self.connections) >= self._guard.most:
-            self._refuse(transport)
+        guard = self._guard
+        last = guard.reserved > 0 and _is_one_of_the_last(transport, guard.reserved)
+        if last or len(self.connections) >= guard.most:
+            self._refuse(transport, lingering=(guard.reserved if last else guard.most) // 2)
             return
         super().connection_made(transport)
         self._guard.heads.begin(self)
@@ -296,11 +305,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.write(last_answer(error))
         self.transport.close()
 
-    def _refuse(self, transport: asyncio.Transport) -> None:
+    def _refuse(self, transport: asyncio.Transport, *, lingering: int) -> None:
         self.transport = transport
         self._refused = True
+        self._guard.turned_away += 1
         transport.write(last_answer(Overloaded()))
-        if len(self._guard.refused) >= self._guard.most // 2:
+        if len(self._guard.refused) >= lingering:
             transport.close()
             return
         # Closed while the request is on its way, it would never see the answer.
@@ -312,6 +322,13 @@ def most_connections() -> int:
     """Half of the files that this process may open; the rest is for replicas, logs and the like."""
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft // 2
+
+
+def _is_one_of_the_last(transport: asyncio.Transport, count: int) -> bool:
+    # The kernel gives the lowest number that is free; the limit may be lowered at any time.
+    connection = transport.get_extra_info("socket")
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return connection is not None and bool(connection.fileno() >= soft - count)
 
 
 def last_answer(error: RequestError) -> bytes:

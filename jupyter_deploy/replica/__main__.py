@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jupyter_deploy.replica import printing
 from jupyter_deploy.replica.inputs import input_builder
 from jupyter_deploy.replica.models import as_model, load_model
 from jupyter_deploy.replica.serving import Server
@@ -38,6 +39,7 @@ _OUT_OF_MEMORY_SCORE = 500
 def main(arguments: list[str]) -> int:
     """Serve the version of the spec named in `arguments`; the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    printing.to_log()
     _offer_ourselves()
     spec = ReplicaSpec.read(Path(arguments[0]))
     worker = _ready_worker(spec)

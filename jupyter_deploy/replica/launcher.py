@@ -3,7 +3,8 @@
     python -m jupyter_deploy.replica.launcher SOCKET MODULE...
 
 Whoever connects to SOCKET sends JSON lines {"spec", "log", "environment"} and reads, for each,
-{"pid"} or {"refused": why}; and {"exited": pid, "status": wait status} when a replica ends.
+{"pid"} or {"refused": why}; and, when a replica ends, {"exited": pid, "status": wait status,
+"peak_bytes": the most memory that it held}.
 
 Rule 1: a fork copies one thread and every lock, so this process has one thread, always: the pools
 of the numeric libraries are told to start none (`ENVIRONMENT`), and a fork is refused when a
@@ -126,9 +127,11 @@ class Launcher:
 
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            while (ended := os.wait4(-1, os.WNOHANG))[0]:
+                pid, status, usage = ended
+                said = {"exited": pid, "status": status, "peak_bytes": usage.ru_maxrss * 1024}
                 for connection in list(self._buffers):
-                    self._say(connection, {"exited": ended[0], "status": ended[1]})
+                    self._say(connection, said)
 
     def _say(self, connection: socket.socket, message: dict[str, Any]) -> None:
         try:
@@ -184,7 +187,7 @@ def _note(path: Path) -> None:
 
 def _redirect(log: Path) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
-    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    out = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(null, 0)
     os.dup2(out, 1)
     os.dup2(out, 2)

@@ -30,6 +30,7 @@ from jupyter_deploy import __version__
 from jupyter_deploy.client import paths
 from jupyter_deploy.client.discovery import TAKE_OVER, running
 from jupyter_deploy.client.discovery import Supervisor as Identity
+from jupyter_deploy.client.files import raise_limit
 from jupyter_deploy.client.person import system_user
 from jupyter_deploy.client.process_start import own_start
 from jupyter_deploy.core.manifest import Origin
@@ -105,6 +106,7 @@ class SupervisorApp(JupyterApp):  # type: ignore[misc]
         """Run until stopped."""
         super().start()
         os.umask(0o077)
+        raise_limit()
         try:
             settings = self.settings()
             settings.make_folders()
@@ -197,7 +199,7 @@ async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.stopping.set)
-    logs.cap(settings.logs / "supervisor.log", settings.max_log_bytes)
+    logs.cap(settings.logs)
     await supervisor.start()
     identity = settings.home / "supervisor.json"
     server = _Server(build(supervisor))

@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from jupyter_deploy import failpoints
+from jupyter_deploy.client.memory import memory
 from jupyter_deploy.client.models import (
     BeginDeploy,
     DeployStatus,
@@ -43,6 +44,7 @@ from jupyter_deploy.supervisor.parts import Parts
 from jupyter_deploy.supervisor.progress import Outcome, Progress
 from jupyter_deploy.supervisor.state import Deploy, Version
 from jupyter_deploy.supervisor.store import reading, writing
+from jupyter_deploy.supervisor.surroundings import check_memory
 from jupyter_deploy.supervisor.traffic import TrafficChanges
 
 _log = logging.getLogger(__name__)
@@ -68,9 +70,10 @@ class Deploys:
     async def begin(self, name: str, begin: BeginDeploy) -> DeployTicket:
         """The right to deploy, a number and a folder.
 
-        Raises DeployInProgress, VersionExists, UsageError or StateUnavailable.
+        Raises DeployInProgress, VersionExists, UsageError or Unavailable.
         """
         endpoint_name(name)
+        check_memory(memory())
         await self._free(name)
         numbered = numbers.number(self._parts.state, name, begin)
         deploy = Deploy(

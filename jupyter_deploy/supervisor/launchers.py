@@ -25,7 +25,7 @@ from typing import Any
 from jupyter_deploy.client.process_start import started_at
 from jupyter_deploy.replica.launcher import ENVIRONMENT
 from jupyter_deploy.supervisor import processes
-from jupyter_deploy.supervisor.processes import Order, Process, environment
+from jupyter_deploy.supervisor.processes import Order, Process, Reaped, environment
 from jupyter_deploy.supervisor.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class _Launcher:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     replies: deque[asyncio.Future[dict[str, Any]]] = field(default_factory=deque)
-    ends: dict[int, asyncio.Future[int]] = field(default_factory=dict)
+    ends: dict[int, asyncio.Future[Reaped]] = field(default_factory=dict)
     listening: asyncio.Task[None] | None = None
 
     async def listen(self) -> None:
@@ -65,7 +65,8 @@ class _Launcher:
         if "exited" in said:
             end = self.ends.pop(said["exited"], None)
             if end is not None and not end.done():
-                end.set_result(os.waitstatus_to_exitcode(said["status"]))
+                status = os.waitstatus_to_exitcode(said["status"])
+                end.set_result(Reaped(status, said.get("peak_bytes")))
             return
         reply = self.replies.popleft()
         if "pid" in said:

@@ -9,7 +9,9 @@ import contextlib
 import os
 from pathlib import Path
 
-#: How much is read to find the last lines, and how much is left of a log that was cut.
+from jupyter_deploy.replica import printing
+
+#: How much is read to find the last lines.
 _TAIL_BYTES = 1 << 20
 
 
@@ -25,14 +27,13 @@ def last_lines(log: Path, count: int, width: int = 2000) -> list[str]:
     return [line[:width] for line in lines[-count:]] if count > 0 else []
 
 
-def cap(log: Path, max_bytes: int) -> None:
-    """Cut a log that is longer than `max_bytes` to its last megabyte (or half of `max_bytes`)."""
-    with contextlib.suppress(OSError):
-        if log.stat().st_size <= max_bytes:
-            return
-        with log.open("rb") as file:
-            file.seek(-min(_TAIL_BYTES, max_bytes // 2), os.SEEK_END)
-            tail = file.read(_TAIL_BYTES)
-        descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(b"[earlier lines were removed]\n" + tail)
+def cap(folder: Path) -> None:
+    """Cut each log in `folder` that is too long to its last part."""
+    for log in folder.glob("*.log"):
+        with contextlib.suppress(OSError):
+            if log.stat().st_size > printing.MOST_BYTES:
+                descriptor = os.open(log, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+                try:
+                    printing.cut(descriptor)
+                finally:
+                    os.close(descriptor)

@@ -14,6 +14,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,21 +22,28 @@ from typing import Self
 
 import psutil
 
+from jupyter_deploy.client.memory import size
 from jupyter_deploy.client.process_start import started_at
+from jupyter_deploy.supervisor.out_of_memory import KILLS
 
 #: Where there is no pidfd, processes are looked at this often.
 _POLL_SECONDS = 0.2
 #: How long the parent of a forked process may take to tell how it ended.
 _REAP_SECONDS = 1.0
-_LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+#: To be read too: whoever prints cuts its own log (replica/printing.py).
+_LOG_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended: an exit status, a signal, or None when only its parent could know."""
+    """How a process ended: an exit status, a signal, or None when only its parent could know.
+
+    `peak_bytes` is the most memory that it ever held, where that is known.
+    """
 
     status: int | None
     out_of_memory: bool = False
+    peak_bytes: int | None = None
 
     @property
     def own_fault(self) -> bool:
@@ -45,12 +53,28 @@ class Exit:
 
     def __str__(self) -> str:
         if self.out_of_memory:
-            return "was killed: out of memory"
+            held = "" if self.peak_bytes is None else f" (it held {size(self.peak_bytes)})"
+            return f"was killed: out of memory{held}"
         if self.status is None:
             return "has ended"
         if self.status < 0:
             return f"was killed by {signal.Signals(-self.status).name}"
         return f"ended with status {self.status}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """What the parent of a process learns of its end: status (or minus the signal), and memory."""
+
+    status: int
+    peak_bytes: int | None
+
+    @classmethod
+    def of(cls, pid: int) -> Reaped:
+        """Wait for the child `pid`."""
+        _, status, usage = os.wait4(pid, 0)
+        unit = 1 if sys.platform == "darwin" else 1024
+        return cls(os.waitstatus_to_exitcode(status), usage.ru_maxrss * unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +96,12 @@ class Process:
         pid: int,
         started: float,
         popen: subprocess.Popen[bytes] | None,
-        reaped: asyncio.Future[int] | None = None,
+        reaped: asyncio.Future[Reaped] | None = None,
     ) -> None:
         self.pid = pid
         self.started = started
         self._popen = popen
         self._reaped = reaped
-        self._kills_before = _out_of_memory_kills()
         self._ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._watch = _Watch(pid, started, self._on_end)
 
@@ -158,21 +181,26 @@ class Process:
             return
         if self._ended.done():
             return
-        self._ended.set_result(self._exit(self._status()))
+        self._ended.set_result(_exit(self._reap()))
 
-    def _status(self) -> int | None:
+    def _reap(self) -> Reaped | None:
+        """What is known of its end; None when only another process could know."""
         if self._popen is not None:
             # What it has started goes with it.  Until we wait, its pid cannot have been reused.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
-            return self._popen.wait()
+            reaped = Reaped.of(self.pid)
+            self._popen.returncode = reaped.status
+            return reaped
         known = self._reaped is not None and not self._reaped.cancelled()
         return self._reaped.result() if self._reaped is not None and known else None
 
-    def _exit(self, status: int | None) -> Exit:
-        killed = status in (None, -signal.SIGKILL)
-        memory = killed and _out_of_memory_kills() > self._kills_before
-        return Exit(status, memory)
+
+def _exit(reaped: Reaped | None) -> Exit:
+    if reaped is None:
+        return Exit(None, KILLS.lately())
+    memory = reaped.status == -signal.SIGKILL and KILLS.lately()
+    return Exit(reaped.status, memory, reaped.peak_bytes)
 
 
 def found(folder: Path) -> dict[str, tuple[int, float]]:
@@ -268,12 +296,3 @@ class _Watch:
             self._loop.call_soon(self._ended)
         else:
             self._poll = self._loop.call_later(_POLL_SECONDS, self._look, pid, started)
-
-
-def _out_of_memory_kills() -> int:
-    """How often this machine's kernel has killed a process for its memory (0 where unknown)."""
-    try:
-        match = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
-    except OSError:
-        return 0
-    return int(match[1]) if match else 0

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 
 from jupyter_deploy.errors import StateUnavailable
-from jupyter_deploy.supervisor import logs, processes, routes
+from jupyter_deploy.supervisor import processes, routes
 from jupyter_deploy.supervisor.artefacts import Artefacts
 from jupyter_deploy.supervisor.deploys import Deploys
 from jupyter_deploy.supervisor.failures import Failure
@@ -43,12 +43,11 @@ from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.slots import Wiring
 from jupyter_deploy.supervisor.state import Version
 from jupyter_deploy.supervisor.store import Store, reading, writing
+from jupyter_deploy.supervisor.surroundings import Surroundings
 from jupyter_deploy.supervisor.traffic import TrafficChanges
 from jupyter_deploy.supervisor.upgrades import Upgrades
 
 _log = logging.getLogger(__name__)
-#: How often logs are measured: what a process prints in between is all that they can be too long.
-_LOG_SECONDS = 5.0
 #: How often the load of versions that scale is looked at.
 _SCALE_SECONDS = 1.0
 
@@ -96,6 +95,9 @@ class Supervisor:
         self.deploys = Deploys(self.parts, self.traffic)
         self.keys = Keys(self.parts)
         self.registry_ui = RegistryUiProcess(settings)
+        self.surroundings = Surroundings(
+            settings.logs, self.journal, lambda: self.collector.turned_away
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def _wiring(self) -> Wiring:
@@ -158,7 +160,7 @@ class Supervisor:
             await asyncio.to_thread(self.keys.recover)
         self.routes.changed()
         parts = (self.routes.run, self.journal.run, self.registrar.run, self.deploys.sweep)
-        own = (self._cap_logs, self._scale)
+        own = (self.surroundings.run, self._scale)
         for part in (*parts, self.store.run, *own, self.collector.run):
             self._spawn(_for_ever(part))
 
@@ -223,12 +225,6 @@ class Supervisor:
         await self.registry_ui.close()
         await self.journal.flush()
         await self.store.close()
-
-    async def _cap_logs(self) -> None:
-        while True:
-            await asyncio.sleep(_LOG_SECONDS)
-            for log in self.settings.logs.glob("*.log"):
-                await asyncio.to_thread(logs.cap, log, self.settings.max_log_bytes)
 
     async def _scale(self) -> None:
         while True:

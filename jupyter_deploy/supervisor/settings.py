@@ -37,7 +37,6 @@ class Settings:
     heartbeat_seconds: float = health.ASK_SECONDS
     #: Replicas that nothing has needed for as long as this are stopped, down to the range's least.
     scale_down_seconds: float = 300.0
-    max_log_bytes: int = 10_000_000
     log_level: str = "INFO"
 
     @property

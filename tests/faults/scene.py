@@ -26,7 +26,7 @@ REPETITIONS = 10
 TIMEOUT_SECONDS = 10.0
 
 #: What the second number of a row makes the model do; 0 is an ordinary request.
-DIES, STEALS_MEMORY, NEVER_YIELDS, SLEEPS = -1.0, -2.0, -3.0, -4.0
+DIES, STEALS_MEMORY, NEVER_YIELDS, SLEEPS, PRINTS, WRITES = -1.0, -2.0, -3.0, -4.0, -5.0, -6.0
 
 
 def faulty(factor: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -39,9 +39,19 @@ def faulty(factor: float) -> Callable[[np.ndarray], np.ndarray]:
 
             os.abort()
         if -2.0 in asked:
-            hoard = []
-            while True:
-                hoard.append(bytearray(b"x" * (1 << 24)))
+            # More than a test allows, less than a machine has.
+            hoard = [bytearray(b"x" * (1 << 24)) for _ in range(64)]
+            del hoard
+        if asked & {-5.0, -6.0}:
+            import os
+
+            line = "x" * 999
+            for _ in range(int(x[x[:, 1] <= -5.0][0, 0]) * 1000):
+                if -5.0 in asked:
+                    print(line)
+                else:
+                    os.write(1, f"{line}\n".encode())
+            print("the last line")
         if asked & {-3.0, -4.0}:
             import time
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -122,13 +123,15 @@ def test_after_everything_was_killed_start_brings_everything_back(
 def test_a_stranger_with_the_pid_of_a_dead_replica_is_left_alone(
     scene: Scene, chance: random.Random
 ) -> None:
-    """The note of a replica that is dead names a process that is not ours."""
+    """What a dead replica and a dead supervisor have noted names a process that is not ours."""
     note = scene.one.home / "processes" / "replica-1-abcdef.pid"
+    identity = scene.one.home / "supervisor.json"
     # Not one of ours: it does not even know the home.
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env={})
     try:
         kill(*[process.pid for process in ours(scene.one.home)])
         note.write_text(f"{stranger.pid} 12345")
+        identity.write_text(json.dumps(json.loads(identity.read_text()) | {"pid": stranger.pid}))
         scene.one.client.close()
         scene.one.client = connect()
         scene.whole(3 + scene.load_seconds)

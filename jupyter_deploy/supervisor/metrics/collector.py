@@ -58,6 +58,7 @@ class Collector:
         self._work = asyncio.Event()
         self._looked = self._collected = self._delivered = 0.0
         self._rolled = 0
+        self._turned_away: dict[str, int] = {}
         self._failing = False
 
     async def open(self) -> None:
@@ -83,6 +84,11 @@ class Collector:
         await self.collect(seal=True)
         async with self._lock:
             await asyncio.to_thread(self._store.close)
+
+    @property
+    def turned_away(self) -> int:
+        """Connections that the gateways have refused since they started, as they said last."""
+        return sum(self._turned_away.values())
 
     def look(self) -> None:
         """Somebody looks at figures."""
@@ -125,6 +131,7 @@ class Collector:
         more = True
         while more:
             found = await source.history(self._cursors.get(source.name, ""), seal=seal)
+            self._turned_away[source.name] = found.turned_away
             cursors = {source.name: found.cursor}
             if self._cursors.get(source.name) == found.cursor:
                 return

@@ -1,0 +1,61 @@
+"""Control groups of the kernel: so much memory for some processes together."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_ONE, _TWO = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Group:
+    """One control group; a process may leave it only by its end, or by that of the group."""
+
+    folder: Path
+
+    def add(self, *pids: int) -> None:
+        for pid in pids:
+            (self.folder / "cgroup.procs").write_text(str(pid))
+
+    @property
+    def used(self) -> int:
+        """Bytes, with what the kernel keeps of files."""
+        files = [self.folder / name for name in ("memory.usage_in_bytes", "memory.current")]
+        return next(int(file.read_text()) for file in files if file.exists())
+
+    @property
+    def pids(self) -> list[int]:
+        return [int(pid) for pid in (self.folder / "cgroup.procs").read_text().split()]
+
+
+@contextlib.contextmanager
+def control_group(most_bytes: int) -> Iterator[Group]:
+    """A group whose processes may hold so much; where none can be made the test is skipped."""
+    top, limit = (
+        (_ONE, "memory.limit_in_bytes") if (_ONE / "tasks").exists() else (_TWO, "memory.max")
+    )
+    folder = top / f"jupyter-deploy-{secrets.token_hex(4)}"
+    try:
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    try:
+        (folder / limit).write_text(str(most_bytes))
+        yield Group(folder)
+    except FileNotFoundError as error:
+        pytest.skip(f"memory is not controlled here: {error}")
+    finally:
+        _remove(Group(folder), top)
+
+
+def _remove(group: Group, top: Path) -> None:
+    for pid in group.pids:
+        with contextlib.suppress(OSError):  # it has ended
+            (top / "cgroup.procs").write_text(str(pid))
+    group.folder.rmdir()

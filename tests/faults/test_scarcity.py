@@ -1,0 +1,179 @@
+"""Memory, files and room for logs that run out: callers who are there are served all the same."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import resource
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+
+from jupyter_deploy.errors import Unavailable
+from jupyter_deploy.gateway.protocol import RESERVED_FILES
+from jupyter_deploy.replica.printing import MOST_BYTES
+from tests.faults.groups import control_group
+from tests.faults.load import Load
+from tests.faults.scene import PRINTS, STEALS_MEMORY, WRITES, Scene, kill
+from tests.faults.slowness import wait_scaled
+from tests.process.stack import ours
+
+#: Holds so many bytes until its end, and says when it does.
+_HOG = """
+import sys
+sys.stdin.readline()
+held = b"x" * int(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def held(count: int, group) -> Iterator[None]:
+    """So many bytes are taken by a process in `group`."""
+    pipe = subprocess.PIPE
+    hog = subprocess.Popen([sys.executable, "-c", _HOG, str(count)], stdin=pipe, stdout=pipe)
+    with hog:
+        # What it holds before it is in the group is not counted there.
+        group.add(hog.pid)
+        hog.stdin.write(b"\n")
+        hog.stdin.flush()
+        assert hog.stdout.readline() == b"held\n"
+        yield
+        hog.stdin.close()
+
+
+def test_a_replica_out_of_memory_costs_nobody_else_anything_and_is_said_to_be(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    seen = scene.last_event()
+    with control_group(300_000_000) as group:
+        group.add(*scene.replicas)
+        own = load.ask([float(chance.randrange(10**6)), STEALS_MEMORY])
+        said = scene.until_event("replica-ended", seen).message
+        scene.whole(scene.load_seconds + 1)
+        sent = own.result(60)
+    load.after(50)
+    ledger = load.stop()
+    assert re.search(r"was killed: out of memory \(it held \d+ MB\); a new one starts\.$", said)
+    # Once it has met two replicas that may not hold so much; a new one may.
+    assert sent.outcome == "right" or "poisonous-request" in sent.said
+    assert [one for one in ledger.failed if one is not sent] == []
+
+
+def test_when_memory_is_short_large_requests_and_deploys_are_refused_and_others_served(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    body = b" " * 20_000_000 + b'{"inputs": [[1.0, 0.0]]}'
+    headers = {"authorization": f"Bearer {scene.key}", "content-type": "application/json"}
+
+    def ask(client: httpx.Client) -> httpx.Response:
+        return client.post(f"{scene.url}/invocations", content=body, headers=headers)
+
+    seen, gateway, most = scene.last_event(), scene.gateway, 2_000_000_000
+    with control_group(most) as group, httpx.Client(timeout=60) as client:
+        group.add(*[process.pid for process in ours(scene.one.home)])
+        with held(int(0.96 * most) - group.used, group):
+            said = scene.until_event("memory-short", seen).message
+            refused = ask(client)
+            with pytest.raises(Unavailable, match="too little to start another version"):
+                scene.one.begin("another")
+        wait_scaled(lambda: ask(client).status_code == 200, 2.0)
+        scene.until_event("memory-enough", seen)
+    assert re.match(r"Only \d+ MB of 2\.0 GB memory is free: large requests get 503", said)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert "short-of-memory" in refused.text
+    load.after(50)
+    load.stop().nobody_noticed()
+    assert scene.gateway == gateway
+
+
+def test_when_no_more_files_may_be_opened_new_callers_get_503_and_others_are_served(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    seen, gateway = scene.last_event(), scene.gateway
+    before = resource.prlimit(gateway, resource.RLIMIT_NOFILE)
+    most = psutil.Process(gateway).num_fds() + RESERVED_FILES + 20
+    resource.prlimit(gateway, resource.RLIMIT_NOFILE, (most, before[1]))
+    try:
+        with contextlib.ExitStack() as crowd:
+            statuses = [ping(scene, crowd) for _ in range(100)]
+            assert 0 < statuses.count(200) <= 20
+            assert statuses.count(503) == 100 - statuses.count(200)
+            # What is left is for replicas, and for the supervisor's orders.
+            kill(chance.choice(scene.replicas))
+            scene.whole(scene.load_seconds + 1)
+            load.after(50)
+        with contextlib.ExitStack() as alone:
+            wait_scaled(lambda: ping(scene, alone) == 200, 2.0)
+    finally:
+        resource.prlimit(gateway, resource.RLIMIT_NOFILE, before)
+    load.stop().nobody_noticed()
+    assert scene.gateway == gateway
+    said = scene.until_event("connections-refused", seen).message
+    assert re.match(r"\d+ new connections got 503: as many are open as the gateway may have", said)
+
+
+def ping(scene: Scene, connections: contextlib.ExitStack) -> int:
+    """The status that a new connection gets, which stays open; 0 when it is closed."""
+    at = urlsplit(scene.url)
+    connection = socket.create_connection((at.hostname, at.port), timeout=30)
+    connections.enter_context(connection)
+    with contextlib.suppress(ConnectionError):
+        connection.sendall(f"GET {at.path}/ping HTTP/1.1\r\nHost: {at.netloc}\r\n\r\n".encode())
+        answer = connection.recv(65536).split(b" ")
+        return int(answer[1]) if len(answer) > 1 else 0
+    return 0
+
+
+def test_the_limit_of_open_files_is_as_high_as_it_may_be(scene: Scene) -> None:
+    for pid in (scene.gateway, scene.one.supervisor_pid()):
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        assert soft == min(hard, 65_536)
+
+
+def test_a_replica_that_prints_without_end_costs_nobody_anything_and_its_log_stays_short(
+    scene: Scene, load: Load, chance: random.Random, request
+) -> None:
+    """1 GB with --all; nobody has to read it: the supervisor is dead meanwhile."""
+    (log,) = (scene.one.home / "logs").glob("version-*.log")
+    longest = Longest(log)
+    kill(scene.one.supervisor_pid())
+    asked = [
+        load.ask([100.0, PRINTS]) for _ in range(10 if request.config.getoption("--all") else 2)
+    ]
+    assert {one.result(60).outcome for one in asked} == {"right"}
+    # Two replicas, and each looks once in a megabyte.
+    assert longest.stop() < MOST_BYTES + 3_000_000
+    scene.find_supervisor()
+    assert load.ask([100.0, WRITES]).result(60).outcome == "right"
+    wait_scaled(lambda: len(said := log.read_bytes()) <= MOST_BYTES and b"last line" in said, 2.0)
+    load.after(50)
+    load.stop().nobody_noticed()
+
+
+class Longest:
+    """Looks at a file's size again and again, and keeps the greatest."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._most, self._ending = file, 0, threading.Event()
+        self._thread = threading.Thread(target=self._look, name="longest")
+        self._thread.start()
+
+    def stop(self) -> int:
+        self._ending.set()
+        self._thread.join(10)
+        return self._most
+
+    def _look(self) -> None:
+        while not self._ending.wait(0.002):
+            self._most = max(self._most, self._file.stat().st_size)
