@@ -1,4 +1,4 @@
-"""How many files this process may have open."""
+"""How many files this process may have open; the usual limit is made for programs that `select`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ENOUGH = 65_536
 
 
 def raise_limit() -> None:
-    """Have the limit as high as this process may set it: the usual one is made for `select`."""
+    """Have the limit as high as this process may set it, for what it starts as well."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
     if soft != resource.RLIM_INFINITY and soft < wanted:

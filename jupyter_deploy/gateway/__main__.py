@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from jupyter_deploy.client.files import raise_limit
 from jupyter_deploy.gateway.config import GatewayConfig
 from jupyter_deploy.gateway.log import Log, set_up
 from jupyter_deploy.gateway.process import serve
@@ -27,7 +26,6 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"The configuration cannot be read: {error}\n")
         return _USAGE
     set_up(config.level)
-    raise_limit()
     uvloop.run(serve(config, Log("gateway")))
     return 0
 

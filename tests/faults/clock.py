@@ -21,11 +21,15 @@ if os.environ.get("FAKETIME_TIMESTAMP_FILE") != {file!r}:
 """
 
 
+def libfaketime() -> Path | None:
+    return next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
+
 class Clock:
     """The clock of the processes that have `path` in PYTHONPATH."""
 
     def __init__(self, folder: Path) -> None:
-        library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+        library = libfaketime()
         if library is None:
             pytest.skip("libfaketime is not installed (Debian: faketime)")
         self.path = folder

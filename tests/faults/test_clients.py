@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
-import socket
-import struct
-from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
+from tests.faults.callers import ping, vanish
 from tests.faults.load import Load
 from tests.faults.scene import Scene
-
-#: SO_LINGER with no time: closing resets the connection.
-_RESET = struct.pack("ii", 1, 0)
-
-
-def vanish(url: str, key: str, chance: random.Random) -> None:
-    """One request of which a part is sent; then the caller is gone, in one of three ways."""
-    at = urlsplit(url)
-    body = b'{"inputs": [[1.0, 0.0]]}'
-    request = (
-        f"POST {at.path}/invocations HTTP/1.1\r\nHost: {at.netloc}\r\n"
-        f"Authorization: Bearer {key}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    ).encode() + body
-    with socket.create_connection((at.hostname, at.port or 80), timeout=30) as connection:
-        connection.sendall(request[: chance.randrange(1, len(request) + 1)])
-        how = chance.choice(["close", "reset", "half"])
-        if how == "reset":
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        if how == "half":
-            connection.shutdown(socket.SHUT_WR)
+from tests.faults.slowness import wait_scaled
 
 
 @pytest.fixture
@@ -42,7 +22,13 @@ def callers(request: pytest.FixtureRequest) -> int:
 def test_callers_who_vanish_cost_nobody_anything(
     scene: Scene, load: Load, chance: random.Random, callers: int
 ) -> None:
-    for _ in range(callers):
-        vanish(scene.url, scene.key, chance)
-    load.after(50)
+    gateway, held = scene.gateway, psutil.Process(scene.gateway).num_fds()
+    with contextlib.ExitStack() as silent:
+        # Some do not even close: they ask once, and are never heard of again.
+        assert {ping(scene.url, silent) for _ in range(callers // 10)} == {200}
+        for _ in range(callers):
+            vanish(scene.url, scene.key, chance)
+        load.after(50)
     load.stop().nobody_noticed()
+    assert scene.gateway == gateway
+    wait_scaled(lambda: psutil.Process(gateway).num_fds() <= held, 30.0)

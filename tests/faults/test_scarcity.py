@@ -6,13 +6,11 @@ import contextlib
 import random
 import re
 import resource
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -21,6 +19,7 @@ import pytest
 from jupyter_deploy.errors import Unavailable
 from jupyter_deploy.gateway.protocol import RESERVED_FILES
 from jupyter_deploy.replica.printing import MOST_BYTES
+from tests.faults.callers import ping
 from tests.faults.groups import control_group
 from tests.faults.load import Load
 from tests.faults.scene import PRINTS, STEALS_MEMORY, WRITES, Scene, kill
@@ -106,7 +105,7 @@ def test_when_no_more_files_may_be_opened_new_callers_get_503_and_others_are_ser
     resource.prlimit(gateway, resource.RLIMIT_NOFILE, (most, before[1]))
     try:
         with contextlib.ExitStack() as crowd:
-            statuses = [ping(scene, crowd) for _ in range(100)]
+            statuses = [ping(scene.url, crowd) for _ in range(100)]
             assert 0 < statuses.count(200) <= 20
             assert statuses.count(503) == 100 - statuses.count(200)
             # What is left is for replicas, and for the supervisor's orders.
@@ -114,7 +113,7 @@ def test_when_no_more_files_may_be_opened_new_callers_get_503_and_others_are_ser
             scene.whole(scene.load_seconds + 1)
             load.after(50)
         with contextlib.ExitStack() as alone:
-            wait_scaled(lambda: ping(scene, alone) == 200, 2.0)
+            wait_scaled(lambda: ping(scene.url, alone) == 200, 2.0)
     finally:
         resource.prlimit(gateway, resource.RLIMIT_NOFILE, before)
     load.stop().nobody_noticed()
@@ -123,22 +122,17 @@ def test_when_no_more_files_may_be_opened_new_callers_get_503_and_others_are_ser
     assert re.match(r"\d+ new connections got 503: as many are open as the gateway may have", said)
 
 
-def ping(scene: Scene, connections: contextlib.ExitStack) -> int:
-    """The status that a new connection gets, which stays open; 0 when it is closed."""
-    at = urlsplit(scene.url)
-    connection = socket.create_connection((at.hostname, at.port), timeout=30)
-    connections.enter_context(connection)
-    with contextlib.suppress(ConnectionError):
-        connection.sendall(f"GET {at.path}/ping HTTP/1.1\r\nHost: {at.netloc}\r\n\r\n".encode())
-        answer = connection.recv(65536).split(b" ")
-        return int(answer[1]) if len(answer) > 1 else 0
-    return 0
-
-
-def test_the_limit_of_open_files_is_as_high_as_it_may_be(scene: Scene) -> None:
+def test_the_limit_of_open_files_is_raised(scene: Scene, chance: random.Random) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    kill(scene.one.supervisor_pid(), scene.gateway)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        scene.find_supervisor()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    wait_scaled(lambda: scene.one.client.status().gateway.pids, 5.0)
     for pid in (scene.gateway, scene.one.supervisor_pid()):
-        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        assert soft == min(hard, 65_536)
+        assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (min(hard, 65_536), hard)
 
 
 def test_a_replica_that_prints_without_end_costs_nobody_anything_and_its_log_stays_short(
