@@ -18,7 +18,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = ("package.json", "yarn.lock", "tsconfig.json", "src", "style", "schema")
+CARD_STYLES = "../jupyter_deploy/notebook/templates/card.css"
+SOURCES = ("package.json", "yarn.lock", "tsconfig.json", "src", "style", "schema", CARD_STYLES)
 OUTPUT = "jupyter_deploy/labextension"
 INSTALLED = "share/jupyter/labextensions/jupyterlab-deploy"
 #: In OUTPUT: the digest of the sources that it was built from.

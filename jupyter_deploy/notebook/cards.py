@@ -6,42 +6,26 @@ Rule: pure; the same data give the same card.  Times of day are those of this ma
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Iterable, Sequence
-from pathlib import PurePath
 
 from jupyter_deploy.client.inference import invocations
 from jupyter_deploy.client.models import (
     EndpointMetrics,
     EndpointStatus,
-    IssuedKey,
-    KeyStatus,
     RequestFailure,
     StepStatus,
     TrafficChanged,
     VersionStatus,
 )
 from jupyter_deploy.core.aliases import sentence
-from jupyter_deploy.core.manifest import Manifest, Origin
+from jupyter_deploy.core.manifest import Manifest
 from jupyter_deploy.errors import DeployError, DeployFailed
-from jupyter_deploy.notebook.card import Card, Cell, Code, Link, Mark, Table, Tone, seconds
+from jupyter_deploy.notebook import words
+from jupyter_deploy.notebook.card import Card, Cell, Code, Mark, Table, Tone
 from jupyter_deploy.notebook.comparison import comparison
 
 #: A longer example is not written into the card: it would make the notebook grow.
 EXAMPLE_CHARACTERS = 4000
-_NONE = "—"
-
-_TONES = {
-    "active": Tone.GOOD,
-    "serving": Tone.GOOD,
-    "ready": Tone.GOOD,
-    "valid": Tone.GOOD,
-    "standby": Tone.BUSY,
-    "starting": Tone.BUSY,
-    "degraded": Tone.WARN,
-    "expired": Tone.WARN,
-    "failed": Tone.BAD,
-}
 
 
 # --- deploying ----------------------------------------------------------------------------------
@@ -87,7 +71,7 @@ def deployed(
     """A version that is there, and all that one needs to use it."""
     return Card(
         f"{endpoint.name} {version.version}",
-        _mark(version.state),
+        words.mark(version.state),
         facts=tuple(_deployed_facts(version, endpoint, manifest)),
         table=comparison(manifest),
         steps=tuple(steps),
@@ -101,8 +85,8 @@ def _deployed_facts(
 ) -> Iterable[tuple[str, Cell]]:
     yield "URL", Code(endpoint.url)
     yield "Version", f"{version.version}: {version.why}" if version.why else version.version
-    yield "MLflow", _mlflow(version, manifest.registered.tracking_uri)
-    yield "Replicas", _replicas(version)
+    yield "MLflow", words.mlflow(version, manifest.registered.tracking_uri)
+    yield "Replicas", words.replicas(version)
     if manifest.sample_origin:
         yield "Contract", f"from {manifest.sample_origin}"
     if endpoint.key_file:
@@ -128,14 +112,14 @@ def curl(endpoint: EndpointStatus, example: str, *, version: str | None = None) 
     """
     base = endpoint.url.removesuffix(f"/endpoints/{endpoint.name}")
     short = 0 < len(example) <= EXAMPLE_CHARACTERS
-    words = [
+    parts = [
         "curl -sS",
         f'-H "Authorization: Bearer $(cat {shlex.quote(endpoint.key_file or "KEY_FILE")})"',
         "-H 'Content-Type: application/json'",
         f"-d {shlex.quote(example)}" if short else "-d @body.json",
         invocations(base, endpoint.name, version),
     ]
-    return " ".join(words)
+    return " ".join(parts)
 
 
 # --- endpoints and versions ---------------------------------------------------------------------
@@ -155,7 +139,7 @@ def endpoint(status: EndpointStatus) -> Card:
         facts.append(("Deploying", status.deploying))
     notes, commands = _moved_alias(status)
     return Card(
-        status.name, _mark(status.state), facts=tuple(facts), notes=notes, commands=commands
+        status.name, words.mark(status.state), facts=tuple(facts), notes=notes, commands=commands
     )
 
 
@@ -175,7 +159,7 @@ def undeployed(status: EndpointStatus) -> Card:
     """An endpoint that has been stopped."""
     return Card(
         f"{status.name} is stopped",
-        _mark(status.state),
+        words.mark(status.state),
         "Its processes have ended; its versions, keys and history are kept.",
         commands=tuple(
             ("Bring it back", f"%rollback {status.name} --to {version.version}")
@@ -194,7 +178,7 @@ def endpoints(statuses: Sequence[EndpointStatus]) -> Card:
     columns = ("name", "state", "active", "standby", "replicas", "URL")
     moved = [_moved_alias(status) for status in statuses]
     return Card(
-        _counted(len(rows), "endpoint"),
+        words.counted(len(rows), "endpoint"),
         table=Table(columns, rows),
         notes=tuple(note for notes, _ in moved for note in notes),
         commands=tuple(line for _, lines in moved for line in lines),
@@ -205,10 +189,10 @@ def _endpoint_row(status: EndpointStatus) -> tuple[Cell, ...]:
     active = next((v for v in status.versions if v.version == status.active), None)
     return (
         status.name,
-        _mark(status.state),
-        status.active or _NONE,
-        status.standby or _NONE,
-        _replicas(active) if active else _NONE,
+        words.mark(status.state),
+        status.active or words.NONE,
+        status.standby or words.NONE,
+        words.replicas(active) if active else words.NONE,
         Code(status.url),
     )
 
@@ -225,18 +209,18 @@ def versions(name: str, history: Sequence[VersionStatus]) -> Card:
         if version.state == "failed" and version.reason
     )
     log = next((v.log for v in reversed(history[-1:]) if v.state == "failed"), ())
-    title = f"{name}: {_counted(len(rows), 'version')}"
+    title = f"{name}: {words.counted(len(rows), 'version')}"
     return Card(title, table=Table(columns, rows), notes=notes, log=log)
 
 
 def _version_row(version: VersionStatus) -> tuple[Cell, ...]:
     return (
         version.version,
-        _mark(version.state),
-        _mlflow(version, ""),
+        words.mark(version.state),
+        words.mlflow(version, ""),
         version.origin.user,
-        _clock(version.created_at),
-        _place(version.origin),
+        words.clock(version.created_at),
+        words.place(version.origin),
         version.why,
     )
 
@@ -245,82 +229,23 @@ def changed(change: TrafficChanged, action: str) -> Card:
     """Traffic that has moved; `action` says how: "rolled back" or "promoted"."""
     before = f" from {change.previous}" if change.previous else ""
     how = "it was warm" if change.warm else "its process had to be started first"
-    undo = f"%promote {change.name}" if action == "rolled back" else f"%rollback {change.name}"
+    forward = action == "rolled back"
+    undo = f"%promote {change.name}" if forward else f"%rollback {change.name}"
+    label = f"Forward again to {change.previous}" if forward else f"Go back to {change.previous}"
     kept = "Contract and limits went along."
     facts: list[tuple[str, Cell]] = [("Active", change.version)]
     if change.previous:
         facts.append(("Standby", change.previous))
     return Card(
         f"{change.name} {action}{before} to {change.version}",
-        _mark("active"),
-        " ".join((f"In {_milliseconds(change.seconds)}; {how}.", kept, change.note)).strip(),
+        words.mark("active"),
+        " ".join((f"In {words.milliseconds(change.seconds)}; {how}.", kept, change.note)).strip(),
         facts=tuple(facts),
-        commands=((f"Forward again to {change.previous}", undo),) if change.previous else (),
+        commands=((label, undo),) if change.previous else (),
     )
 
 
-# --- keys and errors ----------------------------------------------------------------------------
-
-
-def issued(key: IssuedKey, action: str, now: float) -> Card:
-    """A key that has been written to its file; the card holds the path, never the key."""
-    facts = [*_key_facts(key.key), ("File", Code(key.file))]
-    return Card(
-        f"Key of {key.key.consumer} {action}",
-        _mark(_key_state(key.key, now)),
-        "The key is in the file, which only you can read; it is shown nowhere.",
-        facts=tuple(facts),
-    )
-
-
-def revoked(key: KeyStatus) -> Card:
-    """A key that opens nothing any more."""
-    return Card(
-        f"Key of {key.consumer} revoked",
-        _mark("revoked"),
-        "It opens nothing any more.",
-        facts=tuple(_key_facts(key)),
-    )
-
-
-def keys(name: str, known: Sequence[KeyStatus], now: float) -> Card:
-    """The keys of an endpoint, as they are at `now`."""
-    rows = tuple(_key_row(key, now) for key in known)
-    columns = ("consumer", "key id", "state", "rate", "created", "expires")
-    line = f"%apikey create {name} --consumer WHO"
-    if not rows:
-        return Card(f"{name} has no keys", commands=(("Create one", line),))
-    return Card(f"{name}: {_counted(len(rows), 'key')}", table=Table(columns, rows))
-
-
-def _key_facts(key: KeyStatus) -> list[tuple[str, Cell]]:
-    facts: list[tuple[str, Cell]] = [
-        ("Key id", Code(key.key_id)),
-        ("Opens", ", ".join(key.endpoints)),
-        ("Rate", key.rate or "no limit"),
-        ("Expires", _clock(key.expires_at) if key.expires_at else "never"),
-    ]
-    if key.previous_until and key.revoked_at is None:
-        facts.append(("Old secret", f"good until {_clock(key.previous_until)}"))
-    return facts
-
-
-def _key_row(key: KeyStatus, now: float) -> tuple[Cell, ...]:
-    return (
-        key.consumer,
-        Code(key.key_id),
-        _mark(_key_state(key, now)),
-        key.rate or "no limit",
-        _clock(key.created_at),
-        _clock(key.expires_at) if key.expires_at else "never",
-    )
-
-
-def _key_state(key: KeyStatus, now: float) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    expired = key.expires_at is not None and key.expires_at <= now
-    return "expired" if expired else "valid"
+# --- figures and errors -------------------------------------------------------------------------
 
 
 def metrics(told: EndpointMetrics) -> Card:
@@ -334,15 +259,9 @@ def metrics(told: EndpointMetrics) -> Card:
         ("Waiting now", str(told.waiting)),
         *((word, f"{value:.1f} ms") for word, value in times),
     ]
-    return Card(told.name, lead=f"In the last {span(told.window_seconds)}.", facts=tuple(facts))
-
-
-def span(seconds_: float) -> str:
-    """A window as a person says it: 5 minutes, 1 hour, 7 days."""
-    for size, noun in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds_ >= size and seconds_ % size == 0:
-            return _counted(int(seconds_ // size), noun)
-    return seconds(seconds_)
+    return Card(
+        told.name, lead=f"In the last {words.span(told.window_seconds)}.", facts=tuple(facts)
+    )
 
 
 def _percentiles(told: EndpointMetrics) -> tuple[tuple[str, float | None], ...]:
@@ -352,13 +271,14 @@ def _percentiles(told: EndpointMetrics) -> tuple[tuple[str, float | None], ...]:
 def failures(name: str, known: Sequence[RequestFailure]) -> Card:
     """Requests that failed on our side, newest first."""
     if not known:
-        return Card(f"{name}: no errors", _mark("serving"))
+        return Card(f"{name}: no errors", words.mark("serving"))
     rows = tuple(
-        (Code(f.request_id), _clock(f.at), f.version, f.consumer, f.code, f.message) for f in known
+        (Code(f.request_id), words.clock(f.at), f.version, f.consumer, f.code, f.message)
+        for f in known
     )
     columns = ("request", "when", "version", "consumer", "code", "message")
     line = f"endpoint({name!r}).errors[{known[0].request_id!r}]"
-    title = f"{name}: {_counted(len(rows), 'error')}"
+    title = f"{name}: {words.counted(len(rows), 'error')}"
     return Card(title, table=Table(columns, rows), commands=(("See a trace", line),))
 
 
@@ -368,51 +288,6 @@ def failure(one: RequestFailure) -> Card:
         f"Request {one.request_id}",
         Mark(one.code, Tone.BAD),
         one.message,
-        facts=(("When", _clock(one.at)), ("Version", one.version), ("Consumer", one.consumer)),
+        facts=(("When", words.clock(one.at)), ("Version", one.version), ("Consumer", one.consumer)),
         log=tuple(one.trace.splitlines()),
     )
-
-
-# --- words --------------------------------------------------------------------------------------
-
-
-def _mark(state: str) -> Mark:
-    return Mark(state, _TONES.get(state, Tone.CALM))
-
-
-def _mlflow(version: VersionStatus, tracking_uri: str) -> Cell:
-    if not version.mlflow_version:
-        return _NONE
-    # A URI with credentials in it is not for a cell's output.
-    if tracking_uri.startswith(("http://", "https://")) and "@" not in tracking_uri:
-        name = version.mlflow_uri.removeprefix("models:/").partition("/")[0]
-        page = f"{tracking_uri.rstrip('/')}/#/models/{name}/versions/{version.mlflow_version}"
-        return Link(version.mlflow_uri, page)
-    return Code(version.mlflow_uri or version.mlflow_version)
-
-
-def _replicas(version: VersionStatus) -> str:
-    ready = sum(replica.state == "ready" for replica in version.replicas)
-    if not version.replicas:
-        return "none"
-    least, most = version.least_replicas, version.most_replicas
-    scales = f"; {least} to {most}, as the load needs" if most > least else ""
-    return f"{ready} of {len(version.replicas)} ready{scales}"
-
-
-def _place(origin: Origin) -> str:
-    place = PurePath(origin.notebook).name or origin.via
-    cell = origin.cell if origin.cell.startswith("In [") else f"cell {origin.cell[:8]}"
-    return f"{place}, {cell}" if origin.cell else place
-
-
-def _clock(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
-
-
-def _milliseconds(value: float) -> str:
-    return f"{value * 1000:.0f} ms" if value < 1 else seconds(value)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

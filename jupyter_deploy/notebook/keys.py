@@ -19,7 +19,7 @@ from jupyter_deploy.client.models import (
 from jupyter_deploy.core.limits import parse_duration, parse_rate
 from jupyter_deploy.core.names import consumer_name
 from jupyter_deploy.errors import NotFound, UsageError
-from jupyter_deploy.notebook import cards, session
+from jupyter_deploy.notebook import keycards, session
 from jupyter_deploy.notebook.card import Card
 from jupyter_deploy.notebook.shown import Listing, Told
 
@@ -46,7 +46,7 @@ class Keys(Listing[KeyStatus]):
 
     def card(self) -> Card:
         """A row for each key."""
-        return cards.keys(self.name, self._items, self._now)
+        return keycards.keys(self.name, self._items, self._now)
 
     def create(self, consumer: str, *, rate: str | None = None, expires: str | None = None) -> Key:
         """A new key for `consumer`, for example with rate="100/minute" and expires="90d".
@@ -82,7 +82,7 @@ class Keys(Listing[KeyStatus]):
         key = self._key_of(who)
         with connect() as client:
             told = client.revoke_key(key.key_id, RevokeKey(session.origin()))
-        return Key(told, None, cards.revoked(told))
+        return Key(told, None, keycards.revoked(told))
 
     def _key_of(self, who: str) -> KeyStatus:
         alive = [key for key in self._items if key.revoked_at is None]
@@ -96,4 +96,4 @@ class Keys(Listing[KeyStatus]):
 
 
 def _issued(told: IssuedKey, action: str) -> Key:
-    return Key(told.key, told.file, cards.issued(told, action, time.time()))
+    return Key(told.key, told.file, keycards.issued(told, action, time.time()))

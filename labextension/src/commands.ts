@@ -4,7 +4,12 @@
 import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { refreshIcon, stopIcon, undoIcon } from '@jupyterlab/ui-components';
+import {
+  launcherIcon,
+  refreshIcon,
+  stopIcon,
+  undoIcon
+} from '@jupyterlab/ui-components';
 
 import type { IActions } from './actions';
 import { deployIcon } from './icons';
@@ -53,6 +58,7 @@ export function addCommands(parts: IParts): string[] {
   });
   commands.addCommand(CommandIDs.registry, {
     label: trans.__('Open the MLflow Registry'),
+    icon: launcherIcon,
     describedBy: { args: NO_ARGUMENTS },
     execute: () => actions.openRegistry()
   });

@@ -20,7 +20,7 @@ from jupyter_deploy.client.models import (
 from jupyter_deploy.core.contract import Contract, Form
 from jupyter_deploy.core.manifest import Loader, LoaderKind, Manifest, Origin, RegisteredModel
 from jupyter_deploy.errors import NotReproduced, ReplicaFailed
-from jupyter_deploy.notebook import card, cards
+from jupyter_deploy.notebook import card, cards, keycards
 from jupyter_deploy.notebook.card import Card, Link, Mark, Table
 
 NOW = 1_763_900_000.0
@@ -82,10 +82,10 @@ ALL = {
         TrafficChanged("churn", "1.0.0", "1.1.0", 5, 0.034, warm=True), "rolled back"
     ),
     "undeployed": cards.undeployed(endpoint(version("1.0.0", "retired"))),
-    "issued": cards.issued(IssuedKey(KEY, "/home/ada/keys/crm.key"), "created", NOW),
-    "revoked": cards.revoked(KEY),
-    "keys": cards.keys("churn", [KEY], NOW),
-    "no keys": cards.keys("churn", [], NOW),
+    "issued": keycards.issued(IssuedKey(KEY, "/home/ada/keys/crm.key"), "created", NOW),
+    "revoked": keycards.revoked(KEY),
+    "keys": keycards.keys("churn", [KEY], NOW),
+    "no keys": keycards.keys("churn", [], NOW),
     "errors": cards.failures(
         "churn", [RequestFailure("r1", NOW, "1.0.0", "crm", "model-failed", "m", "trace")]
     ),
@@ -194,6 +194,18 @@ def test_an_example_that_is_too_long_is_left_to_a_file():
     assert len(card.html(deployed(example="x" * 1_000_000))) < 20_000
 
 
+@pytest.mark.parametrize(
+    ("action", "label", "line"),
+    [
+        ("rolled back", "Forward again to 1.1.0", "%promote churn"),
+        ("promoted", "Go back to 1.1.0", "%rollback churn"),
+    ],
+)
+def test_a_change_of_traffic_says_how_to_undo_it(action, label, line):
+    moved = TrafficChanged("churn", "1.0.0", "1.1.0", 3, 0.012, warm=True)
+    assert f"{label}:\n  {line}" in card.text(cards.changed(moved, action))
+
+
 def test_a_staged_version_is_called_by_its_own_url_and_can_be_promoted():
     staged = version("1.1.0", "standby", previous="1.0.0")
     said = card.text(cards.deployed(staged, endpoint(staged), manifest(), [], []))
@@ -244,14 +256,14 @@ def test_a_failed_version_says_why_with_the_end_of_its_log():
 
 
 def test_a_key_that_has_expired_or_was_revoked_says_so():
-    assert "expired" in card.text(cards.keys("churn", [KEY], NOW + 61))
-    assert "revoked" in card.text(cards.revoked(KEY))
+    assert "expired" in card.text(keycards.keys("churn", [KEY], NOW + 61))
+    assert "revoked" in card.text(keycards.revoked(KEY))
 
 
 def test_the_old_secret_of_a_revoked_key_is_not_called_good():
     rotated = replace(KEY, previous_until=NOW + 30)
-    assert "Old secret" in card.text(cards.revoked(rotated))
-    assert "Old secret" not in card.text(cards.revoked(replace(rotated, revoked_at=NOW)))
+    assert "Old secret" in card.text(keycards.revoked(rotated))
+    assert "Old secret" not in card.text(keycards.revoked(replace(rotated, revoked_at=NOW)))
 
 
 @pytest.mark.parametrize(

@@ -60,19 +60,15 @@ function Head(props: { endpoint: EndpointStatus }): JSX.Element {
   React.useEffect(() => heading.current?.focus(), [endpoint.name]);
   return (
     <header className="jp-Deploy-pageHead">
-      <button
-        type="button"
-        className="jp-Deploy-back"
-        onClick={() => model.open(null)}
-      >
-        <caretLeftIcon.react tag="span" width="16px" height="16px" />
-        {trans.__('All endpoints')}
-      </button>
-      <div className="jp-Deploy-titleRow">
-        <h2 ref={heading} tabIndex={-1}>
-          {endpoint.name}
-        </h2>
-        <EndpointState endpoint={endpoint} />
+      <div className="jp-Deploy-ways">
+        <button
+          type="button"
+          className="jp-Deploy-back"
+          onClick={() => model.open(null)}
+        >
+          <caretLeftIcon.react tag="span" width="16px" height="16px" />
+          {trans.__('All endpoints')}
+        </button>
         <button
           type="button"
           className="jp-Deploy-button jp-mod-small"
@@ -81,6 +77,12 @@ function Head(props: { endpoint: EndpointStatus }): JSX.Element {
         >
           {trans.__('Dashboard')}
         </button>
+      </div>
+      <div className="jp-Deploy-titleRow">
+        <h2 ref={heading} tabIndex={-1}>
+          {endpoint.name}
+        </h2>
+        <EndpointState endpoint={endpoint} />
       </div>
     </header>
   );
