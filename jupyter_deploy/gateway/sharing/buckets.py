@@ -28,8 +28,12 @@ class SharedBucket:
     def take(self, now: float) -> Verdict:
         """Take one token at `now`, if there is one."""
         records, bucket, place = self._records, self._bucket, self._place
-        with records.changing(place):
+        held = records.lock(place)
+        try:
             bucket.tokens, bucket.updated = records.state(place)
             verdict = bucket.take(now)
-            records.change(place, (bucket.tokens, bucket.updated))
+            records.change(place, bucket.tokens, bucket.updated)
+        finally:
+            if held:
+                records.unlock(place)
         return verdict

@@ -35,12 +35,12 @@ class Shares:
     def set(self, connections: int) -> None:
         """This gateway has so many now.  Nobody else writes here."""
         if not self._left:
-            self._records.change(self._place, (connections, 0.0))
+            self._records.change(self._place, connections)
 
     def leave(self) -> None:
         """This gateway accepts no more: nobody leaves anything to it."""
         self._left = True
-        self._records.change(self._place, (math.inf, 0.0))
+        self._records.change(self._place, math.inf)
 
     @property
     def too_many(self) -> bool:

@@ -20,10 +20,10 @@ class SharedPoison:
 
     def add(self, digest: bytes, now: float) -> None:
         """Refuse `digest` from now on."""
-        state = (now + REFUSED_SECONDS, 0.0)
-        place = self._records.make(self._name(digest), state)
-        with self._records.changing(place):
-            self._records.change(place, state)
+        until = now + REFUSED_SECONDS
+        place = self._records.make(self._name(digest), (until, 0.0))
+        # Whoever else refuses it does so for as long.
+        self._records.change(place, until)
 
     def holds(self, digest: bytes, now: float) -> bool:
         """Whether `digest` is refused at `now`."""

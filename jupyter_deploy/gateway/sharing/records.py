@@ -28,6 +28,7 @@ State = tuple[float, float]
 
 _COUNT = struct.Struct("=Q")
 _STATE = struct.Struct("=dd")
+_SIZE = _STATE.size
 _NAME = 32
 _HOLDS, _STATES, _RECORD = 32, 40, 72
 _HEAD = 64
@@ -35,6 +36,8 @@ _GROWTH = 1 << 16
 #: Others hold a lock for microseconds.  One that was stopped meanwhile is not waited for: to count
 #: beside it may let one request too many through, to wait would end all.
 _PATIENCE_SECONDS = 0.1
+_NAP_SECONDS = 5e-5
+_TRY = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 
 class Records:
@@ -44,7 +47,7 @@ class Records:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._places: dict[bytes, int] = {}
         self._stuck: set[int] = set()
-        with self._locked(0):
+        with self._all_locked():
             if os.fstat(self._descriptor).st_size == 0:
                 os.ftruncate(self._descriptor, _GROWTH)
         self._map = self._mapped()
@@ -65,7 +68,7 @@ class Records:
         place = self.find(name)
         if place is not None:
             return place
-        with self._locked(0):
+        with self._all_locked():
             self._look()
             return self._places.get(name) or self._append(name, state)
 
@@ -75,24 +78,32 @@ class Records:
             self._look()
         return self._places.values()
 
-    @contextlib.contextmanager
-    def changing(self, place: int) -> Iterator[None]:
-        """Nobody else changes the record at `place` in this block."""
-        with self._locked(place):
-            yield
+    def lock(self, place: int) -> bool:
+        """Let nobody else change the record at `place`; False: one that is stopped has the lock.
+
+        Whatever the answer, go on; `unlock` what was locked.
+        """
+        try:
+            fcntl.lockf(self._descriptor, _TRY, 1, place)
+        except BlockingIOError:
+            return self._lock_later(place)
+        if self._stuck:
+            self._stuck.discard(place)
+        return True
+
+    def unlock(self, place: int) -> None:
+        """Others may change the record at `place` again."""
+        fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, place)
 
     def state(self, place: int) -> State:
         """What holds at `place` now."""
-        return _STATE.unpack_from(self._map, self._holding(place))
+        return _STATE.unpack_from(self._map, place + _STATES + self._map[place + _HOLDS] * _SIZE)
 
-    def change(self, place: int, state: State) -> None:
-        """Have `state` hold at `place`."""
+    def change(self, place: int, first: float, second: float = 0.0) -> None:
+        """Have another state hold at `place`."""
         other = 1 - self._map[place + _HOLDS]
-        _STATE.pack_into(self._map, place + _STATES + other * _STATE.size, *state)
+        _STATE.pack_into(self._map, place + _STATES + other * _SIZE, first, second)
         self._map[place + _HOLDS] = other
-
-    def _holding(self, place: int) -> int:
-        return place + _STATES + self._map[place + _HOLDS] * _STATE.size
 
     def _append(self, name: bytes, state: State) -> int:
         place = _HEAD + len(self) * _RECORD
@@ -101,7 +112,7 @@ class Records:
             self._map = self._mapped()
         self._map[place : place + _RECORD] = bytes(_RECORD)
         self._map[place : place + _NAME] = name
-        self.change(place, state)
+        self.change(place, *state)
         # Not before the record is whole.
         _COUNT.pack_into(self._map, 0, len(self) + 1)
         self._places[name] = place
@@ -119,25 +130,21 @@ class Records:
         return mmap.mmap(self._descriptor, 0)
 
     @contextlib.contextmanager
-    def _locked(self, place: int) -> Iterator[None]:
-        held = self._lock(place)
+    def _all_locked(self) -> Iterator[None]:
+        held = self.lock(0)
         try:
             yield
         finally:
             if held:
-                fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, place)
+                self.unlock(0)
 
-    def _lock(self, place: int) -> bool:
-        until = 0.0
-        while True:
-            try:
-                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-            except BlockingIOError:
-                until = until or time.monotonic() + _PATIENCE_SECONDS
-                if place in self._stuck or time.monotonic() >= until:
-                    self._stuck.add(place)
-                    return False
-                time.sleep(0)
-            else:
-                self._stuck.discard(place)
+    def _lock_later(self, place: int) -> bool:
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while place not in self._stuck and time.monotonic() < until:
+            # Whoever has it may need this very core to go on.
+            time.sleep(_NAP_SECONDS)
+            with contextlib.suppress(BlockingIOError):
+                fcntl.lockf(self._descriptor, _TRY, 1, place)
                 return True
+        self._stuck.add(place)
+        return False
