@@ -70,7 +70,7 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
     listener = socket.socket(fileno=config.fd)
     errors = ErrorLog(Path(config.errors), log)
-    shared = None if config.shared is None else _shared(Path(config.shared), config, log)
+    shared = _shared(config, log)
     routes = Routes(errors.write, log, shared)
     open_bytes = OpenBytes(config.open_bytes // config.processes)
     gateway = Gateway(routes, Pages(routes).app, log, open_bytes)
@@ -122,9 +122,15 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     log.info("gateway stopped")
 
 
-def _shared(folder: Path, config: GatewayConfig, log: Log) -> Shared:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return Shared(folder, Path(config.admin).stem, log)
+def _shared(config: GatewayConfig, log: Log) -> Shared | None:
+    """What this gateway shares with others: nothing if it is alone, or cannot write."""
+    if config.shared is None:
+        return None
+    try:
+        return Shared(Path(config.shared), Path(config.admin).stem, config.processes, log)
+    except OSError as error:
+        log.warning("nothing is shared with other gateways", error=error.strerror)
+        return None
 
 
 async def _tell(shared: Shared, routes: Routes) -> asyncio.AbstractServer:

@@ -138,7 +138,8 @@ class Routes:
             counts = self._metrics(name, route.version)
             shared = self._shared
             ledger = PoisonLedger() if shared is None else shared.ledger(name, route.version)
-            service = VersionService(name, route, counts, ledger, self._keep, self._log)
+            processes = 1 if shared is None else shared.processes
+            service = VersionService(name, route, counts, ledger, self._keep, self._log, processes)
         service.update(route)
         return service
 

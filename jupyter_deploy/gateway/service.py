@@ -27,7 +27,7 @@ class VersionService:
 
     def __init__(
         self, endpoint: str, route: VersionRoute, metrics: VersionMetrics, ledger: Ledger,
-        keep: KeepFailure, log: Log,
+        keep: KeepFailure, log: Log, processes: int = 1,
     ) -> None:  # fmt: skip
         self.endpoint = endpoint
         self.route = route
@@ -47,6 +47,7 @@ class VersionService:
             on_failure=self._failed,
             on_batch=metrics.count_batch,
             log=self._log,
+            processes=processes,
         )
 
     @property

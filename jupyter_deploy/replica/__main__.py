@@ -28,6 +28,7 @@ from jupyter_deploy.replica.serving import Server
 from jupyter_deploy.replica.shortcuts import Way, quickest
 from jupyter_deploy.replica.spec import EXIT_CANNOT_LOAD, CompiledSpec, ReplicaSpec
 from jupyter_deploy.replica.work import Worker, describe, imported_packages
+from jupyter_deploy.wire.board import Board, board_of
 from jupyter_deploy.wire.messages import unpack_request
 
 DRAIN_SECONDS = 5.0
@@ -48,7 +49,8 @@ def main(arguments: list[str]) -> int:
     server = Server(_listen(Path(spec.socket)), worker.handle, time.monotonic)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     server.run(DRAIN_SECONDS)
-    Path(spec.socket).unlink(missing_ok=True)
+    for file in (Path(spec.socket), board_of(spec.socket)):
+        file.unlink(missing_ok=True)
     return 0
 
 
@@ -88,7 +90,12 @@ def _reported(way: Way, spec: ReplicaSpec, started: float, not_compiled: str = "
     load_seconds = time.monotonic() - started
     facts = {"load_seconds": load_seconds, "shortcuts": way.taken, "not_compiled": not_compiled}
     _write_report(spec, {"packages": imported_packages()} | facts)
-    return Worker(way.model, way.build, load_seconds=load_seconds, clock=time.monotonic)
+    board = None
+    with contextlib.suppress(OSError):  # a full disk: gateways know less, and answers are the same
+        board = Board.make(board_of(spec.socket))
+    return Worker(
+        way.model, way.build, load_seconds=load_seconds, clock=time.monotonic, board=board
+    )
 
 
 def _compiled_way(spec: ReplicaSpec, compiled: CompiledSpec) -> Way:

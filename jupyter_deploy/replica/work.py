@@ -16,6 +16,7 @@ from pathlib import Path
 
 from jupyter_deploy.replica.inputs import InputBuilder
 from jupyter_deploy.replica.models import Model
+from jupyter_deploy.wire.board import Board
 from jupyter_deploy.wire.frames import Frame, Kind
 from jupyter_deploy.wire.messages import PredictAnswer, PredictRequest, pack_answer, unpack_request
 
@@ -24,7 +25,10 @@ MAX_MESSAGE_CHARACTERS = 2_000
 
 
 class Worker:
-    """Answers frames with one model.  `clock` is monotonic, in seconds."""
+    """Answers frames with one model.  `clock` is monotonic, in seconds.
+
+    The board says at what it is.
+    """
 
     def __init__(
         self,
@@ -33,17 +37,27 @@ class Worker:
         *,
         load_seconds: float,
         clock: Callable[[], float],
+        board: Board | None = None,
     ) -> None:
         self._model = model
         self._build_input = build_input
         self._load_seconds = load_seconds
         self._clock = clock
+        self._board = board
         self._served = 0
 
     def handle(self, frame: Frame, arrived: float) -> tuple[Kind, bytes]:
         """The answer to a HEARTBEAT or PREDICT frame that arrived at `arrived`.  Never raises."""
         if frame.kind is Kind.HEARTBEAT:
             return Kind.ALIVE, self._alive()
+        if self._board is None:
+            return self._answer(frame, arrived)
+        self._board.begin(frame.id, self._clock())
+        answer = self._answer(frame, arrived)
+        self._board.end(self._clock())
+        return answer
+
+    def _answer(self, frame: Frame, arrived: float) -> tuple[Kind, bytes]:
         try:
             request = unpack_request(frame.payload)
             if self._clock() - arrived >= request.seconds_left:

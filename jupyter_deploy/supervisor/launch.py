@@ -19,6 +19,7 @@ from jupyter_deploy.replica.spec import ColumnSpec, CompiledSpec, ReplicaSpec, T
 from jupyter_deploy.supervisor.processes import Order, environment
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.state import Version
+from jupyter_deploy.wire.board import board_of
 
 #: What the pools of BLAS, OpenMP (scikit-learn, boosting, torch) and numexpr go by.
 _POOLS = (
@@ -58,7 +59,8 @@ class Place:
 
     def remove(self) -> None:
         """Remove the files.  The process must have ended."""
-        for file in (self.spec, self.spec.with_suffix(".pid"), self.report, self.socket):
+        board = board_of(str(self.socket))
+        for file in (self.spec, self.spec.with_suffix(".pid"), self.report, self.socket, board):
             file.unlink(missing_ok=True)
 
 

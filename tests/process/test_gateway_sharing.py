@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
 from tests.gateways import Stack
+from tests.process.callers import send
 from tests.process.served import VECTOR, total
 from tests.support import wait_until
 
 CONNECTIONS = 64
-#: The part of a request id that tells gateways apart.
-_GATEWAY = slice(0, 12)
 
 
 @pytest.fixture(scope="module")
@@ -32,54 +29,6 @@ def stack() -> Iterator[Stack]:
         stack.close()
 
 
-@dataclass
-class Answers:
-    """What callers got: statuses, and which gateways have answered how often."""
-
-    statuses: Counter[int] = field(default_factory=Counter)
-    gateways: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
-
-
-def send(stack: Stack, key: str, requests: int, connections: int = CONNECTIONS) -> Answers:
-    """So many requests over kept-alive connections, each with a row of its own."""
-    found = Answers()
-    numbers = iter(range(requests))
-
-    async def caller() -> None:
-        streams = await asyncio.open_connection("127.0.0.1", stack.port)
-        for number in numbers:
-            status, head, body = await ask(*streams, key, number)
-            found.statuses[status] += 1
-            found.gateways[head["x-request-id"][_GATEWAY]] += 1
-            if status == 200 and json.loads(body) != {"predictions": [number + 1.0]}:
-                found.wrong.append(body)
-        streams[1].close()
-
-    async def all_callers() -> None:
-        async with asyncio.timeout(120):
-            await asyncio.gather(*(caller() for _ in range(connections)))
-
-    asyncio.run(all_callers())
-    assert not found.wrong
-    return found
-
-
-async def ask(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str, number: int
-) -> tuple[int, dict[str, str], str]:
-    """One request on an open connection: status, head and body."""
-    body = json.dumps({"inputs": [[number, 1]]})
-    writer.write(
-        f"POST /endpoints/total/invocations HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
-    )
-    lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
-    head = dict(line.split(": ", 1) for line in lines[1:] if line)
-    answer = await reader.readexactly(int(head["content-length"]))
-    return int(lines[0].split()[1]), head, answer.decode()
-
-
 def shown(stack: Stack, key: str, consumer: str) -> int:
     """The requests of a consumer, as `/metrics` shows them; every gateway shows the same."""
     wanted = re.compile(
@@ -88,7 +37,7 @@ def shown(stack: Stack, key: str, consumer: str) -> int:
     sums = {}
     while len(sums) < len(stack.gateways):
         answer = httpx.get(f"{stack.url}/metrics", headers={"X-API-Key": key}, timeout=30)
-        gateway = answer.headers["x-request-id"][_GATEWAY]
+        gateway = answer.headers["x-request-id"][:12]
         sums[gateway] = sum(float(number) for number in wanted.findall(answer.text))
     (found,) = set(sums.values())
     return int(found)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from jupyter_deploy.wire.arrays import pack_arrays, unpack_arrays
+from jupyter_deploy.wire.board import Board, board_of
 from jupyter_deploy.wire.frames import FrameReader, Kind, WireError, pack_frame
 from jupyter_deploy.wire.messages import (
     PredictAnswer,
@@ -88,3 +89,29 @@ def test_a_request_and_its_answer_cross_whole():
     back = unpack_answer(memoryview(pack_answer(answer)))
     assert (back.names, back.model_seconds, back.rowwise) == (("predictions",), 0.25, True)
     assert back.arrays[0].tolist() == ["No", "Yes"]
+
+
+def test_a_board_says_what_a_replica_works_on_and_how_long_it_has(tmp_path):
+    ours = Board.make(board_of(str(tmp_path / "r.sock")))
+    theirs = Board.look(tmp_path / "r.work")
+    assert theirs.frame_id == 0
+    ours.begin(7, 10.0)
+    assert (theirs.frame_id, theirs.busy_seconds(12.0)) == (7, 2.0)
+    ours.end(13.0)
+    assert (theirs.frame_id, theirs.busy_seconds(20.0)) == (0, 3.0)
+    ours.begin(8, 30.0)
+    assert theirs.busy_seconds(31.0) == 4.0
+
+
+def test_a_replica_that_starts_again_has_a_board_of_its_own(tmp_path):
+    path = tmp_path / "r.work"
+    Board.make(path).begin(1, 5.0)
+    before = Board.look(path)
+    Board.make(path)
+    assert (before.frame_id, Board.look(path).frame_id) == (1, 0)
+
+
+def test_what_is_no_board_is_an_error_of_the_system(tmp_path):
+    (tmp_path / "r.work").write_bytes(b"short")
+    with pytest.raises(OSError, match="no board"):
+        Board.look(tmp_path / "r.work")

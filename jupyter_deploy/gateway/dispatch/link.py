@@ -7,9 +7,15 @@ it is up, a frame came, it is down.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
+import time
+from collections import deque
 from typing import Protocol, cast
 
+from jupyter_deploy.core.snapshot import ReplicaRoute
 from jupyter_deploy.gateway.log import Log
+from jupyter_deploy.wire.board import Board, board_of
 from jupyter_deploy.wire.frames import Frame, FrameReader, Kind, WireError, pack_frame
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
@@ -33,18 +39,25 @@ class ReplicaLink(asyncio.Protocol):
     """One replica's socket.
 
     `draining` says that it gets no more work; it closes when what is in flight has ended.
+    `watched` says that others send to the replica, too: its board is looked at.
     """
 
-    def __init__(self, replica_id: str, path: str, owner: LinkOwner, log: Log) -> None:
-        self.replica_id = replica_id
+    def __init__(
+        self, route: ReplicaRoute, owner: LinkOwner, log: Log, *, watched: bool = False
+    ) -> None:
+        self.replica_id = route.replica_id
         self.connected = False
         self.draining = False
-        self._path = path
+        self._path = route.socket
+        self._watched = watched
+        self._board: Board | None = None
+        self._busy_before = 0.0
         self._owner = owner
         self._log = log
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
-        self._frame_id = 0
+        # Where several gateways send to one replica, no two frames have the same id.
+        self._frame_id = secrets.randbits(62) if watched else 0
         self._try_now = asyncio.Event()
         self._down = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._stay_connected())
@@ -55,6 +68,21 @@ class ReplicaLink(asyncio.Protocol):
         self._frame_id += 1
         self._transport.write(pack_frame(Kind.PREDICT, self._frame_id, payload))
         return self._frame_id
+
+    @property
+    def taken(self) -> bool:
+        """Whether the replica is at work, although we have nothing there."""
+        return self._board is not None and self._board.frame_id != 0
+
+    def has_begun(self, frame_id: int) -> bool:
+        """Whether the replica works on this frame of ours, or did when it died."""
+        return self._board is None or self._board.frame_id == frame_id
+
+    def busy_seconds(self, now: float) -> float:
+        """How long the replica has been at work for all gateways since we know it."""
+        if self._board is None:
+            return 0.0
+        return self._board.busy_seconds(now) - self._busy_before
 
     def hurry(self) -> None:
         """Try to connect now instead of after the pause."""
@@ -71,6 +99,8 @@ class ReplicaLink(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._reader = FrameReader()
         self.connected = True
+        if self._watched:
+            self._look()
         self._owner.link_up(self)
 
     def data_received(self, data: bytes) -> None:
@@ -90,6 +120,12 @@ class ReplicaLink(asyncio.Protocol):
         self._transport = None
         self._down.set()
         self._owner.link_down(self)
+
+    def _look(self) -> None:
+        # A replica of an earlier release has none.
+        with contextlib.suppress(OSError):
+            self._board = Board.look(board_of(self._path))
+            self._busy_before = self._board.busy_seconds(time.monotonic())
 
     def _abort(self) -> None:
         if self._transport is not None:
@@ -121,3 +157,16 @@ class ReplicaLink(asyncio.Protocol):
                 await self._try_now.wait()
         except TimeoutError:
             return
+
+
+def taken_last(idle: deque[ReplicaLink]) -> int:
+    """Put replicas that work for other gateways behind those that are idle; how many they are.
+
+    They get a frame all the same where there are no others: it waits in the replica then, in turn
+    with those of the other gateways.
+    """
+    taken = [link for link in idle if link.taken]
+    for link in taken:
+        idle.remove(link)
+    idle.extend(taken)
+    return len(taken)

@@ -33,7 +33,8 @@ from jupyter_deploy.errors import (
     RequestError,
 )
 from jupyter_deploy.gateway.columns import ArrayBuilder
-from jupyter_deploy.gateway.dispatch.link import ReplicaLink
+from jupyter_deploy.gateway.dispatch.flight import Flight, payload_of
+from jupyter_deploy.gateway.dispatch.link import ReplicaLink, taken_last
 from jupyter_deploy.gateway.dispatch.load import Ahead, Pace, frames_of
 from jupyter_deploy.gateway.dispatch.pieces import Pieces
 from jupyter_deploy.gateway.dispatch.poison import Ledger
@@ -41,7 +42,6 @@ from jupyter_deploy.gateway.dispatch.work import (
     MAX_BATCH_ROWS,
     BatchAnswer,
     Elsewhere,
-    Flight,
     Reply,
     Result,
     Trace,
@@ -54,8 +54,6 @@ from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.wire.frames import Frame, Kind
 from jupyter_deploy.wire.messages import (
     PredictAnswer,
-    PredictRequest,
-    pack_request,
     unpack_answer,
 )
 
@@ -63,8 +61,6 @@ MAX_WAITING = 4096
 MAX_OPEN_BYTES = 256_000_000
 #: A request that was alone in flight at so many deaths of a replica is not tried again.
 _DEATHS_ALONE = 2
-#: A frame that took longer when its replica left the rotation is asked again elsewhere.
-_LONG_SECONDS = 1.0
 
 #: Told of each request that failed on our side.
 FailureSink = Callable[[Work, RequestError, Trace], None]
@@ -82,7 +78,7 @@ class VersionQueue:
 
     def __init__(
         self, arrays: ArrayBuilder, *, batchable: bool, timeout: float, ledger: Ledger,
-        on_failure: FailureSink, on_batch: BatchSink, log: Log,
+        on_failure: FailureSink, on_batch: BatchSink, log: Log, processes: int = 1,
     ) -> None:  # fmt: skip
         self._arrays = arrays
         self._batchable = batchable
@@ -90,6 +86,8 @@ class VersionQueue:
         self._on_failure = on_failure
         self._on_batch = on_batch
         self._log = log
+        #: So many gateways send to the same replicas.
+        self._processes = processes
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Work] = deque()
         self._rows_waiting = 0
@@ -98,7 +96,7 @@ class VersionQueue:
         self._links: dict[str, ReplicaLink] = {}
         self._idle: deque[ReplicaLink] = deque()
         self._flights: dict[ReplicaLink, Flight] = {}
-        self._busy = 0.0
+        self._busy = self._busy_gone = 0.0
         self._poison = ledger
         self._pace = Pace()
         #: Since when no replica has been idle; None while one is.
@@ -115,9 +113,15 @@ class VersionQueue:
 
     @property
     def busy_seconds(self) -> float:
-        """Seconds that replicas have been at work, added up over all of them."""
+        """Seconds that replicas have been at work, added up over all of them.
+
+        Of several gateways each tells its part of what the replicas themselves have counted.
+        """
         now = time.monotonic()
-        return self._busy + sum(now - flight.batch[0].sent_at for flight in self._flights.values())
+        if self._processes > 1:
+            at_work = self._busy_gone + sum(link.busy_seconds(now) for link in self._links.values())
+            return at_work / self._processes
+        return self._busy + sum(now - flight.sent_at for flight in self._flights.values())
 
     @property
     def connected(self) -> int:
@@ -133,7 +137,7 @@ class VersionQueue:
             if route.replica_id in self._links:
                 self._links[route.replica_id].hurry()
             else:
-                link = ReplicaLink(route.replica_id, route.socket, self, self._log)
+                link = ReplicaLink(route, self, self._log, watched=self._processes > 1)
                 self._links[route.replica_id] = link
 
     def retire(self) -> None:
@@ -199,8 +203,8 @@ class VersionQueue:
             in_flight = len(flight.batch) if flight else 0
             self._log.warning("replica lost", replica=link.replica_id, in_flight=in_flight)
         if flight is not None:
-            self._busy += time.monotonic() - flight.batch[0].sent_at
-            self._died_with(flight.batch)
+            self._busy += time.monotonic() - flight.sent_at
+            self._died_with(flight)
 
     def link_frame(self, link: ReplicaLink, frame: Frame) -> None:
         """A replica has answered."""
@@ -208,7 +212,7 @@ class VersionQueue:
         if flight is None or flight.frame_id != frame.id:
             return
         del self._flights[link]
-        self._busy += time.monotonic() - flight.batch[0].sent_at
+        self._busy += time.monotonic() - flight.sent_at
         if link.draining:
             link.close()
         else:
@@ -244,7 +248,7 @@ class VersionQueue:
         ahead = Ahead(
             frames=frames_of(rows) if self._batchable else len(self._waiting),
             rows=rows,
-            flights=[(one.rows, one.batch[0].sent_at) for one in self._flights.values()],
+            flights=[(one.rows, one.sent_at) for one in self._flights.values()],
             replicas=replicas,
             busy_since=self._busy_since,
         )
@@ -260,8 +264,9 @@ class VersionQueue:
 
     def _pump(self) -> None:
         self._pumping = False
+        taken = taken_last(self._idle) if self._processes > 1 else 0
         while self._waiting and self._idle:
-            share = -(-len(self._waiting) // len(self._idle))
+            share = -(-len(self._waiting) // max(1, len(self._idle) - taken))
             batch = take_batch(self._waiting, share)
             if batch:
                 self._send(self._idle.popleft(), batch)
@@ -280,7 +285,7 @@ class VersionQueue:
     def _send(self, link: ReplicaLink, batch: list[Work]) -> None:
         now = time.monotonic()
         try:
-            payload = self._payload(batch, now)
+            payload = payload_of(batch, self._arrays, now)
         except (ValueError, TypeError, OverflowError):
             # The contract let through what no array can hold: our fault, told as such.
             self._log.exception("request cannot be packed", requests=len(batch))
@@ -292,13 +297,7 @@ class VersionQueue:
             if work.whole is not None:
                 work.whole.sent_at = work.whole.sent_at or now
         rows = sum(work.input.count for work in batch)
-        self._flights[link] = Flight(link.send(payload), batch, rows)
-
-    def _payload(self, batch: list[Work], now: float) -> bytes:
-        arrays = self._arrays.batch([work.input for work in batch])
-        rows = sum(work.input.count for work in batch)
-        seconds_left = max(0.0, max(work.deadline for work in batch) - now)
-        return pack_request(PredictRequest(arrays, rows, seconds_left, batch[0].input.params))
+        self._flights[link] = Flight(link, link.send(payload), batch, rows)
 
     def _answered(self, batch: list[Work], frame: Frame) -> None:
         match frame.kind:
@@ -337,8 +336,9 @@ class VersionQueue:
         self._on_failure(batch[0], error, trace)
         batch[0].fail(error)
 
-    def _died_with(self, batch: list[Work]) -> None:
-        if len(batch) == 1:
+    def _died_with(self, flight: Flight) -> None:
+        batch = flight.batch
+        if len(batch) == 1 and flight.begun:
             batch[0].lone_deaths += 1
             if batch[0].lone_deaths >= _DEATHS_ALONE:
                 self._poison.add(batch[0].digest(), time.monotonic())
@@ -370,26 +370,23 @@ class VersionQueue:
         self._watch_deadlines()
 
     def _expired(self, work: Work) -> RequestError:
-        if work.sent_at:
+        flights = (one for one in self._flights.values() if work in one.batch)
+        if work.sent_at and all(flight.begun for flight in flights):
             return DeadlineExceeded(self._timeout)
         return Overloaded() if self.connected else NoReplica()
 
     def _drain(self, link: ReplicaLink, *, others: bool) -> None:
         link.draining = True
+        self._busy_gone += link.busy_seconds(time.monotonic())
         flight = self._flights.get(link)
-        if flight is not None and not (others and self._may_hang(flight)):
-            return
         if flight is not None:
+            if not (others and flight.to_be_asked_elsewhere(time.monotonic())):
+                return
             del self._flights[link]
             self._again(flight.batch)
         if link in self._idle:
             self._idle.remove(link)
         link.close()
-
-    def _may_hang(self, flight: Flight) -> bool:
-        # One of these may be why the replica is silent: the others are asked again, each alone.  A
-        # request that was alone is not: it would silence the next replica, too.
-        return len(flight.batch) > 1 and time.monotonic() - flight.batch[0].sent_at > _LONG_SECONDS
 
     def _close_if_done(self) -> None:
         if self._open:

@@ -132,15 +132,6 @@ class Work:
         return hashlib.sha256(self.body).digest()
 
 
-@dataclass(slots=True)
-class Flight:
-    """What is in flight on one link."""
-
-    frame_id: int
-    batch: list[Work]
-    rows: int
-
-
 def take_batch(queue: deque[Work], most: int) -> list[Work]:
     """The next requests from `queue` for one frame: up to `most` that may go together.
 

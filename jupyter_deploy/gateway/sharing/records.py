@@ -49,7 +49,7 @@ class Records:
         self._stuck: set[int] = set()
         with self._all_locked():
             if os.fstat(self._descriptor).st_size == 0:
-                os.ftruncate(self._descriptor, _GROWTH)
+                self._grow(0)
         self._map = self._mapped()
 
     def __len__(self) -> int:
@@ -108,7 +108,7 @@ class Records:
     def _append(self, name: bytes, state: State) -> int:
         place = _HEAD + len(self) * _RECORD
         if place + _RECORD > len(self._map):
-            os.ftruncate(self._descriptor, len(self._map) + _GROWTH)
+            self._grow(len(self._map))
             self._map = self._mapped()
         self._map[place : place + _RECORD] = bytes(_RECORD)
         self._map[place : place + _NAME] = name
@@ -125,6 +125,10 @@ class Records:
         for number in range(len(self._places), len(self)):
             place = _HEAD + number * _RECORD
             self._places[self._map[place : place + _NAME]] = place
+
+    def _grow(self, size: int) -> None:
+        # Written, not only made longer: a full disk is an error here, and no signal later.
+        os.pwrite(self._descriptor, bytes(_GROWTH), size)
 
     def _mapped(self) -> mmap.mmap:
         return mmap.mmap(self._descriptor, 0)
