@@ -111,11 +111,11 @@ def replace() -> ControlClient:
     process = _spawn(home, log, TAKE_OVER)
     deadline = time.monotonic() + TAKE_OVER_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        client = running()
-        if client is not None and client.ping() == process.pid:
-            return client
+        found = Supervisor.read(home / "supervisor.json")
+        # The one before may end at any moment now: only the new one is asked.
+        client = running() if found is not None and found.pid == process.pid else None
         if client is not None:
-            client.close()
+            return client
         threading.Event().wait(_POLL_SECONDS)
     if process.poll() is None:
         process.kill()

@@ -20,7 +20,8 @@ from typing import Any, assert_never
 from jupyter_deploy.client.models import ReplicaStatus
 from jupyter_deploy.core.health import Verdict
 from jupyter_deploy.core.lifecycle import replica as lifecycle
-from jupyter_deploy.core.lifecycle.replica import Phase, Trial
+from jupyter_deploy.core.lifecycle import version as versions
+from jupyter_deploy.core.lifecycle.replica import Phase
 from jupyter_deploy.core.snapshot import ReplicaRoute
 from jupyter_deploy.supervisor import failures, launch, logs
 from jupyter_deploy.supervisor.bell import Bell
@@ -62,7 +63,7 @@ class Replicas:
         self._slots: list[Slot] = []
         self._wanted: dict[int, int] = {}
         self._paces: dict[int, Pace] = {}
-        self._trials: dict[int, Trial] = {}
+        self._versions: dict[int, versions.Version] = {}
         self._failures: dict[int, Failure] = {}
         self._bell = Bell()
         self._stopping = False
@@ -119,7 +120,7 @@ class Replicas:
 
     def _want(self, number: int, count: int) -> None:
         if count == 0:
-            self._trials.pop(number, None)
+            self._versions.pop(number, None)
             self._paces.pop(number, None)
         silent = [slot for slot in self._of(number) if slot.life.phase is Phase.EJECTED]
         # Each has been replaced; with more than these, a model that always hangs would fill memory.
@@ -213,16 +214,16 @@ class Replicas:
     # --- deciding and performing ----------------------------------------------------------------
 
     def _apply(self, slot: Slot, event: lifecycle.Event) -> None:
-        now, number = time.monotonic(), slot.number
-        trial = self._trials.get(number, Trial())
-        judged = lifecycle.judge(trial, slot.life, event, now=now, own_fault=slot.own_fault)
+        now = time.monotonic()
+        told = versions.told_by(slot.life, event, now=now, own_fault=slot.own_fault)
         jitter = random.random()  # noqa: S311 - spreads starts, hides nothing
         slot.life, actions = lifecycle.decide(slot.life, event, now=now, jitter=jitter)
-        self._trials[number] = judged
         for action in actions:
             self._perform(slot, action)
-        if judged.given_up and not trial.given_up:
-            self._wiring.gave_up(slot.version, self._failures[number])
+        known = self._versions.get(slot.number, versions.Version())
+        self._versions[slot.number], give_up = versions.decide(known, told) if told else (known, ())
+        if give_up:
+            self._wiring.gave_up(slot.version, self._failures[slot.number])
         self._bell.ring()
 
     def _perform(self, slot: Slot, action: lifecycle.Action) -> None:

@@ -8,31 +8,33 @@ has replicas ready; one that has none gets them first, and what served goes on u
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from jupyter_deploy import failpoints
 from jupyter_deploy.client.models import ChangeTraffic, TrafficChanged
-from jupyter_deploy.core.manifest import Origin
-from jupyter_deploy.core.traffic import (
-    Traffic,
-    activate,
-    roll_back,
-    rollback_target,
-    stage,
-    stop,
+from jupyter_deploy.core.lifecycle import endpoint as life
+from jupyter_deploy.core.lifecycle.endpoint import (
+    Deployed,
+    KeepTrying,
+    MarkFailed,
+    MarkGood,
+    PromoteAsked,
+    RollbackAsked,
+    Staged,
+    UndeployAsked,
+    VersionGivenUp,
 )
-from jupyter_deploy.errors import Conflict, NotFound, StaleGeneration
+from jupyter_deploy.core.manifest import Origin
+from jupyter_deploy.core.traffic import Traffic
+from jupyter_deploy.errors import StaleGeneration
 from jupyter_deploy.supervisor.failures import Failure
 from jupyter_deploy.supervisor.keys import entry, notebook_key
 from jupyter_deploy.supervisor.parts import Parts, audit_entry, ourselves
 from jupyter_deploy.supervisor.state import Endpoint, State, Version
 from jupyter_deploy.supervisor.store import writing
-
-#: From the endpoint as it is, its traffic as it shall be.
-Plan = Callable[[State, Endpoint], Traffic]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +57,18 @@ class TrafficChanges:
 
     async def rollback(self, name: str, change: ChangeTraffic) -> TrafficChanged:
         """Back to the version before, or to `change.version`."""
-        return await self._move(name, change, "rolled-back", _back_to(change.version))
+        return await self._move(name, change, "rolled-back", RollbackAsked(change.version))
 
     async def promote(self, name: str, change: ChangeTraffic) -> TrafficChanged:
         """All traffic to the standby, or to `change.version`."""
-        return await self._move(name, change, "promoted", _forward_to(change.version))
+        return await self._move(name, change, "promoted", PromoteAsked(change.version))
 
     async def _move(
-        self, name: str, change: ChangeTraffic, action: str, plan: Plan
+        self, name: str, change: ChangeTraffic, action: str, asked: RollbackAsked | PromoteAsked
     ) -> TrafficChanged:
         began = time.monotonic()
         before = _unchanged(self._parts.state, name, change.generation)
-        target = plan(self._parts.state, before).active
+        target = self._decide(before, asked)[0].active
         assert target is not None
         version = self._parts.state.version(name, target)
         warm = self._parts.replicas.ready(version.number) > 0
@@ -77,7 +79,7 @@ class TrafficChanges:
             async with self._parts.lock(name):
                 now = _unchanged(self._parts.state, name, change.generation)
                 detail = f"all traffic from {now.traffic.active or 'nothing'} to {target}"
-                traffic = plan(self._parts.state, now)
+                traffic, _ = self._decide(now, asked)
                 if traffic.active != target:
                     raise StaleGeneration(name, before.generation, now.generation)
                 notes = await self.commit(Change(name, traffic, action, detail, change.origin))
@@ -90,6 +92,10 @@ class TrafficChanges:
             warm=warm,
             note=" ".join(notes),
         )
+
+    def _decide(self, one: Endpoint, event: life.Event) -> life.Decision:
+        good = self._parts.state.good(one.name)
+        return life.decide(one.traffic, event, name=one.name, good=good)
 
     async def commit(self, change: Change) -> tuple[str, ...]:
         """Commit a change and publish it, unless it changes nothing.
@@ -137,23 +143,23 @@ class TrafficChanges:
         name = version.endpoint
         async with self._parts.lock(name):
             endpoint = self._parts.state.endpoint(name)
-            before, step = endpoint.traffic, stage if staged else activate
+            event = Staged(version.version) if staged else Deployed(version.version)
+            traffic, actions = self._decide(endpoint, event)
             detail = (
                 f"{version.version} is warm and has no traffic"
                 if staged
-                else f"all traffic from {before.active or 'nothing'} to {version.version}"
+                else f"all traffic from {endpoint.traffic.active or 'nothing'} to {version.version}"
             )
             with notebook_key(self._parts, name) as key:
 
                 def also(connection: Connection) -> None:
-                    writing.fate(connection, version.number, "good")
+                    _mark(connection, version, actions)
                     if key is not None:
                         made = entry(key, "key-created", name, endpoint.generation + 1, origin)
                         writing.key(connection, key)
                         writing.audit(connection, made)
 
                 action = "staged" if staged else "deployed"
-                traffic = step(before, version.version)
                 change = Change(name, traffic, action, detail, origin, also)
                 await self._write(change)
                 failpoints.reach("switch in")
@@ -163,46 +169,50 @@ class TrafficChanges:
     async def undeploy(self, name: str, origin: Origin) -> None:
         """Nothing of the endpoint runs any more; its history and its keys stay."""
         async with self._parts.lock(name):
-            before = self._parts.state.endpoint(name).traffic
-            detail = f"{before.active or 'nothing'} was serving"
-            await self.commit(Change(name, stop(before), "undeployed", detail, origin))
+            endpoint = self._parts.state.endpoint(name)
+            traffic, _ = self._decide(endpoint, UndeployAsked())
+            detail = f"{endpoint.traffic.active or 'nothing'} was serving"
+            await self.commit(Change(name, traffic, "undeployed", detail, origin))
 
     async def give_up(self, version: Version, failure: Failure) -> None:
-        """A version that serves or is warm has failed too often: return to the last good one."""
+        """A version has failed too often: if it serves, return to the last good one."""
         name = version.endpoint
         async with self._parts.lock(name):
-            traffic = self._parts.state.endpoint(name).traffic
-            if version.version not in (traffic.active, traffic.standby):
-                return
-            safe = _without(name, traffic, version.version, self._parts.state.good(name))
-            if safe is None:
-                self._parts.journal.add(
-                    "version-failing",
-                    f"{name} {version.version} fails again and again, and there is no version to "
-                    f"return to; it is tried again every half minute. {failure.reason}",
-                    endpoint=name,
-                    version=version.version,
-                )
-                return
+            endpoint = self._parts.state.endpoint(name)
+            traffic, actions = self._decide(endpoint, VersionGivenUp(version.version))
+            if KeepTrying(version.version) in actions:
+                self._say_failing(version, failure)
 
             def also(connection: Connection) -> None:
-                writing.fate(connection, version.number, "failed", failure.reason, failure.log)
+                _mark(connection, version, actions, failure)
 
             why = failure.reason.rstrip(".")
-            detail = f"{version.version} has failed; {safe.active or 'nothing'} serves: {why}"
-            change = Change(name, safe, "version-failed", detail, ourselves(), also)
+            detail = f"{version.version} has failed; {traffic.active or 'nothing'} serves: {why}"
+            change = Change(name, traffic, "version-failed", detail, ourselves(), also)
             await self.commit(change)
 
+    def _say_failing(self, version: Version, failure: Failure) -> None:
+        self._parts.journal.add(
+            "version-failing",
+            f"{version.endpoint} {version.version} fails again and again, and there is no version "
+            f"to return to; it is tried again every half minute. {failure.reason}",
+            endpoint=version.endpoint,
+            version=version.version,
+        )
 
-def _without(name: str, traffic: Traffic, failed: str, good: list[str]) -> Traffic | None:
-    """The traffic without a version that failed, or None when there is no other to serve."""
-    if failed == traffic.standby:
-        return replace(traffic, standby=None)
-    others = [version for version in good if version != failed]
-    target = traffic.standby or rollback_target(traffic, others)
-    if target is None:
-        return None
-    return replace(roll_back(name, traffic, target, others), standby=None)
+
+def _mark(
+    connection: Connection,
+    version: Version,
+    actions: Sequence[life.Action],
+    failure: Failure | None = None,
+) -> None:
+    """Write what has become of a version."""
+    if MarkGood(version.version) in actions:
+        writing.fate(connection, version.number, "good")
+    if MarkFailed(version.version) in actions:
+        assert failure is not None
+        writing.fate(connection, version.number, "failed", failure.reason, failure.log)
 
 
 def _unchanged(state: State, name: str, generation: int | None) -> Endpoint:
@@ -210,23 +220,3 @@ def _unchanged(state: State, name: str, generation: int | None) -> Endpoint:
     if generation is not None and generation != endpoint.generation:
         raise StaleGeneration(name, generation, endpoint.generation)
     return endpoint
-
-
-def _back_to(to: str | None) -> Plan:
-    def plan(state: State, endpoint: Endpoint) -> Traffic:
-        return roll_back(endpoint.name, endpoint.traffic, to, state.good(endpoint.name))
-
-    return plan
-
-
-def _forward_to(to: str | None) -> Plan:
-    def plan(state: State, endpoint: Endpoint) -> Traffic:
-        name, good = endpoint.name, state.good(endpoint.name)
-        target = to or endpoint.traffic.standby
-        if target is None:
-            raise Conflict(f"{name!r} has no version on standby.", "Name one to promote.")
-        if target not in good:
-            raise NotFound(f"usable {name} version", target, good)
-        return activate(endpoint.traffic, target)
-
-    return plan

@@ -1,4 +1,4 @@
-"""The life of a replica: the table, its invariants, and the rule for giving up."""
+"""The life of a replica: the table, and its invariants."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from jupyter_deploy.core.lifecycle.backoff import (
     delay,
 )
 from jupyter_deploy.core.lifecycle.replica import (
-    CRASHES,
     TRANSITIONS,
-    TRIALS,
     AnsweredAgain,
     BecameReady,
     Drain,
@@ -34,12 +32,10 @@ from jupyter_deploy.core.lifecycle.replica import (
     StartDue,
     StopAsked,
     TookTooLong,
-    Trial,
     Unroute,
     WasHung,
     WentSilent,
     decide,
-    judge,
 )
 
 EVENTS = [
@@ -190,46 +186,6 @@ def test_a_replica_that_was_asked_to_stop_is_never_started_again(events, jitter:
     for event, passed in events:
         replica, actions = decide(replica, event, now=passed, jitter=jitter)
         assert not any(isinstance(action, Spawn | StartAfter | Route) for action in actions)
-
-
-LOADING = Replica(Phase.STARTING)
-SERVING = Replica(Phase.READY, ready_since=0.0)
-
-
-def tried(trial: Trial, replica: Replica, event: Event, *, now: float = 1.0, own_fault=True):
-    return judge(trial, replica, event, now=now, own_fault=own_fault)
-
-
-def test_a_version_is_given_up_after_three_failures_to_become_ready() -> None:
-    trial = Trial()
-    for number in range(1, TRIALS + 1):
-        trial = tried(trial, LOADING, Exited())
-        assert trial.given_up == (number == TRIALS)
-
-
-def test_one_replica_that_becomes_ready_clears_the_version() -> None:
-    trial = tried(Trial(TRIALS - 1), LOADING, BecameReady())
-    assert tried(trial, LOADING, Exited()).failures == 1
-
-
-def test_a_version_that_crashes_again_and_again_after_it_was_ready_is_given_up() -> None:
-    trial = Trial()
-    for number in range(1, CRASHES + 1):
-        trial = tried(tried(trial, LOADING, BecameReady()), SERVING, Exited())
-        assert trial.given_up == (number == CRASHES)
-
-
-def test_one_request_that_kills_is_refused_before_its_version_is_given_up() -> None:
-    assert CRASHES > 2
-
-
-def test_a_replica_that_lived_for_a_minute_clears_its_version_of_crashes() -> None:
-    assert tried(Trial(0, CRASHES - 1), SERVING, Exited(), now=HEALTHY_SECONDS) == Trial(0, 1)
-
-
-def test_a_replica_that_was_killed_from_outside_does_not_count_against_its_version() -> None:
-    assert tried(Trial(2), SERVING, Exited(), own_fault=False) == Trial(2)
-    assert tried(Trial(2), Replica(Phase.STOPPING), Exited()) == Trial(2)
 
 
 def test_events_and_actions_hold_no_clock() -> None:

@@ -109,13 +109,40 @@ def test_an_idle_connection_is_not_closed_at_once(stack: Stack) -> None:
 
 def test_who_connects_now_waits_for_the_gateway_that_takes_over(stack: Stack) -> None:
     first = stack.gateway
+    with connected(stack) as connection:
+        before = process_of(ping(connection))
     drain(stack)
     with connected(stack) as connection:
         connection.sendall(PING)
         first.terminate()
         assert first.wait(30) == 0
         stack.start_gateway()
-        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert process_of(answer) != before
+
+
+def process_of(answer: bytes) -> bytes:
+    """What the ids that a gateway process gives to requests begin with."""
+    return answer.partition(b"x-request-id: ")[2][:12]
+
+
+def test_a_gateway_that_waits_accepts_nobody_until_it_is_told_to() -> None:
+    stack = Stack(waits=True)
+    try:
+        with connected(stack) as connection:
+            connection.sendall(PING)
+            # It has had many a turn to accept: these are answered by the same loop.
+            for _ in range(50):
+                stack.admin.get("/stats")
+            connection.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                connection.recv(1)
+            connection.settimeout(30)
+            assert stack.admin.post("/accept").is_success
+            assert connection.recv(65536).startswith(b"HTTP/1.1 404")
+    finally:
+        stack.close()
 
 
 def test_a_gateway_that_hands_over_lends_its_socket_to_nobody(stack: Stack) -> None:

@@ -18,7 +18,8 @@ from jupyter_deploy import __version__
 from jupyter_deploy.cli.app import run
 from jupyter_deploy.client.discovery import connect
 from jupyter_deploy.errors import UpgradeFailed
-from tests.process.stack import ROWS, Stack, ended, me, stack
+from tests.faults.leftovers import is_replica
+from tests.process.stack import ROWS, Stack, ended, me, ours, stack
 from tests.support import wait_until
 
 
@@ -52,8 +53,17 @@ def gateways(one: Stack) -> list[int]:
     return found
 
 
+def launchers(one: Stack) -> list[int]:
+    """What replicas are forked from."""
+    words = ((process.pid, process.cmdline()) for process in ours(one.home))
+    found = [pid for pid, line in words if "jupyter_deploy.replica.launcher" in line]
+    return [pid for pid in found if not is_replica(pid)]
+
+
 def events(one: Stack, after: int) -> list[tuple[str, str]]:
-    return [(event.kind, event.message) for event in one.client.events(after=after)]
+    found = [(event.kind, event.message) for event in one.client.events(after=after)]
+    # The registry of these versions is nowhere.
+    return [(kind, message) for kind, message in found if kind != "registry-away"]
 
 
 def last_event(one: Stack) -> int:
@@ -62,7 +72,7 @@ def last_event(one: Stack) -> int:
 
 def test_the_command_replaces_supervisor_and_gateway_and_nothing_else(one: Stack, capsys) -> None:
     before, replicas = one.client.status(), one.replica_pids("churn", "1.0.0")
-    seen = last_event(one)
+    seen, forks = last_event(one), wait_until(lambda: launchers(one), 60)
     assert run(["upgrade", "--json"]) == 0
     parts = json.loads(capsys.readouterr().out)["parts"]
     one.client.close()
@@ -74,7 +84,12 @@ def test_the_command_replaces_supervisor_and_gateway_and_nothing_else(one: Stack
     assert [(part["pid_before"], part["pid"]) for part in parts] == pids
     assert {part[key] for part in parts for key in ("version", "version_before")} == {__version__}
     assert ended(before.supervisor.pid)
+    # Replicas are not forked from the code before.
+    assert all(map(ended, forks))
     assert gateways(one) == list(after.gateway.pids) != list(before.gateway.pids)
+    # It accepted nobody before it was known to serve.
+    told = Path(psutil.Process(after.gateway.pids[0]).cmdline()[-1])
+    assert json.loads(told.read_text())["waits"]
     assert one.replica_pids("churn", "1.0.0") == replicas
     assert after.gateway.url == before.gateway.url
     assert one.predict("churn") == [3.0, 7.0]
@@ -95,8 +110,7 @@ def test_a_person_reads_what_was_replaced_by_what(one: Stack, capsys) -> None:
     assert "1 replicas go on; each has the new code when it is next started." in text
 
 
-def test_a_replica_that_dies_later_is_forked_anew(one: Stack) -> None:
-    """The launcher of the supervisor before has ended with it."""
+def test_a_replica_that_dies_after_an_upgrade_is_replaced(one: Stack) -> None:
     (victim,) = one.replica_pids("churn", "1.0.0")
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: one.replica_pids("churn", "1.0.0") not in ([victim], []), 30)

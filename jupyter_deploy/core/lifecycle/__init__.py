@@ -1,6 +1,8 @@
 """The lives of what the supervisor keeps: what happens to it, and what is to be done then.
 
     replica    the place of one replica, and the process that fills it
+    version    what its replicas say for and against a version, until it is given up
+    endpoint   which version gets the traffic, and where it goes when one is given up
     gateway    the place of one gateway, and how a new process takes over from the one before
     backoff    how long to wait before a process is started again
 

@@ -12,13 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from jupyter_deploy.core.lifecycle.backoff import HEALTHY_SECONDS, delay, failures_after
-
-#: A version that failed this often to become ready since it last did is given up.
-TRIALS = 3
-#: A version whose replicas crashed this often soon after they were ready is given up.  A request
-#: that kills is refused after two deaths, so that one alone is never taken for the version's fault.
-CRASHES = 6
+from jupyter_deploy.core.lifecycle.backoff import delay, failures_after
 
 
 class Phase(StrEnum):
@@ -233,41 +227,3 @@ def decide(replica: Replica, event: Event, *, now: float, jitter: float) -> Deci
     """The replica after `event`, and what is to be done, in order."""
     transition = TRANSITIONS.get((replica.phase, type(event)))
     return (replica, ()) if transition is None else transition(replica, _Moment(now, jitter))
-
-
-# --- giving up ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What speaks against a version.
-
-    `failures` counts how often its replicas failed to become ready since one last did; `crashes`
-    how often one ended by its own fault within HEALTHY_SECONDS of being ready, with none between
-    that lived longer.
-    """
-
-    failures: int = 0
-    crashes: int = 0
-
-    @property
-    def given_up(self) -> bool:
-        """Whether the version has failed too often."""
-        return self.failures >= TRIALS or self.crashes >= CRASHES
-
-
-def judge(trial: Trial, replica: Replica, event: Event, *, now: float, own_fault: bool) -> Trial:
-    """The trial of a version after `event` happened to a replica of it.
-
-    `own_fault` says of an end that nobody outside has caused it.
-    """
-    match event:
-        case BecameReady():
-            return replace(trial, failures=0)
-        case Exited() if replica.phase is Phase.STARTING:
-            return replace(trial, failures=trial.failures + 1)
-        case Exited() if replica.ready_since is not None:
-            lived = now - replica.ready_since >= HEALTHY_SECONDS
-            return replace(trial, crashes=(0 if lived else trial.crashes) + own_fault)
-        case _:
-            return trial
