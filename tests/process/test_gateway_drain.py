@@ -140,7 +140,7 @@ def test_a_gateway_that_waits_accepts_nobody_until_it_is_told_to() -> None:
                 connection.recv(1)
             connection.settimeout(30)
             assert stack.admin.post("/accept").is_success
-            assert connection.recv(65536).startswith(b"HTTP/1.1 404")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 401")
     finally:
         stack.close()
 

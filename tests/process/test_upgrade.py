@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -150,6 +152,28 @@ def test_a_new_supervisor_that_cannot_run_leaves_the_one_before(one: Stack, caps
     assert "a broken release" in said
     after = one.client.status()
     assert (after.supervisor, after.gateway) == (before.supervisor, before.gateway)
+
+
+def test_a_request_that_has_begun_when_the_gateway_is_replaced_is_answered(one: Stack) -> None:
+    url = urlsplit(one.client.status().gateway.url)
+    ping = f"GET /endpoints/churn/ping HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode()
+    before = times_handed_over(one)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        socket.create_connection((str(url.hostname), int(url.port or 0)), 30) as connection,
+    ):
+        connection.sendall(ping)
+        first = b""
+        while not first.endswith(b"\r\n\r\n\n"):
+            first += connection.recv(65536)
+        connection.sendall(ping[:20])
+        ordered = pool.submit(one.client.upgrade, me())
+        wait_until(lambda: times_handed_over(one) > before or ordered.done(), 60)
+        connection.sendall(ping[20:])
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        ordered.result(60)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"\r\nconnection: close\r\n" in answer
 
 
 def test_figures_of_the_gateway_before_are_not_lost(one: Stack) -> None:
