@@ -7,6 +7,7 @@ Rule 3: what a person has deleted in MLflow stays deleted.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,11 +88,18 @@ def _metrics(client: Any, version: Any) -> dict[str, float]:
     """The metrics of the run that a version comes from; empty when it is not known or gone."""
     from mlflow.exceptions import MlflowException
 
-    if not version.run_id:
-        return {}
     try:
-        found = client.get_run(version.run_id).data.metrics
+        run_id = _run_of(client, version)
+        found = client.get_run(run_id).data.metrics if run_id else {}
     except MlflowException:
         return {}
     # JSON knows no NaN and no infinity.
     return {name: value for name, value in found.items() if abs(value) < float("inf")}
+
+
+def _run_of(client: Any, version: Any) -> str:
+    """The run that made a version; MLflow does not copy it to a version that is made of another."""
+    if version.run_id:
+        return str(version.run_id)
+    named = re.fullmatch(r"models:/([^/@]+)/([0-9]+)", version.source or "")
+    return _run_of(client, client.get_model_version(named[1], named[2])) if named else ""

@@ -153,5 +153,10 @@ def test_the_metrics_of_a_versions_run_come_along(uri, versions):
         client.log_metric(run, "accuracy", 0.75)
         client.log_metric(run, "odd", float("nan"))
     order = {"tracking_uri": uri, "name": "churn", "tags": {versions[0]: {}}, "aliases": {}}
-    (answer,) = carry_out(order | {"id": 1})
+    package.register_source(f"models:/churn/{versions[0]}", "copy", "1.0.0", uri)
+    again = package.register_source("models:/copy/1", "again", "1.0.0", uri)
+    answer, copied = carry_out(
+        order | {"id": 1}, order | {"id": 2, "name": "again", "tags": {again.version: {}}}
+    )
     assert answer["metrics"] == {versions[0]: {"accuracy": 0.75}}
+    assert copied["metrics"] == {again.version: {"accuracy": 0.75}}
