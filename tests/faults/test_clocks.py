@@ -53,7 +53,11 @@ def status(scene: Scene, key: str) -> int:
     return httpx.post(f"{scene.url}/invocations", json=body, headers=headers).status_code
 
 
-@pytest.mark.parametrize("moved", [HOUR, -HOUR, YEAR], ids=["hour", "back", "year"])
+@pytest.mark.parametrize(
+    "moved",
+    [pytest.param(HOUR, marks=pytest.mark.slow), -HOUR, YEAR],
+    ids=["hour", "back", "year"],
+)
 def test_a_clock_that_jumps_is_not_noticed(
     scene: Scene, load: Load, chance: random.Random, clock: Clock, moved: int
 ) -> None:

@@ -37,24 +37,32 @@ def scene(clock: Clock | None, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def endure(strikes: Strikes, more: Callable[[int], bool]) -> None:
     scene, load, chance = strikes.scene, strikes.load, strikes.chance
-    struck: Counter[str] = Counter()
+    struck: list[tuple[float, str]] = []
     spared: list[Sent] = []
-    while more(struck.total()):
+    while more(len(struck)):
         load.after(chance.randrange(1, 100))
         strike = chance.choice(strikes.kinds)
-        print(f"{time.monotonic():.1f} {strike.__name__}", flush=True)
+        struck.append((time.monotonic(), strike.__name__))
+        print(f"{struck[-1][0]:.1f} {strike.__name__}", flush=True)
         spared += strike()
         scene.whole(60)
-        struck[strike.__name__] += 1
     ledger = load.stop()
-    print(f"{dict(struck)}: {len(ledger.sent)} requests, {dict(ledger.outcomes)}")
-    print(f"spared: {dict(Counter(one.outcome for one in spared))}")
     ledger.nothing_wrong()
     allowed = set(map(id, spared))
     late = [one for one in ledger.failed if one.waited_out(TIMEOUT_SECONDS)]
-    allowed |= set(map(id, late))
-    failed = [one for one in ledger.failed if id(one) not in allowed]
+    failed = [one for one in ledger.failed if id(one) not in allowed | set(map(id, late))]
+    print(f"{len(struck)} faults: {dict(Counter(name for _, name in struck))}")
+    print(f"{len(ledger.sent)} requests: {dict(ledger.outcomes)}, of which at their cost")
+    print(f"{dict(Counter(one.outcome for one in spared))}, {len(late)} told to come again")
+    print(f"and {len(failed)} others: {Counter(_after(struck, one) for one in failed)}")
     assert len(failed) <= (1 - ANSWERED) * len(ledger.sent), (ledger.outcomes, failed[:3])
+
+
+def _after(struck: list[tuple[float, str]], one: Sent) -> str:
+    """How a request ended, and the faults since the last one before it was sent."""
+    before = [name for at, name in struck if at <= one.at][-1:]
+    during = [name for at, name in struck if one.at < at < (one.answered or one.at)]
+    return f"{one.outcome} after {', '.join([*before, *during])} ({one.seconds:.1f} s)"
 
 
 def test_faults_at_random_give_no_wrong_answer_and_lose_next_to_nothing(
