@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import wait_until
+
 _ONE, _TWO = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
 
 
@@ -63,7 +65,14 @@ def can_be_made() -> bool:
 
 
 def _remove(group: Group, top: Path) -> None:
-    for pid in group.pids:
-        with contextlib.suppress(OSError):  # it has ended
-            (top / "cgroup.procs").write_text(str(pid))
-    group.folder.rmdir()
+    def removed() -> bool:
+        for pid in group.pids:
+            with contextlib.suppress(OSError):  # it has ended
+                (top / "cgroup.procs").write_text(str(pid))
+        try:
+            group.folder.rmdir()
+        except OSError:
+            return False  # what was killed in it is only just being taken apart
+        return True
+
+    wait_until(removed, 60)
