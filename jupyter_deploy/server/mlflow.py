@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 ADDRESS = "jupyter_deploy_mlflow_address"
 _ANSWER_SECONDS = 120.0
 _LOOPBACK = "http://127.0.0.1:"
+#: `<meta http-equiv="refresh">` would go to the place after the `#` of this very page, and stay.
 _NOT_HERE = """<!doctype html>
 <html lang="en">
-<meta charset="utf-8"><meta http-equiv="refresh" content="1"><title>MLflow</title>
+<meta charset="utf-8"><title>MLflow</title>
+<script>setTimeout(() => location.reload(), 1000)</script>
 <body style="font-family: system-ui, sans-serif; margin: 3em; max-width: 40em">
 <h1 style="font-size: 1.2em">MLflow is not running yet</h1>
 <p>It takes some seconds to start, and this page opens it by itself. If nothing has started it,
