@@ -33,6 +33,10 @@ class DeployError(Exception):
     def __str__(self) -> str:
         return f"{self.detail} {self.fix}".rstrip()
 
+    def headers(self) -> list[tuple[str, str]]:
+        """Response headers that belong to this error."""
+        return []
+
     def extras(self) -> dict[str, Any]:
         """More members for the problem document, beside the five of RFC 9457."""
         return {}

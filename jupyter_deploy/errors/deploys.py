@@ -96,6 +96,10 @@ class StateUnavailable(Unavailable):
 
     code, title = "state-unavailable", "The state cannot be written"
 
+    def headers(self) -> list[tuple[str, str]]:
+        """A lock has been waited for already, and room is made by a person."""
+        return [("retry-after", "5")]
+
 
 class RegistryUnavailable(Unavailable):
     """MLflow cannot be reached or written."""

@@ -13,10 +13,6 @@ class RequestError(DeployError):
 
     code, status, title = "request-error", 400, "The request failed"
 
-    def headers(self) -> list[tuple[str, str]]:
-        """Response headers that belong to this error."""
-        return []
-
 
 class BadInput(RequestError, ValueError):
     """The body is not what the contract asks for; `errors` says where."""

@@ -2,8 +2,8 @@
 
     read the spec -> load the model -> warm it -> write the report -> let the socket appear -> serve
 
-SIGTERM ends it after the frame in hand, with status 0; SIGINT, which a terminal sends to all
-processes of a group, is ignored.  A model that cannot be loaded or warmed ends it with
+SIGTERM ends it with status 0 once no gateway is connected to it any more; SIGINT, which a terminal
+sends to all processes of a group, is ignored.  A model that cannot be loaded or warmed ends it with
 EXIT_CANNOT_LOAD, and the report says why.
 """
 
@@ -32,6 +32,8 @@ from jupyter_deploy.wire.board import Board, board_of
 from jupyter_deploy.wire.messages import unpack_request
 
 DRAIN_SECONDS = 5.0
+#: As long as a gateway may take to end.
+_LINGER_SECONDS = 30.0
 _BACKLOG = 128
 #: From -1000 (never killed for memory) to 1000 (first); what is not told otherwise has 0.
 _OUT_OF_MEMORY_SCORE = 500
@@ -48,7 +50,7 @@ def main(arguments: list[str]) -> int:
         return EXIT_CANNOT_LOAD
     server = Server(_listen(Path(spec.socket)), worker.handle, time.monotonic)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
-    server.run(DRAIN_SECONDS)
+    server.run(DRAIN_SECONDS, _LINGER_SECONDS)
     for file in (Path(spec.socket), board_of(spec.socket)):
         file.unlink(missing_ok=True)
     return 0

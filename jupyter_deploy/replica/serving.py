@@ -4,7 +4,8 @@ Rule 1: one thread; the model is called by one frame at a time, in order of arri
 wait in the same queue, so that a heartbeat that is answered means that predictions are.  Rule 2: a
 connection that breaks, or sends what is no frame, costs only itself.  Rule 3: nobody can make this
 process hold without bound: frames are not read while `MAX_WAITING` wait, nor from a peer that does
-not take its answers.
+not take its answers.  Rule 4: one that is told to end goes on until its gateways have gone: they
+may be ending too, and have nobody else to ask.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ class _Peer:
     unsent: bytearray = field(default_factory=bytearray)
     open: bool = True
     leaving: bool = False
+    #: Which kinds of frames it has sent.
+    kinds: set[Kind] = field(default_factory=set)
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether it predicts for callers: the supervisor sends heartbeats too."""
+        return self.kinds == {Kind.PREDICT}
 
     def interest(self) -> int:
         """What to wait for on this socket."""
@@ -57,24 +65,41 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._bell, self._button = socket.socketpair()
         self._stopping = False
+        self._linger_seconds = 0.0
+        self._until: float | None = None
 
     def stop(self) -> None:
-        """Finish the frame in hand, then end `run`.  Safe in a signal handler."""
+        """End `run` as soon as no gateway is connected.  Safe in a signal handler."""
         self._stopping = True
         with contextlib.suppress(OSError):
             self._button.send(b"\0")
 
-    def run(self, drain_seconds: float) -> None:
-        """Serve until `stop`; then send what is answered already, for `drain_seconds` at most."""
+    def run(self, drain_seconds: float, linger_seconds: float) -> None:
+        """Serve until `stop`, and then for as long as gateways ask, `linger_seconds` at most.
+
+        What is answered by then is sent, for `drain_seconds` at most.
+        """
+        self._linger_seconds = linger_seconds
         for ear in (self._listener, self._bell):
             ear.setblocking(False)  # noqa: FBT003 - the standard library has it so
             self._selector.register(ear, selectors.EVENT_READ)
-        while not self._stopping:
-            self._poll(None if not self._waiting else 0.0)
-            if self._waiting and not self._stopping:
+        while not self._over():
+            self._poll(0.0 if self._waiting else self._left())
+            if self._waiting:
                 self._answer(*self._waiting.popleft())
         self._drain(self._clock() + drain_seconds)
         self._close()
+
+    def _over(self) -> bool:
+        if not self._stopping:
+            return False
+        if self._until is None:
+            self._until = self._clock() + self._linger_seconds
+        asked = bool(self._waiting) or any(peer.is_gateway for peer in self._peers)
+        return not asked or self._clock() >= self._until
+
+    def _left(self) -> float | None:
+        return None if self._until is None else max(0.0, self._until - self._clock())
 
     def _poll(self, timeout: float | None) -> None:
         if len(self._waiting) >= MAX_WAITING:
@@ -82,7 +107,9 @@ class Server:
         for key, events in self._selector.select(timeout):
             if key.fileobj is self._listener:
                 self._accept()
-            elif key.data is not None:
+            elif key.fileobj is self._bell:
+                self._bell.recv(1)
+            else:
                 self._serve_events(key.data, events)
 
     def _serve_events(self, peer: _Peer, events: int) -> None:
@@ -113,6 +140,7 @@ class Server:
         if not data or any(frame.kind not in (Kind.HEARTBEAT, Kind.PREDICT) for frame in frames):
             self._drop(peer)
             return
+        peer.kinds.update(frame.kind for frame in frames)
         arrived = self._clock()
         self._waiting.extend((peer, frame, arrived) for frame in frames)
 

@@ -19,6 +19,7 @@ from jupyter_deploy.supervisor.bell import Bell
 from jupyter_deploy.supervisor.store import Store, reading, writing
 
 _KEPT = 1000
+_RETRY_SECONDS = 1.0
 #: After a recovery nobody knows how many events were lost: numbers go on this much later.
 _LOST_AT_MOST = 1_000_000
 _log = logging.getLogger(__name__)
@@ -67,22 +68,25 @@ class Journal:
         while True:
             await self._work.wait()
             self._work.clear()
-            await self.flush()
+            if not await self.flush():
+                await asyncio.sleep(_RETRY_SECONDS)
+                self._work.set()
 
-    async def flush(self) -> None:
+    async def flush(self) -> bool:
         """Write what is not written yet; what cannot be written now is kept for the next time."""
         events = tuple(self._unwritten)
         if not events:
-            return
+            return True
         try:
             await self._store.change(lambda connection: _write(connection, events))
         except StateUnavailable as error:
             _log.warning("events cannot be written now: %s", error)
-            return
+            return False
         written = {event.number for event in events}
         self._unwritten = deque(
             (event for event in self._unwritten if event.number not in written), maxlen=_KEPT
         )
+        return True
 
 
 def _write(connection: Connection, events: tuple[Event, ...]) -> None:

@@ -23,7 +23,7 @@ from jupyter_deploy.core.lifecycle import replica as lifecycle
 from jupyter_deploy.core.lifecycle import version as versions
 from jupyter_deploy.core.lifecycle.replica import Phase
 from jupyter_deploy.core.snapshot import ReplicaRoute
-from jupyter_deploy.supervisor import failures, launch, logs
+from jupyter_deploy.supervisor import failures, launch, logs, starting
 from jupyter_deploy.supervisor.bell import Bell
 from jupyter_deploy.supervisor.channel import Channel, Pulse
 from jupyter_deploy.supervisor.failures import Failure
@@ -265,20 +265,21 @@ class Replicas:
         slot.overdue = slot.beating = False
         slot.place = Place(self._settings, slot.number, secrets.token_hex(3))
         slot.pulse = None
-        pools = launch.pool_sizes(launch.cores(), slot.version.range.most)
+        told = partial(self._not_started, slot)
         try:
-            await self._wiring.files(slot.number)
-            order = launch.prepare(slot.place, slot.version)
-            slot.process = await self._launchers.start(order, pools)
+            slot.process = await starting.start(slot, self._launchers, self._wiring, told)
         except OSError as error:
-            self._failures[slot.number] = failures.not_started(error, slot.version.manifest.python)
-            slot.place.remove()
+            self._not_started(slot, error)
             self._apply(slot, lifecycle.Exited())
             return
         slot.channel = Channel(str(slot.place.socket))
         if slot.life.phase is Phase.STOPPING:
             slot.process.kill()
         self._attend(slot)
+
+    def _not_started(self, slot: Slot, error: OSError) -> None:
+        self._failures[slot.number] = failures.not_started(error, slot.version.manifest.python)
+        self._bell.ring()
 
     def _attend(self, slot: Slot) -> None:
         self._do(slot, self._until_exit(slot), "watch")

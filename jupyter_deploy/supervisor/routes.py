@@ -55,10 +55,15 @@ class Routes:
 
         The answer says which ones had to be replaced for it.  Raises Unavailable.
         """
-        async with self._lock:
-            self.write()
-            sequence = self._sequence
-        return await self._gateways.reload(sequence)
+        try:
+            async with self._lock:
+                self.write()
+                sequence = self._sequence
+            return await self._gateways.reload(sequence)
+        except Unavailable:
+            # What was changed is committed: it is published as soon as that works.
+            self._work.set()
+            raise
 
     def write(self) -> None:
         """Write the present truth.  Raises StateUnavailable."""
@@ -88,7 +93,6 @@ class Routes:
             except Unavailable as error:
                 _log.warning("routes are not published: %s", error)
                 await asyncio.sleep(_RETRY_SECONDS)
-                self._work.set()
 
 
 def _write(settings: Settings, now: Snapshot) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -42,9 +43,21 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the stack of a module is."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    """What the supervisor of a module is told beside its home."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def scene(home: Path, environment: dict[str, str]) -> Iterator[Scene]:
     """Endpoint `churn` with two replicas of 1.0.0, in a supervisor of its own for each module."""
-    with stack(tmp_path_factory.mktemp("home")) as one:
+    with stack(home, **environment) as one:
         made = Scene(one)
         made.deploy(1.0)
         made.time_a_gateway()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import subprocess
@@ -10,11 +11,13 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from jupyter_deploy.client.discovery import connect
 from tests.faults.load import Load
-from tests.faults.scene import DIES, REPLICAS, TIMEOUT_SECONDS, Scene, kill
+from tests.faults.scene import DIES, REPLICAS, SLEEPS, TIMEOUT_SECONDS, Scene, kill
 from tests.process.stack import ours
+from tests.support import wait_until
 
 
 def test_a_killed_replica_costs_no_request(scene: Scene, load: Load, chance: random.Random) -> None:
@@ -152,15 +155,23 @@ def test_replicas_go_before_the_gateway_when_memory_runs_out(
     assert all(score(pid) > score(scene.gateway) for pid in scene.replicas)
 
 
+@pytest.mark.parametrize("told", ["the supervisor", "everybody"])
 def test_sigterm_loses_nothing_in_flight_and_leaves_no_process(
-    scene: Scene, load: Load, chance: random.Random
+    scene: Scene, load: Load, told: str, chance: random.Random
 ) -> None:
     supervisor = psutil.Process(scene.one.supervisor_pid())
+    everybody = ours(scene.one.home)
+    chance.shuffle(everybody)
+    long = load.ask([TIMEOUT_SECONDS * 0.3, SLEEPS])
+    wait_until(lambda: any(one.row[1] == SLEEPS for one in load.ledger.sent))
     began = time.monotonic()
-    supervisor.terminate()
+    for process in [supervisor] if told == "the supervisor" else everybody:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
     supervisor.wait(scene.scaled(30))
     ended = time.monotonic()
     assert ours(scene.one.home) == []
+    assert long.result(60).outcome == "right"
     # Nobody listens any more: who comes now is refused, who was there has been answered.
     broken = [one for one in load.ledger.in_flight(began) if one.outcome != "right"]
     assert broken == []

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from jupyter_deploy.client.models import ChangeTraffic
 from tests.faults.leftovers import is_replica
 from tests.faults.load import Load
 from tests.faults.scene import NAME, REPLICAS, Scene, cpu_seconds, faulty, kill
-from tests.process.stack import ROWS, me, ours, until_ready
-from tests.support import wait_until
+from tests.process.stack import ROWS, ours
 
 
 def crashes_after(seconds: float, factor: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -80,19 +82,32 @@ def test_when_the_interpreter_is_gone_what_runs_goes_on_and_traffic_returns(
     load.stop().nobody_noticed()
 
 
-def test_deploys_and_rollbacks_under_load_cost_no_request(
-    scene: Scene, load: Load, chance: random.Random, request
+def test_when_a_package_is_gone_what_runs_goes_on_and_traffic_returns(
+    scene: Scene, load: Load, chance: random.Random, tmp_path: Path
 ) -> None:
-    load.factors |= {4.0}
-    other = scene.deploy(4.0)
-    until_ready(scene.one, NAME, other, REPLICAS)
-    rounds = 100 if request.config.getoption("--all") else 10
-    for _ in range(rounds):
-        scene.one.client.rollback(NAME, ChangeTraffic(me()))
-        scene.one.client.promote(NAME, ChangeTraffic(me()))
+    (tmp_path / "only_here.py").write_text("def total(x):\n    return x.sum(axis=1)\n")
+
+    def model(x):
+        from only_here import total
+
+        return total(x) * 6.0
+
+    seen = scene.last_event()
+    load.factors.add(6.0)
+    ticket = scene.one.begin(NAME, replicas=REPLICAS)
+    manifest = scene.one.fill(ticket, model, expected=ROWS.sum(axis=1) * 6)
+    path = os.pathsep.join((str(tmp_path), manifest.environment["PYTHONPATH"]))
+    manifest = replace(manifest, environment={**manifest.environment, "PYTHONPATH": path})
+    scene.one.submit(ticket, manifest)
+    shutil.rmtree(tmp_path)
+    load.after(50)
+    assert scene.active == ticket.version
+    kill(*launchers(scene), chance.choice(scene.replicas))
+    said = scene.until_event("version-failed", seen, 60).message
+    assert f"{ticket.version} has failed; 1.0.0 serves" in said
+    assert "ModuleNotFoundError: No module named 'only_here'" in said
+    load.after(50)
     load.stop().nobody_noticed()
-    scene.one.client.rollback(NAME, ChangeTraffic(me()))
-    wait_until(lambda: scene.active == "1.0.0")
 
 
 def launchers(scene: Scene) -> list[int]:

@@ -193,11 +193,16 @@ def test_a_peer_that_reads_late_gets_its_large_answer_whole_while_others_are_ser
     assert answer(late.receive()).arrays[0].tolist() == [[8]]
 
 
-def test_sigterm_finishes_the_frame_in_hand_and_sigint_is_ignored(replica):
+def test_sigterm_ends_it_when_its_gateways_have_gone_and_sigint_is_ignored(replica):
     process, spec = replica
     process.send_signal(signal.SIGINT)
-    peer = Peer(spec.socket)
-    assert answer(peer.ask([-4])).arrays[0].tolist() == [[-8]]
+    gateway, supervisor = Peer(spec.socket), Peer(spec.socket)
+    supervisor.socket.sendall(pack_frame(Kind.HEARTBEAT, 1))
+    assert supervisor.receive() is not None
+    assert answer(gateway.ask([-4])).arrays[0].tolist() == [[-8]]
+    # It has been told to end, and whoever still asks is answered.
+    assert answer(gateway.ask([1])).arrays[0].tolist() == [[2]]
+    gateway.socket.close()
     assert process.wait(10) == 0
     assert not Path(spec.socket).exists()
 

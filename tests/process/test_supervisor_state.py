@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,8 +15,6 @@ import pytest
 
 from jupyter_deploy.client.discovery import connect
 from jupyter_deploy.client.models import (
-    BeginDeploy,
-    ChangeTraffic,
     CreateKey,
     IssuedKey,
     RevokeKey,
@@ -32,7 +29,7 @@ from jupyter_deploy.errors import (
     SupervisorUnavailable,
     UsageError,
 )
-from tests.process.stack import CONTRACT, ROWS, Stack, me, ours, stack
+from tests.process.stack import ROWS, Stack, me, ours, stack
 from tests.support import free_port, wait_until
 
 
@@ -273,52 +270,6 @@ def test_a_state_of_a_newer_release_is_left_alone(
     with pytest.raises(SupervisorUnavailable, match="newer release"):
         connect()
     assert (home / "state.db").read_bytes() == before
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, which a test can fill."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=12m,mode=0700", "tmpfs", str(folder)]
-    try:
-        subprocess.run(["mount", *options], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("a small file system cannot be mounted here (it needs root)")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_full_disk_is_a_clear_503_and_what_serves_goes_on(small_disk: Path) -> None:
-    with stack(small_disk / "home") as one:
-        one.deploy("churn", 1.0)
-        one.deploy("churn", 2.0)
-        fill(small_disk / "filler")
-        before = one.endpoint("churn")
-        with pytest.raises(StateUnavailable, match="full"):
-            one.client.rollback("churn", ChangeTraffic(me()))
-        with pytest.raises(StateUnavailable):
-            issue(one)
-        with pytest.raises(StateUnavailable):
-            one.client.begin_deploy("other", BeginDeploy(CONTRACT, me()))
-        assert one.endpoint("churn") == before
-        assert one.predict("churn") == [6.0, 14.0]
-        assert [key.consumer for key in one.client.keys("churn")] == ["notebook"]
-        assert len(list((one.home / "keys").iterdir())) == 1
-        (small_disk / "filler").unlink()
-        assert one.client.rollback("churn", ChangeTraffic(me())).version == "1.0.0"
-        assert one.deploy("churn", 3.0) == "1.2.0"
-
-
-def fill(file: Path) -> None:
-    """Write until nothing more can be written."""
-    with file.open("wb", buffering=0) as stream:
-        for size in (1 << 20, 1 << 12, 1):
-            try:
-                while True:
-                    stream.write(b"\0" * size)
-            except OSError:
-                continue
 
 
 # --- what it costs --------------------------------------------------------------------------------

@@ -144,7 +144,7 @@ def test_a_bad_backup_is_no_reason_to_leave_a_good_state(tmp_path: Path) -> None
 
 
 def test_a_locked_state_is_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyter_deploy.supervisor.store.engine._BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr("jupyter_deploy.supervisor.store.engine.BUSY_SECONDS", 0.05)
     with_store(tmp_path, adding("churn"))
     with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as other:
         other.execute("BEGIN IMMEDIATE")

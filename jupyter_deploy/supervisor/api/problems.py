@@ -81,6 +81,7 @@ def _problem(error: DeployError, request_id: str) -> Response:
         msgspec.json.encode(error.problem(request_id)),
         status_code=error.status,
         media_type=_MEDIA_TYPE,
+        headers=dict(error.headers()),
     )
 
 

@@ -28,7 +28,12 @@ from jupyter_deploy.errors import StateUnavailable
 from jupyter_deploy.supervisor.state import State
 from jupyter_deploy.supervisor.store import backups, damage, reading, recovery, writing
 from jupyter_deploy.supervisor.store.damage import Damaged
-from jupyter_deploy.supervisor.store.engine import engine_of, start_journal
+from jupyter_deploy.supervisor.store.engine import (
+    BUSY_SECONDS,
+    engine_of,
+    start_journal,
+    wait_for_locks,
+)
 from jupyter_deploy.supervisor.store.recovery import Recovery
 from jupyter_deploy.supervisor.store.schema import migrate
 
@@ -114,8 +119,16 @@ class Store:
 
     async def _in_thread(self, function: Callable[[], _T]) -> _T:
         loop = asyncio.get_running_loop()
+        until = time.monotonic() + BUSY_SECONDS
+
+        def work() -> _T:
+            # Time in the queue counts: behind others that wait for a lock nobody waits for ever.
+            if self._engine is not None:
+                wait_for_locks(self._engine, until)
+            return function()
+
         try:
-            result = await loop.run_in_executor(self._thread, function)
+            result = await loop.run_in_executor(self._thread, work)
         except StateUnavailable:
             raise
         except (DBAPIError, sqlite3.Error, OSError, Damaged) as error:

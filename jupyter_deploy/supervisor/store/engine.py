@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
 
 from jupyter_deploy.supervisor.store.filesystem import journal_mode_here
 
-#: How long a statement waits for a lock that another process holds.
-_BUSY_MILLISECONDS = 5000
+#: How long a change waits for a lock that another process holds.
+BUSY_SECONDS = 5.0
 
 
 def engine_of(path: Path) -> Engine:
@@ -19,6 +20,16 @@ def engine_of(path: Path) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def wait_for_locks(engine: Engine, until: float) -> None:
+    """Have statements wait for a lock until this moment (monotonic)."""
+    left = int(1000 * (until - time.monotonic()))
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute(f"PRAGMA busy_timeout = {max(1, left)}")
+    finally:
+        raw.close()
 
 
 def start_journal(engine: Engine, folder: Path) -> None:
@@ -33,7 +44,7 @@ def start_journal(engine: Engine, folder: Path) -> None:
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     # https://docs.sqlalchemy.org/en/20/dialects/sqlite.html: the driver must not begin by itself.
     connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+    connection.execute(f"PRAGMA busy_timeout = {int(1000 * BUSY_SECONDS)}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 
