@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +13,13 @@ import httpx
 import pytest
 
 from jupyter_deploy.client.models import ChangeTraffic
+from tests.faults.load import under_load
 from tests.process.stack import Stack, ended, me, stack
 from tests.support import wait_until
 
 PROCESSES = 2
+#: Requests a second, of which half are sent: what any machine can do.
+PEAK = 300
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,34 @@ def test_as_many_gateways_run_as_are_asked_for_and_the_status_shows_each(one: St
     assert found.processes == PROCESSES
     assert len(set(found.pids)) == PROCESSES
     assert not any(map(ended, found.pids))
+
+
+def test_figures_are_those_of_all_gateways_together(one: Stack) -> None:
+    for _ in range(30):
+        one.predict("churn")  # each on a connection of its own
+    found = wait_until(
+        lambda: m if (m := one.client.metrics("churn", 300.0)).requests >= 30 else None, 30
+    )
+    assert (found.requests, found.rows) == (30, 60)
+    assert [sum(shown.counts) for shown in found.predictions if shown.version == "1.1.0"] == [60]
+
+
+def test_a_promotion_under_load_loses_nothing_and_later_answers_are_of_the_new_version(
+    one: Stack,
+) -> None:
+    url, key = one.endpoint("churn").url, one.key("churn")
+    spans = []
+    with under_load(url, key, PEAK, factors=(1.0, 2.0)) as load:
+        for version, factor in (("1.0.0", 1.0), ("1.1.0", 2.0)) * 2:
+            promote(one, version)
+            begin = time.monotonic()
+            load.after(60)
+            spans.append((begin, time.monotonic(), factor))
+    load.ledger.nobody_noticed()
+    for begin, end, factor in spans:
+        sent = [s for s in load.ledger.sent if begin <= s.at and (s.answered or end) < end]
+        assert len(sent) > 20
+        assert {json.loads(s.said)["predictions"][0] / s.row[0] for s in sent} == {factor}
 
 
 def test_when_a_gateway_is_killed_the_others_answer_and_it_comes_back(one: Stack) -> None:
