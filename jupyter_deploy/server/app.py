@@ -18,9 +18,9 @@ from jupyter_deploy.server.forward import Forwarder
 from jupyter_deploy.server.handlers import FORWARDER, ControlHandler
 from jupyter_deploy.server.keyfile import SecretHandler
 from jupyter_deploy.server.mlflow import MlflowHandler
-from jupyter_deploy.server.registry_deploys import RegistryDeploys
 from jupyter_deploy.server.registry_handlers import (
     REGISTRY_DEPLOYS,
+    REGISTRY_TELL,
     RegistryDeployHandler,
     RegistryDeploysHandler,
 )
@@ -58,8 +58,8 @@ class DeployExtension(ExtensionApp):
     def initialize_settings(self) -> None:
         """Put what the handlers use where they find it."""
         self.settings[FORWARDER] = Forwarder()
-        self.settings[REGISTRY_DEPLOYS] = RegistryDeploys(
-            lambda endpoint: self._tell(Change("registry-deploy", endpoint))
+        self.settings[REGISTRY_TELL] = lambda endpoint: self._tell(
+            Change("registry-deploy", endpoint)
         )
         # Before any browser subscribes: it hears only of the schemas that are known by then.
         self.serverapp.event_logger.register_event_schema(SCHEMA_FILE)
@@ -87,5 +87,6 @@ class DeployExtension(ExtensionApp):
             await self._herald.end()
         if self._watch is not None:
             await asyncio.to_thread(self._watch.end, STOP_SECONDS / 2)
-        await self.settings[REGISTRY_DEPLOYS].leave()
+        if REGISTRY_DEPLOYS in self.settings:
+            await self.settings[REGISTRY_DEPLOYS].leave()
         await self.settings[FORWARDER].close()

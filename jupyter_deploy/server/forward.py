@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -93,6 +94,8 @@ def _connection(socket: Path) -> httpx.AsyncClient:
     import httpx
 
     return httpx.AsyncClient(
+        # One connection for all who are logged in: no answer leaves a cookie for the next request.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         transport=httpx.AsyncHTTPTransport(uds=str(socket)),
         base_url="http://supervisor",
         timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),

@@ -6,9 +6,8 @@ Rule: it starts a process that runs the model's code, so it takes the right `exe
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
@@ -17,9 +16,13 @@ from tornado.web import authenticated
 from jupyter_deploy.errors import DeployError
 from jupyter_deploy.server.forward import problem
 from jupyter_deploy.server.people import name_of
-from jupyter_deploy.server.registry_deploys import RegistryDeploys, RegistryOrder
 
+if TYPE_CHECKING:
+    from jupyter_deploy.server.registry_deploys import RegistryDeploys
+
+#: In the settings: the `RegistryDeploys`, once there is one, and what it tells of changes.
 REGISTRY_DEPLOYS = "jupyter_deploy_registry_deploys"
+REGISTRY_TELL = "jupyter_deploy_registry_tell"
 
 
 class _Handler(ExtensionHandlerMixin, APIHandler):
@@ -32,10 +35,17 @@ class _Handler(ExtensionHandlerMixin, APIHandler):
 
     @property
     def _deploys(self) -> RegistryDeploys:
+        # Imported late: what it needs would slow the start of every Jupyter server.
+        from jupyter_deploy.server.registry_deploys import RegistryDeploys
+
+        if REGISTRY_DEPLOYS not in self.settings:
+            self.settings[REGISTRY_DEPLOYS] = RegistryDeploys(self.settings[REGISTRY_TELL])
         deploys: RegistryDeploys = self.settings[REGISTRY_DEPLOYS]
         return deploys
 
     def _say(self, answer: Any, status: int = 200) -> None:
+        import msgspec
+
         self.set_status(status)
         self.set_header("Cache-Control", "no-store")
         self.finish(msgspec.json.encode(answer), set_content_type="application/json")
@@ -59,6 +69,8 @@ class RegistryDeploysHandler(_Handler):
     @authorized(action="execute")
     async def post(self) -> None:
         """Begin to deploy a registered model."""
+        from jupyter_deploy.server.registry_deploys import RegistryOrder
+
         try:
             order = RegistryOrder.read(json.loads(self.request.body or b"null"))
             self._say(await self._deploys.start(order, name_of(self.current_user)), 202)

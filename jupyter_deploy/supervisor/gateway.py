@@ -173,12 +173,6 @@ class Gateway:
         lines = logs.last_lines(self._settings.logs / "gateway.log", _LOG_LINES)
         return f"it {self._why_not}", tuple(lines)
 
-    def _sharing(self) -> dict[str, Any]:
-        processes = self._settings.gateway_processes
-        if processes == 1:
-            return {}
-        return {"shared": str(self._settings.shared), "processes": processes}
-
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, end the process."""
         self._apply(lifecycle.StopAsked())

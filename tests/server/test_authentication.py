@@ -85,6 +85,12 @@ def paths(pattern: re.Pattern[str]) -> list[str]:
     return list(found)
 
 
+def path_of(pattern: str, tail: str) -> str:
+    """A path that Jupyter's `pattern` matches, with `tail` where it takes anything."""
+    path = pattern.removesuffix("$").lstrip("/").replace("(.*)", tail)
+    return path.replace("([0-9a-f]{16})", "0123456789abcdef")
+
+
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory) -> list[Asked]:
     environment = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "runtime", "HOME": "home"}
@@ -97,7 +103,7 @@ def asked(tmp_path_factory) -> list[Asked]:
     )
     table = [path for route in routes.ROUTES for path in paths(route.path)]
     return [
-        Asked(method, BASE + pattern.removesuffix("$").lstrip("/").replace("(.*)", tail))
+        Asked(method, BASE + path_of(pattern, tail))
         for pattern, methods in json.loads(done.stdout)
         for tail in (MLFLOW if "/mlflow/" in pattern else table if "(.*)" in pattern else [""])
         for method in methods

@@ -80,8 +80,9 @@ def api(server) -> Iterator[httpx.Client]:
 
 
 def test_no_cookie_token_or_other_header_of_the_browser_goes_on(api):
-    assert api.get("status").status_code == 200
-    ((asked, headers, body),) = Recorder.seen
+    for _ in range(2):  # nor what the supervisor sets as a cookie itself
+        assert api.get("status").status_code == 200
+    _, (asked, headers, body) = Recorder.seen
     assert (asked, body) == ("GET /api/status", b"")
     assert set(headers) == {"host", "accept", "accept-encoding", "connection", "user-agent"}
 
