@@ -14,7 +14,7 @@ import types
 import typing
 from pathlib import Path
 
-from jupyter_deploy.client import models
+from jupyter_deploy.client import figures, models
 from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.server.about import About
 from jupyter_deploy.server.registry_deploys import RegistryDeploy, RegistryOrder
@@ -29,7 +29,7 @@ ANSWERS: tuple[type, ...] = (
     models.IssuedKey,
     models.RequestFailure,
     models.AuditEntry,
-    models.EndpointMetrics,
+    figures.EndpointMetrics,
     models.RegistryUi,
     models.TryForm,
     models.TryAnswer,

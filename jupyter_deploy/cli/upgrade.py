@@ -13,7 +13,7 @@ from jupyter_deploy.cli.output import duration, json_option, table
 
 if TYPE_CHECKING:
     from jupyter_deploy.client.control import ControlClient
-    from jupyter_deploy.client.models import Upgraded, UpgradedPart
+    from jupyter_deploy.client.upgrades import Upgraded, UpgradedPart
 
 
 @click.command()
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def upgrade(*, as_json: bool) -> None:
     """Run the code that is installed now; no caller is refused."""
     from jupyter_deploy.client.discovery import replace
-    from jupyter_deploy.client.models import Upgraded
+    from jupyter_deploy.client.upgrades import Upgraded
 
     began = time.monotonic()
     with control.to_look() as client:
@@ -41,7 +41,7 @@ def upgrade(*, as_json: bool) -> None:
 
 
 def _supervisor(*values: object) -> UpgradedPart:
-    from jupyter_deploy.client.models import UpgradedPart
+    from jupyter_deploy.client.upgrades import UpgradedPart
 
     return UpgradedPart("supervisor", *values)  # type: ignore[arg-type]
 

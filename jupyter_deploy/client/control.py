@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from jupyter_deploy.client.figures import EndpointMetrics
 from jupyter_deploy.client.models import (
     AuditEntry,
     BeginDeploy,
@@ -22,7 +23,6 @@ from jupyter_deploy.client.models import (
     CreateKey,
     DeployStatus,
     DeployTicket,
-    EndpointMetrics,
     EndpointStatus,
     Event,
     IssuedKey,
@@ -37,9 +37,8 @@ from jupyter_deploy.client.models import (
     TrafficChanged,
     TryAnswer,
     TryForm,
-    Upgrade,
-    Upgraded,
 )
+from jupyter_deploy.client.upgrades import Upgrade, Upgraded
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.core.names import endpoint_name
 from jupyter_deploy.core.registered import RegistryModel

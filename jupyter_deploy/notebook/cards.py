@@ -8,9 +8,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
+from jupyter_deploy.client.figures import EndpointMetrics
 from jupyter_deploy.client.inference import invocations
 from jupyter_deploy.client.models import (
-    EndpointMetrics,
     EndpointStatus,
     RequestFailure,
     StepStatus,

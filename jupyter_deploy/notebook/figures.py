@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from jupyter_deploy.client.models import EndpointMetrics, PredictionCounts
+from jupyter_deploy.client.figures import EndpointMetrics, PredictionCounts
 from jupyter_deploy.notebook import card as render
 from jupyter_deploy.notebook import cards
 

@@ -10,8 +10,8 @@ from typing import ClassVar, Generic, TypeVar, overload
 
 import msgspec
 
+from jupyter_deploy.client.figures import EndpointMetrics
 from jupyter_deploy.client.models import (
-    EndpointMetrics,
     EndpointStatus,
     RequestFailure,
     TrafficChanged,

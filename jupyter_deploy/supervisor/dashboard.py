@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from typing import Literal
 
-from jupyter_deploy.client.models import AuditEntry, EndpointMetrics, Event, MetricsMark
+from jupyter_deploy.client.figures import EndpointMetrics, MetricsMark
+from jupyter_deploy.client.models import AuditEntry, Event
 from jupyter_deploy.core.series import span_of
 from jupyter_deploy.supervisor.metrics.baselines import Baseline
 from jupyter_deploy.supervisor.metrics.document import Axis, document

@@ -13,7 +13,6 @@ import logging
 import re
 import secrets
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +38,7 @@ from jupyter_deploy.errors import (
     UsageError,
 )
 from jupyter_deploy.supervisor import holders, numbers, staging
+from jupyter_deploy.supervisor.endings import Ending, Loss
 from jupyter_deploy.supervisor.job import Job
 from jupyter_deploy.supervisor.parts import Parts
 from jupyter_deploy.supervisor.progress import Outcome, Progress
@@ -62,7 +62,7 @@ class Deploys:
         self._traffic = traffic
         self._progress: dict[str, Progress] = {}
         self._jobs: dict[str, asyncio.Task[None]] = {}
-        self._unrecorded: list[_Ending] = []
+        self._unrecorded: list[Ending] = []
         self._beginning: set[str] = set()
 
     # --- what a person asks for -----------------------------------------------------------------
@@ -286,20 +286,20 @@ class Deploys:
             "deploy-failed", message, endpoint=version.endpoint, version=version.version
         )
         problem = error.problem(deploy_id)
-        await self._record(progress, outcome, _Loss(version.number, error), problem)
+        await self._record(progress, outcome, Loss(version.number, error), problem)
 
     async def _record(
         self,
         progress: Progress,
         outcome: Outcome,
-        loss: _Loss | None = None,
+        loss: Loss | None = None,
         problem: dict[str, Any] | None = None,
     ) -> None:
         """Write how a deploy ended, then tell who waits: they find the endpoint free."""
         status = progress.ending(outcome, problem)
-        await self._end(progress, _Ending(status, loss))
+        await self._end(progress, Ending(status, loss))
 
-    async def _end(self, progress: Progress, ending: _Ending) -> None:
+    async def _end(self, progress: Progress, ending: Ending) -> None:
         failpoints.reach("end before")
         status = ending.status
         try:
@@ -317,7 +317,7 @@ class Deploys:
         await asyncio.to_thread(staging.remove, self._staging(deploy_id))
         status = progress.ending("aborted", error.problem(deploy_id))
         uri = self._parts.settings.tracking_uri if left else ""
-        await self._end(progress, _Ending(status, None, uri))
+        await self._end(progress, Ending(status, None, uri))
         self._parts.registrar.changed()
 
     # --- tidying --------------------------------------------------------------------------------
@@ -367,35 +367,6 @@ class Deploys:
             job.cancel()
         if jobs:
             await asyncio.wait(jobs)
-
-
-@dataclass(frozen=True, slots=True)
-class _Loss:
-    """A version that failed, and why."""
-
-    number: int
-    error: DeployError
-
-
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """How a deploy ended, to be written."""
-
-    status: DeployStatus
-    loss: _Loss | None
-    #: The registry in which something of the deploy may be left; empty: none.
-    left_in: str = ""
-
-    def write(self, connection: Connection) -> None:
-        """One transaction."""
-        writing.deploy_ended(connection, self.status)
-        if self.left_in:
-            writing.left(connection, self.status.deploy_id, self.status.name, self.left_in)
-        if self.loss is not None:
-            error = self.loss.error
-            log = error.log if isinstance(error, DeployFailed) else ()
-            reason = f"{error.detail} {error.fix}".rstrip()
-            writing.fate(connection, self.loss.number, "failed", reason, log)
 
 
 def _id(wanted: str) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from jupyter_deploy.client.models import UpgradedPart
+from jupyter_deploy.client.upgrades import UpgradedPart
 from jupyter_deploy.core.lifecycle import gateway as lifecycle
 from jupyter_deploy.core.lifecycle.gateway import Phase
 from jupyter_deploy.core.scaling import Sight

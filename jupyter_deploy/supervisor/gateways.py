@@ -13,7 +13,7 @@ import shutil
 import socket
 from collections.abc import AsyncIterator, Mapping
 
-from jupyter_deploy.client.models import UpgradedPart
+from jupyter_deploy.client.upgrades import UpgradedPart
 from jupyter_deploy.core.scaling import Sight
 from jupyter_deploy.errors import StateUnavailable
 from jupyter_deploy.supervisor.gateway import Errands, Gateway

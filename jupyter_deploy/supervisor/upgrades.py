@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 
 from jupyter_deploy import __version__
-from jupyter_deploy.client.models import AuditEntry, Upgraded, UpgradedPart
+from jupyter_deploy.client.models import AuditEntry
+from jupyter_deploy.client.upgrades import Upgraded, UpgradedPart
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.errors import UpgradeFailed
 from jupyter_deploy.supervisor import holders

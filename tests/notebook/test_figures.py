@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from jupyter_deploy.client.models import EndpointMetrics, MetricsMark
+from jupyter_deploy.client.figures import EndpointMetrics, MetricsMark
 from jupyter_deploy.core.series import MOST_POINTS, Counts, Record
 from jupyter_deploy.notebook import figures
 from jupyter_deploy.notebook.shown import Metrics

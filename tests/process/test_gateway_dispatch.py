@@ -1,49 +1,22 @@
-"""Requests, replicas and versions that come and go: who gets which answer, and who gets none."""
+"""Requests, and replicas that come and go: who gets which answer, and who gets none."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
 
-from jupyter_deploy.core.contract import Contract, Form, Output, Tensor, Type
 from tests.gateways import Stack
+from tests.process.callers import Load, Marked, problem
+from tests.process.served import VECTOR
 from tests.support import wait_until
-
-VECTOR = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,)), output=Output(Type.FLOAT))
-
-
-class Marked:
-    """Adds `plus` to each first number; writes down the size of each call."""
-
-    def __init__(self, calls: Path, plus: float = 0.0, seconds: float = 0.0) -> None:
-        self.calls, self.plus, self.seconds = str(calls), plus, seconds
-
-    def predict(self, x):
-        import os
-        import time
-
-        # One write: two replicas never mix their lines.
-        log = os.open(self.calls, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.write(log, f"{len(x)} {x[0, 0]}\n".encode())
-        os.close(log)
-        if (x[:, 0] == -1).any():
-            raise ValueError("a bad row")
-        if (x[:, 0] == -2).any():
-            os._exit(1)
-        time.sleep(self.seconds)
-        if (x[:, 0] == -3).any():
-            return "one value for all"
-        return x[:, 0] + self.plus
 
 
 class Gated:
@@ -69,11 +42,6 @@ def calls(path: Path) -> list[int]:
     return [int(line.split()[0]) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def problem(answer: httpx.Response) -> tuple[int, str]:
-    """The status, and the code in the problem document."""
-    return answer.status_code, answer.json()["type"].rpartition("#")[2]
-
-
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     stack = Stack()
@@ -85,8 +53,8 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def key(stack) -> str:
-    return stack.key("slow", "two", "single", "switch", "poison", "absent", "flaky", "crowded",
-                     "gated", "lasting", "late", "taken")  # fmt: skip
+    return stack.key("slow", "two", "single", "poison", "absent", "flaky", "crowded",
+                     "gated", "lasting")  # fmt: skip
 
 
 def together(stack: Stack, name: str, key: str, values: list[float]) -> list[httpx.Response]:
@@ -103,59 +71,6 @@ def together(stack: Stack, name: str, key: str, values: list[float]) -> list[htt
             return await asyncio.gather(*requests)
 
     return asyncio.run(send())
-
-
-@dataclass
-class Load:
-    """Callers that send without a pause; `end` gives what they got."""
-
-    stack: Stack
-    name: str
-    key: str
-    callers: int = 8
-    stopped: bool = False
-    statuses: Counter = field(default_factory=Counter)
-    wrong: list = field(default_factory=list)
-    versions: list = field(default_factory=list)
-
-    def __enter__(self) -> Load:
-        self.pool = ThreadPoolExecutor(self.callers)
-        self.tasks = [self.pool.submit(self.call, number) for number in range(self.callers)]
-        self.wait_for_more()
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.stopped = True
-        for task in self.tasks:
-            task.result(60)
-        self.pool.shutdown()
-
-    def wait_for_more(self, answers: int = 100) -> None:
-        """Until so many more requests have been answered."""
-        goal = self.statuses.total() + answers
-        wait_until(lambda: self.statuses.total() >= goal or self.failed(), 60)
-
-    def failed(self) -> bool:
-        for task in self.tasks:
-            if task.done():
-                task.result()
-        return False
-
-    def call(self, number: int) -> None:
-        with httpx.Client(base_url=self.stack.url, timeout=60) as client:
-            sent = number * 1_000_000
-            while not self.stopped:
-                sent += 1
-                answer = client.post(f"/endpoints/{self.name}/invocations",
-                                     json={"inputs": [[sent, 0]]},
-                                     headers={"X-API-Key": self.key})  # fmt: skip
-                self.statuses[answer.status_code] += 1
-                version = answer.headers["x-model-version"]
-                if not self.versions or self.versions[-1] != version:
-                    self.versions.append(version)
-                plus = {"1.0.0": 0.0, "1.1.0": 0.5}[version]
-                if answer.json().get("predictions") != [sent + plus]:
-                    self.wrong.append(answer.text)
 
 
 # --- batches --------------------------------------------------------------------------------------
@@ -340,101 +255,3 @@ def test_a_queue_that_stands_refuses_long_before_the_deadline_would_pass(stack, 
         wait_until(lambda: load.statuses[503] >= 50 or load.failed(), 60)
         load.wait_for_more(60)
     assert load.statuses.keys() == {200, 503}
-
-
-# --- versions that come and go --------------------------------------------------------------------
-
-
-def test_switching_versions_under_load_costs_no_request(stack, key):
-    stack.deploy("switch", VECTOR, Marked(stack.folder / "a.calls", seconds=0.003))
-    stack.deploy("switch", VECTOR, Marked(stack.folder / "b.calls", plus=0.5, seconds=0.003),
-                 version="1.1.0", active=False)  # fmt: skip
-    with Load(stack, "switch", key, callers=4) as load:
-        for _ in range(5):
-            for version in ("1.1.0", "1.0.0"):
-                stack.activate("switch", version)
-                load.wait_for_more(20)
-    assert load.statuses.keys() == {200}
-    assert load.wrong == []
-    assert len(load.versions) >= 10
-
-
-def test_replacing_replicas_and_removing_a_version_under_load_costs_no_request(stack, key):
-    with Load(stack, "switch", key, callers=4) as load:
-        for _ in range(3):
-            fresh = stack.replica(VECTOR, Marked(stack.folder / "a.calls", seconds=0.003)).wait()
-            stack.change("switch", "1.0.0", replicas=(fresh.route,))
-            load.wait_for_more(20)
-        stack.activate("switch", "1.1.0")
-        (endpoint,) = [one for one in stack.snapshot.endpoints if one.name == "switch"]
-        only = tuple(route for route in endpoint.versions if route.version == "1.1.0")
-        others = tuple(one for one in stack.snapshot.endpoints if one.name != "switch")
-        stack.publish(endpoints=(*others, type(endpoint)("switch", "1.1.0", only)))
-        load.wait_for_more(20)
-    assert load.statuses.keys() == {200}
-    assert load.wrong == []
-    assert load.versions[-1] == "1.1.0"
-
-
-def waiting(stack: Stack, name: str) -> int:
-    """How many requests to `name` no replica has."""
-    return sum(n for one, _, n, _ in stack.admin.get("/load").json()["versions"] if one == name)
-
-
-@pytest.mark.parametrize("gone", [False, True], ids=["standby", "gone"])
-def test_requests_that_wait_for_a_version_without_replicas_go_to_the_one_that_takes_over(
-    stack, key, gone
-):
-    """A short one and a long one; one that names the version waits for that version."""
-    for version, plus in (("1.0.0", 0.0), ("1.1.0", 0.5)):
-        model = Marked(stack.folder / "taken.calls", plus=plus)
-        how = {"version": version, "timeout_seconds": 60.0 if plus == 0 else 5.0}
-        stack.deploy("taken", VECTOR, model, active=plus > 0, **how)
-    for crashed in stack.replicas[-1:]:
-        crashed.kill()
-    stack.change("taken", "1.1.0", replicas=())
-    long = [[1, 0]] * 4000
-    with ThreadPoolExecutor(3) as pool:
-        asked = [
-            pool.submit(stack.predict, "taken", {"inputs": rows}, key) for rows in ([[1, 0]], long)
-        ]
-        pinned = pool.submit(
-            stack.predict, "taken", {"inputs": [[1, 0]]}, key, path="/versions/1.1.0"
-        )
-        wait_until(lambda: waiting(stack, "taken") == 3, 30)
-        stack.activate("taken", "1.0.0")
-        if gone:
-            (endpoint,) = [one for one in stack.snapshot.endpoints if one.name == "taken"]
-            only = tuple(route for route in endpoint.versions if route.version == "1.0.0")
-            others = tuple(one for one in stack.snapshot.endpoints if one.name != "taken")
-            stack.publish(endpoints=(*others, type(endpoint)("taken", "1.0.0", only)))
-        answers = [one.result(60) for one in asked]
-        assert problem(pinned.result(60)) == (503, "no-replica")
-    assert [one.status_code for one in answers] == [200, 200]
-    assert {one.headers["x-model-version"] for one in answers} == {"1.0.0"}
-    assert [len(one.json()["predictions"]) for one in answers] == [1, len(long)]
-
-
-def test_a_request_whose_version_goes_while_its_body_is_on_its_way_gets_the_next_one(stack, key):
-    for version, plus, active in (("1.0.0", 0.0, True), ("1.1.0", 0.5, False)):
-        model = Marked(stack.folder / "late.calls", plus=plus)
-        stack.deploy("late", VECTOR, model, version=version, active=active)
-    head = (
-        "POST /endpoints/late/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n"
-        f"Content-Type: application/json\r\nX-API-Key: {key}\r\nConnection: close\r\n\r\n"
-    )
-    with socket.create_connection(("127.0.0.1", stack.port), 30) as connection:
-        connection.sendall(head.encode())
-        # Answered after the head was read, as one process reads both.
-        assert stack.predict("late", {"inputs": [[1, 0]]}, key).json() == {"predictions": [1.0]}
-        (endpoint,) = [one for one in stack.snapshot.endpoints if one.name == "late"]
-        only = tuple(route for route in endpoint.versions if route.version == "1.1.0")
-        others = tuple(one for one in stack.snapshot.endpoints if one.name != "late")
-        stack.publish(endpoints=(*others, type(endpoint)("late", "1.1.0", only)))
-        connection.sendall(b'{"inputs":[[1,0]]}')
-        received = b""
-        while data := connection.recv(65536):
-            received += data
-    assert received.startswith(b"HTTP/1.1 200 ")
-    assert b"x-model-version: 1.1.0" in received
-    assert received.endswith(b'{"predictions":[1.5]}')

@@ -11,7 +11,8 @@ import httpx
 import psutil
 import pytest
 
-from jupyter_deploy.client.models import ChangeTraffic, EndpointMetrics, MetricsSeries
+from jupyter_deploy.client.figures import EndpointMetrics, MetricsSeries
+from jupyter_deploy.client.models import ChangeTraffic
 from tests.process.stack import Stack, me, stack
 from tests.support import wait_until
 

@@ -8,10 +8,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from jupyter_deploy.client.figures import EndpointMetrics
 from jupyter_deploy.client.models import (
     AuditEntry,
     ChangeTraffic,
-    EndpointMetrics,
     EndpointStatus,
     RequestFailure,
     TrafficChanged,

@@ -8,15 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from jupyter_deploy import __version__
-from jupyter_deploy.client.models import (
-    AuditEntry,
-    Event,
-    RegistryUi,
-    Status,
-    Stop,
-    Upgrade,
-    Upgraded,
-)
+from jupyter_deploy.client.models import AuditEntry, Event, RegistryUi, Status, Stop
+from jupyter_deploy.client.upgrades import Upgrade, Upgraded
 from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.supervisor import views
 from jupyter_deploy.supervisor.api.answers import Wait, answer, supervisor_of, wait_of

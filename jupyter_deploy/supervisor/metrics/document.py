@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from jupyter_deploy.client.models import (
+from jupyter_deploy.client.figures import (
     EndpointMetrics,
     MetricsMark,
     MetricsSeries,
