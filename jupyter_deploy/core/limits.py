@@ -41,10 +41,15 @@ class Verdict:
     retry_after: int
 
 
+#: Who waits as long as he was told is let in: sums of times and tokens miss a whole one by less.
+_ROUNDING = 1e-7
+
+
 class TokenBucket:
     """A bucket of `rate.count` tokens that fills evenly, `rate.count` in each `rate.seconds`.
 
-    Invariant: 0 <= tokens <= rate.count, as of `updated`.
+    Invariant: -_ROUNDING <= tokens <= rate.count, as of `updated`.  What is taken too early is
+    owed, so that it never adds up.
     """
 
     __slots__ = ("rate", "tokens", "updated")
@@ -60,15 +65,19 @@ class TokenBucket:
         grown = self.tokens + max(0.0, now - self.updated) * per_second
         self.tokens = min(float(self.rate.count), grown)
         self.updated = max(now, self.updated)
-        allowed = self.tokens >= 1.0
+        allowed = self.tokens >= 1.0 - _ROUNDING
         if allowed:
             self.tokens -= 1.0
         return Verdict(
             allowed=allowed,
             remaining=int(self.tokens),
-            reset=math.ceil((self.rate.count - self.tokens) / per_second),
-            retry_after=0 if allowed else max(1, math.ceil((1.0 - self.tokens) / per_second)),
+            reset=math.ceil((self.rate.count - max(0.0, self.tokens)) / per_second),
+            retry_after=0 if allowed else self._seconds_to_one(per_second),
         )
+
+    def _seconds_to_one(self, per_second: float) -> int:
+        missing = 1.0 - _ROUNDING / 2 - self.tokens
+        return max(1, math.ceil(missing / per_second))
 
 
 def parse_rate(text: str) -> Rate:

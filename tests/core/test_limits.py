@@ -1,5 +1,8 @@
+import math
+
 import pytest
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jupyter_deploy.core.limits import Rate, TokenBucket, parse_duration, parse_rate
@@ -70,3 +73,17 @@ def test_who_waits_as_told_is_let_in(count, gaps):
         if not verdict.allowed:
             now += verdict.retry_after
             assert bucket.take(now).allowed
+
+
+@given(st.integers(1, 50), st.floats(0, 1e7))
+@example(1, 469.3201411030239)
+@example(10, 122.61017807593255)
+def test_who_waits_as_told_is_let_in_whatever_the_clock_reads(count, start):
+    bucket = TokenBucket(Rate(count, 60), start)
+    for _ in range(count):
+        assert bucket.take(start).allowed
+    told = bucket.take(start).retry_after
+    assert told == math.ceil(60 / count)
+    verdict = bucket.take(start + told)
+    assert verdict.allowed
+    assert 0 < verdict.reset <= 60
