@@ -1,7 +1,6 @@
 import math
 
 import pytest
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
