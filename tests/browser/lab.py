@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,6 +87,23 @@ def chromium() -> Iterator[object]:
             yield context
         finally:
             browser.close()
+
+
+#: The kernel of the open notebook has answered: a cell that is run before is not run at all, and
+#: Lab says "idle" of a kernel to which it is not connected yet.
+_KERNEL_ANSWERS = """async () => {
+  const notebook = [...window.jupyterapp.shell.widgets('main')].find(one => one.sessionContext);
+  await notebook.sessionContext.ready;
+  await notebook.sessionContext.session.kernel.info;
+}"""
+
+
+def run_first_cell(page: Any, milliseconds: int) -> None:
+    """Run the first cell of the open notebook, and wait for its end."""
+    page.locator(".jp-Notebook .jp-Cell").first.click()
+    page.evaluate(_KERNEL_ANSWERS)
+    page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
+    page.locator(".jp-InputArea-prompt", has_text="[1]:").first.wait_for(timeout=milliseconds)
 
 
 def skip_unless_possible() -> None:

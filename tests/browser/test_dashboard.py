@@ -14,7 +14,7 @@ import pytest
 
 from jupyter_deploy.client.discovery import running
 from jupyter_deploy.notebook.figures import MIME
-from tests.browser.lab import BUILT, Lab, chromium, skip_unless_possible
+from tests.browser.lab import BUILT, Lab, chromium, run_first_cell, skip_unless_possible
 from tests.browser.test_journey import execute
 from tests.notebook.conftest import home  # noqa: F401 - a fixture
 from tests.support import wait_until
@@ -68,10 +68,7 @@ def page(lab: Lab):
 @pytest.fixture(scope="module")
 def load(lab: Lab, page) -> Iterator[None]:
     """Two versions are deployed, and somebody calls the endpoint until the end."""
-    page.locator(".jp-Notebook .jp-Cell").first.click()
-    execute(page, "notebook:run-cell")
-    prompt = page.locator(".jp-InputArea-prompt", has_text="[1]:")
-    prompt.first.wait_for(timeout=DEPLOYS_MILLISECONDS)
+    run_first_cell(page, DEPLOYS_MILLISECONDS)
     over = threading.Event()
     with wait_until(running, 20.0) as client:
         status = client.endpoint("churn")

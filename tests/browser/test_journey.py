@@ -15,7 +15,7 @@ import pytest
 from jupyter_deploy.client.control import ControlClient
 from jupyter_deploy.client.discovery import running
 from jupyter_deploy.core.manifest import Origin
-from tests.browser.lab import ROOT, Lab, chromium, skip_unless_possible
+from tests.browser.lab import ROOT, Lab, chromium, run_first_cell, skip_unless_possible
 from tests.notebook.conftest import home  # noqa: F401 - a fixture
 from tests.support import wait_until
 
@@ -86,11 +86,7 @@ def test_the_panel_says_what_to_do_when_nothing_is_deployed(page):
 
 
 def test_a_model_of_the_notebook_is_deployed_by_a_cell_that_stays(page):
-    page.locator(".jp-Notebook .jp-Cell").first.click()
-    # A cell that is run before the kernel is there is not run at all.
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=90_000)
-    execute(page, "notebook:run-cell")
-    page.locator(".jp-InputArea-prompt", has_text="[1]:").first.wait_for(timeout=60_000)
+    run_first_cell(page, 60_000)
     panel(page).get_by_role("button", name="Deploy…").click()
     form = page.locator(".jp-DeployForm")
     form.get_by_text("contract from X_train, 569 rows").wait_for()
