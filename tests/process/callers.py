@@ -1,95 +1,114 @@
-"""Callers that never pause, the model that they ask, and what they are told when it fails."""
+"""Callers with connections of their own, who know which gateway answers them."""
 
 from __future__ import annotations
 
-import time
+import asyncio
+import contextlib
+import json
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
-
-import httpx
 
 from tests.gateways import Stack
-from tests.support import wait_until
+
+SECONDS = 120.0
+#: The part of a request id that tells gateways apart.
+_GATEWAY = slice(0, 12)
 
 
-class Marked:
-    """Adds `plus` to each first number; writes down the size of each call."""
+@dataclass(frozen=True)
+class Answer:
+    """What came back; `gateway` is a name of the process that it came from."""
 
-    def __init__(self, calls: Path, plus: float = 0.0, seconds: float = 0.0) -> None:
-        self.calls, self.plus, self.seconds = str(calls), plus, seconds
+    status: int
+    body: str
+    gateway: str
 
-    def predict(self, x):
-        import os
-
-        # One write: two replicas never mix their lines.
-        log = os.open(self.calls, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.write(log, f"{len(x)} {x[0, 0]}\n".encode())
-        os.close(log)
-        if (x[:, 0] == -1).any():
-            raise ValueError("a bad row")
-        if (x[:, 0] == -2).any():
-            os._exit(1)
-        time.sleep(self.seconds)
-        if (x[:, 0] == -3).any():
-            return "one value for all"
-        return x[:, 0] + self.plus
+    @property
+    def code(self) -> str:
+        """The code in a problem document."""
+        return str(json.loads(self.body)["type"]).rpartition("#")[2]
 
 
-def problem(answer: httpx.Response) -> tuple[int, str]:
-    """The status, and the code in the problem document."""
-    return answer.status_code, answer.json()["type"].rpartition("#")[2]
+class Caller:
+    """One kept-alive connection, so all that it asks is answered by one gateway."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def connect(cls, stack: Stack) -> Caller:
+        return cls(*await asyncio.open_connection("127.0.0.1", stack.port))
+
+    async def predict(self, name: str, row: list[float], key: str) -> Answer:
+        return await self._ask(f"/endpoints/{name}/invocations", key, json.dumps({"inputs": [row]}))
+
+    async def look(self) -> Answer:
+        """Ask for nothing, of the gateway: when it has answered, it has read what came before."""
+        return await self._ask("/v2/health/live")
+
+    async def _ask(self, path: str, key: str = "", body: str = "") -> Answer:
+        method = "POST" if body else "GET"
+        self._writer.write(
+            f"{method} {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
+        lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
+        head = dict(line.split(": ", 1) for line in lines[1:] if line)
+        answer = await self._reader.readexactly(int(head["content-length"]))
+        gateway = head["x-request-id"][_GATEWAY]
+        return Answer(int(lines[0].split()[1]), answer.decode(), gateway)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+@contextlib.asynccontextmanager
+async def one_at_each(stack: Stack, connections: int = 1) -> AsyncIterator[list[list[Caller]]]:
+    """So many callers at each gateway."""
+    callers: dict[str, list[Caller]] = {}
+    everyone: list[Caller] = []
+    try:
+        async with asyncio.timeout(SECONDS):
+            while len(callers) < len(stack.gateways) or any(
+                len(some) < connections for some in callers.values()
+            ):
+                everyone.append(caller := await Caller.connect(stack))
+                callers.setdefault((await caller.look()).gateway, []).append(caller)
+            yield [some[:connections] for some in callers.values()]
+    finally:
+        for caller in everyone:
+            caller.close()
 
 
 @dataclass
-class Load:
-    """Callers that send without a pause; `end` gives what they got."""
+class Answers:
+    """What many callers got: statuses, and how often each gateway has answered."""
 
-    stack: Stack
-    name: str
-    key: str
-    callers: int = 8
-    stopped: bool = False
-    statuses: Counter = field(default_factory=Counter)
-    wrong: list = field(default_factory=list)
-    versions: list = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    gateways: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
 
-    def __enter__(self) -> Load:
-        self.pool = ThreadPoolExecutor(self.callers)
-        self.tasks = [self.pool.submit(self.call, number) for number in range(self.callers)]
-        self.wait_for_more()
-        return self
 
-    def __exit__(self, *_exc: object) -> None:
-        self.stopped = True
-        for task in self.tasks:
-            task.result(60)
-        self.pool.shutdown()
+def send(stack: Stack, key: str, requests: int, connections: int = 64) -> Answers:
+    """So many requests to an endpoint `total`, each with a row of its own."""
+    found = Answers()
+    numbers = iter(range(requests))
 
-    def wait_for_more(self, answers: int = 100) -> None:
-        """Until so many more requests have been answered."""
-        goal = self.statuses.total() + answers
-        wait_until(lambda: self.statuses.total() >= goal or self.failed(), 60)
+    async def call() -> None:
+        caller = await Caller.connect(stack)
+        for number in numbers:
+            answer = await caller.predict("total", [number, 1], key)
+            found.statuses[answer.status] += 1
+            found.gateways[answer.gateway] += 1
+            if answer.status == 200 and json.loads(answer.body) != {"predictions": [number + 1.0]}:
+                found.wrong.append(answer.body)
+        caller.close()
 
-    def failed(self) -> bool:
-        for task in self.tasks:
-            if task.done():
-                task.result()
-        return False
+    async def all_callers() -> None:
+        async with asyncio.timeout(SECONDS):
+            await asyncio.gather(*(call() for _ in range(connections)))
 
-    def call(self, number: int) -> None:
-        with httpx.Client(base_url=self.stack.url, timeout=60) as client:
-            sent = number * 1_000_000
-            while not self.stopped:
-                sent += 1
-                answer = client.post(f"/endpoints/{self.name}/invocations",
-                                     json={"inputs": [[sent, 0]]},
-                                     headers={"X-API-Key": self.key})  # fmt: skip
-                self.statuses[answer.status_code] += 1
-                version = answer.headers["x-model-version"]
-                if not self.versions or self.versions[-1] != version:
-                    self.versions.append(version)
-                plus = {"1.0.0": 0.0, "1.1.0": 0.5}[version]
-                if answer.json().get("predictions") != [sent + plus]:
-                    self.wrong.append(answer.text)
+    asyncio.run(all_callers())
+    assert not found.wrong
+    return found

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from tests.gateways import Stack
-from tests.process.callers import Load, Marked, problem
 from tests.process.served import VECTOR
+from tests.process.steady import Load, Marked, problem
 from tests.support import wait_until
 
 
