@@ -117,7 +117,7 @@ async def serve(config: GatewayConfig, log: Log) -> None:
         lender.cancel()
         if teller is not None and shared is not None:
             teller.close()
-            shared.counts.write(routes.counts())
+            shared.counts.close(routes.counts())
         _close(listener, lending, config)
     log.info("gateway stopped")
 
@@ -137,7 +137,7 @@ async def _tell(shared: Shared, routes: Routes) -> asyncio.AbstractServer:
     """Tell other gateways what this one has counted, whenever they ask."""
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(shared.counts.write(routes.counts()))
+        writer.write(await shared.counts.told(routes.counts()))
         writer.close()
 
     return await asyncio.start_unix_server(answer, sock=private_socket(shared.counts.socket()))

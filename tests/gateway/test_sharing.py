@@ -127,7 +127,7 @@ def counted(requests: int) -> VersionMetrics:
 
 def test_a_process_goes_on_from_what_the_one_before_it_has_written(tmp_path):
     before = SharedCounts(tmp_path, "gateway", Log("test"))
-    before.write([counted(3)])
+    before.close([counted(3)])
     after = VersionMetrics("churn", "1.0.0")
     for totals in SharedCounts(tmp_path, "gateway", Log("test")).before():
         after.merge(totals)
@@ -138,10 +138,21 @@ def test_a_process_goes_on_from_what_the_one_before_it_has_written(tmp_path):
 
 
 def test_a_gateway_that_does_not_answer_is_taken_at_its_last_word(tmp_path):
-    SharedCounts(tmp_path, "gateway-1", Log("test")).write([counted(5)])
+    SharedCounts(tmp_path, "gateway-1", Log("test")).close([counted(5)])
     (tmp_path / "gateway-2.counts").write_bytes(b"not counts")
     asked = SharedCounts(tmp_path, "gateway", Log("test")).all([counted(2)])
     reports = asyncio.run(asked)
     (found,) = together(reports)
     assert found.requests == {("tester", 200): 7}
     assert [report.pid for report in reports] == [os.getpid(), 0, 0]
+
+
+def test_a_disk_that_keeps_a_write_waiting_holds_up_nothing_else(tmp_path):
+    os.mkfifo(slow := tmp_path / "gateway.new")  # who writes waits until somebody reads
+    counts = SharedCounts(tmp_path, "gateway", Log("test"))
+    counts.write([counted(3)])
+    with slow.open("rb") as file:
+        assert file.read()
+    counts.close([counted(4)])
+    (found,) = counts.before()
+    assert found.requests == [("tester", 200, 4)]
