@@ -92,8 +92,8 @@ export class DeployModel implements IDisposable {
     return this._changed;
   }
 
-  /** Something happened that a person should be told of. */
-  get told(): ISignal<this, News> {
+  /** Things happened that a person should be told of. */
+  get told(): ISignal<this, readonly News[]> {
     return this._told;
   }
 
@@ -291,7 +291,9 @@ export class DeployModel implements IDisposable {
       this._known = status;
       this._deploys = deploys;
       this._show({ kind: 'ready', status });
-      told.forEach(one => this._told.emit(one));
+      if (told.length > 0) {
+        this._told.emit(told);
+      }
       await Promise.all([...this._unfolded].map(one => this._read(one)));
     } catch (error) {
       const trouble = troubleOf(error);
@@ -366,7 +368,7 @@ export class DeployModel implements IDisposable {
   private readonly _hidden: () => boolean;
   private readonly _poll: Poll;
   private readonly _changed = new Signal<this, void>(this);
-  private readonly _told = new Signal<this, News>(this);
+  private readonly _told = new Signal<this, readonly News[]>(this);
   private readonly _changes = new Map<string, TrafficChanged>();
   private readonly _busy = new Set<string>();
   private readonly _unfolded = new Set<Section>();

@@ -6,56 +6,65 @@ import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { News } from './news';
+import { gathered, INotice, inWords } from './notices';
 import { troubleOf } from './trouble';
 
-const MAX_CHARACTERS = 140;
+/** What stays until a person has seen it. */
+const STAYS: readonly News['kind'][] = ['failed', 'degraded'];
+const PASSES_MILLISECONDS = 5000;
 
-/** Say it; `show` opens the endpoint's page. */
-export function notify(
-  one: News,
-  trans: TranslationBundle,
-  show: (endpoint: string) => void
-): void {
-  const actions = [
-    { label: trans.__('Show'), callback: () => show(one.endpoint) }
-  ];
-  switch (one.kind) {
-    case 'deployed':
-      Notification.success(
-        one.state === 'standby'
-          ? trans.__(
-              '%1 %2 is ready to be promoted.',
-              one.endpoint,
-              one.version
-            )
-          : trans.__('%1 %2 is serving.', one.endpoint, one.version),
-        { actions, autoClose: 5000 }
-      );
-      return;
-    case 'failed':
-      Notification.error(
-        short(
-          trans.__(
-            '%1 could not be deployed. %2',
-            `${one.endpoint} ${one.version}`.trim(),
-            one.reason
-          )
-        ),
-        { actions, autoClose: false }
-      );
-      return;
-    case 'degraded':
-      Notification.error(
-        trans.__('%1 does not answer: no replica is ready.', one.endpoint),
-        { actions, autoClose: false }
-      );
-      return;
-    case 'recovered':
-      Notification.success(trans.__('%1 is serving again.', one.endpoint), {
-        actions,
-        autoClose: 5000
-      });
+/** The notifications of news; one that more news come to grows in its place. */
+export class Notifications {
+  constructor(
+    private readonly _trans: TranslationBundle,
+    /** Open an endpoint's page; null opens the list. */
+    private readonly _show: (endpoint: string | null) => void
+  ) {}
+
+  tell(news: readonly News[]): void {
+    const now = Date.now();
+    const shown = new Map(this._notices.map(one => [one.id, this._id(one)]));
+    this._notices = gathered(this._notices, news, now);
+    this._ids = new Map(
+      this._notices.map(one => [
+        one.id,
+        one.at === now ? this._say(one, shown.get(one.id)) : this._id(one)
+      ])
+    );
   }
+
+  private _id(notice: INotice): string {
+    return this._ids.get(notice.id) ?? '';
+  }
+
+  private _say(notice: INotice, id: string | undefined): string {
+    const stays = STAYS.includes(notice.kind);
+    const type = stays ? 'error' : 'success';
+    const message = inWords(this._trans, notice);
+    const autoClose = stays ? (false as const) : PASSES_MILLISECONDS;
+    const options = { actions: [this._action(notice)], autoClose };
+    if (id && Notification.update({ id, message, type, ...options })) {
+      return id;
+    }
+    return Notification.emit(message, type, options);
+  }
+
+  private _action(notice: INotice): Notification.IAction {
+    const [only, ...more] = notice.news;
+    return only && more.length === 0
+      ? {
+          label: this._trans.__('Show'),
+          callback: () => this._show(only.endpoint)
+        }
+      : {
+          label: this._trans.__('Show the list'),
+          callback: () => this._show(null)
+        };
+  }
+
+  private _notices: readonly INotice[] = [];
+  /** Of the notifications, by the notices' own. */
+  private _ids: ReadonlyMap<number, string> = new Map();
 }
 
 /** Say that something that a person asked for did not work, and what to do. */
@@ -66,10 +75,4 @@ export function sayFailed(trans: TranslationBundle, error: unknown): void {
       ? `${trouble.detail} ${trouble.fix}`.trim()
       : trans.__('The Jupyter server did not answer as expected.');
   Notification.error(said, { autoClose: false });
-}
-
-function short(text: string): string {
-  return text.length <= MAX_CHARACTERS
-    ? text
-    : `${text.slice(0, MAX_CHARACTERS - 1)}…`;
 }

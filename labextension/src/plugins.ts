@@ -24,7 +24,7 @@ import { addCommands } from './commands';
 import { dashboardPlugin } from './dashboard/plugin';
 import { DeployModel } from './model';
 import { Deploying } from './notebook';
-import { notify } from './notify';
+import { Notifications } from './notify';
 import { Control } from './request';
 import { runningEndpoints } from './running';
 import { DeploySettings } from './settings';
@@ -132,9 +132,13 @@ const panelPlugin: JupyterFrontEndPlugin<void> = {
       rank: 10
     });
     running?.add(runningEndpoints({ model, actions, trans, show }));
-    model.told.connect((_, one) => {
+    const notifications = new Notifications(trans, endpoint => {
+      model.open(endpoint);
+      show();
+    });
+    model.told.connect((_, news) => {
       if (settings.notifications) {
-        notify(one, trans, show);
+        notifications.tell(news);
       }
     });
     if (statusBar && labShell) {

@@ -9,8 +9,8 @@ import type { EndpointStatus, Recent, Status, VersionStatus } from '../types';
 /** English, as JupyterLab's own bundle gives it without a catalogue. */
 export const trans = {
   __: (text: string, ...values: unknown[]) => filled(text, values),
-  _n: (one: string, many: string, n: number) =>
-    filled(n === 1 ? one : many, [n])
+  _n: (one: string, many: string, n: number, ...values: unknown[]) =>
+    filled(n === 1 ? one : many, [n, ...values])
 } as TranslationBundle;
 
 function filled(text: string, values: unknown[]): string {

@@ -132,7 +132,7 @@ describe('the model', () => {
     const model = new DeployModel({
       control: control({ status: async () => looks.shift() ?? status() })
     });
-    model.told.connect((_, one) => told.push(one));
+    model.told.connect((_, news) => told.push(...news));
     await model.refresh();
     expect(told).toEqual([]);
     await model.refresh();

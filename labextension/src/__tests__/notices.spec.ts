@@ -1,0 +1,67 @@
+import type { News } from '../news';
+import { gathered, inWords, INotice, MOMENT } from '../notices';
+import { trans } from './fixtures';
+
+const silent = (endpoint: string): News => ({ kind: 'degraded', endpoint });
+const deployed = (endpoint: string): News => ({
+  kind: 'deployed',
+  endpoint,
+  version: '1.0.0',
+  state: 'active'
+});
+
+function words(notices: readonly INotice[]): string[] {
+  return notices.map(one => inWords(trans, one));
+}
+
+describe('notices', () => {
+  it('say one thing by itself', () => {
+    expect(words(gathered([], [silent('churn')], 0))).toEqual([
+      'churn does not answer: no replica is ready.'
+    ]);
+    expect(words(gathered([], [deployed('churn')], 0))).toEqual([
+      'churn 1.0.0 is serving.'
+    ]);
+  });
+
+  it('say with a count what came at once', () => {
+    const twenty = Array.from({ length: 20 }, (_, n) => silent(`model-${n}`));
+    expect(words(gathered([], twenty, 0))).toEqual([
+      '20 endpoints do not answer: model-0, model-1, model-2 and 17 more.'
+    ]);
+  });
+
+  it('grow with what comes within a moment, and only with that', () => {
+    const first = gathered([], [silent('a')], 0);
+    const grown = gathered(first, [silent('b')], MOMENT);
+    expect(words(grown)).toEqual(['2 endpoints do not answer: a, b.']);
+    expect(grown[0]?.id).toBe(first[0]?.id);
+    const late = gathered(grown, [silent('c')], 2 * MOMENT + 1);
+    expect(words(late)).toEqual(['c does not answer: no replica is ready.']);
+    expect(late[0]?.id).not.toBe(first[0]?.id);
+  });
+
+  it('keep good and bad apart, and tell which has grown', () => {
+    const first = gathered([], [silent('a'), deployed('b')], 0);
+    const then = gathered(first, [silent('c')], 1);
+    expect(then.map(one => [one.kind, one.at])).toEqual([
+      ['degraded', 1],
+      ['deployed', 0]
+    ]);
+  });
+
+  it('count what fails twice once', () => {
+    const twice = gathered([], [silent('a'), silent('a')], 0);
+    expect(words(twice)).toEqual(['a does not answer: no replica is ready.']);
+  });
+
+  it('are no longer than JupyterLab shows', () => {
+    const long: News = {
+      kind: 'failed',
+      endpoint: 'churn',
+      version: '1.0.0',
+      reason: 'x'.repeat(300)
+    };
+    expect(words(gathered([], [long], 0))[0]).toHaveLength(140);
+  });
+});
