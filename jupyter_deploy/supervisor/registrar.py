@@ -15,12 +15,14 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from itertools import chain
 
 from jupyter_deploy.core.aliases import ACTIVE, MovedAlias, sentence
 from jupyter_deploy.core.compiled import AS_IS
 from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.errors import RegistryUnavailable, StateUnavailable
 from jupyter_deploy.supervisor.journal import Journal
+from jupyter_deploy.supervisor.registry_file import Stamp, stamp
 from jupyter_deploy.supervisor.registry_process import Order, RegistryProcess
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.state import State, Version
@@ -30,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 #: Long enough for the next change of somebody who is at work, short enough to give memory back.
 _IDLE_SECONDS = 20.0
-#: How often MLflow is looked at unasked: each look imports MLflow for some seconds.
+#: How often MLflow is looked at unasked, where something may have been written to it.
 _LOOK_SECONDS = 900.0
 #: The first look leaves the machine to whoever has just started Jupyter.
 _FIRST_LOOK_SECONDS = 120.0
@@ -89,6 +91,7 @@ class Registrar:
         self._tracking_uri = settings.tracking_uri
         self._failures = 0
         self._next_look = time.monotonic() + _FIRST_LOOK_SECONDS
+        self._seen: dict[str, Stamp | None] = {}
         self._moved: dict[str, MovedAlias] = {}
         self._metrics: dict[tuple[str, str], dict[str, float]] = {}
 
@@ -176,10 +179,13 @@ class Registrar:
         self._work.set()
 
     async def _send_all(self) -> bool:
-        names = self._unregistered()
+        names, seen = self._unregistered(), self._seen
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _LOOK_SECONDS
-            names = list(self._store.state.endpoints)
+            # Taken first: what is written while we look differs at the next look.
+            seen = self._stamps()
+            if seen != self._seen or None in seen.values():
+                names = list(self._store.state.endpoints)
         for name in names:
             try:
                 await self._register(name)
@@ -190,8 +196,15 @@ class Registrar:
                 _log.warning("MLflow does not show %s as it is: %s", name, error)
                 self._note_absence(error)
                 return False
+        self._seen = seen
         self._note_return()
         return True
+
+    def _stamps(self) -> dict[str, Stamp | None]:
+        """Of each registry that has versions of ours."""
+        versions = chain.from_iterable(self._store.state.versions.values())
+        uris = {version.manifest.registered.tracking_uri for version in versions}
+        return {uri: stamp(uri) for uri in uris}
 
     def _note_absence(self, error: Exception) -> None:
         # Once is nothing to tell: the next try may find it.

@@ -1,4 +1,7 @@
-"""Fast is worth nothing if it is wrong: every answer under load against the model in process."""
+"""Fast is worth nothing if it is wrong: every answer under load against the model in process.
+
+Two gateways answer; with `--all`, one alone does too.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,8 @@ REQUESTS = 20_000
 DIFFERENT = 1_000
 CONNECTIONS = 64
 MOST_ROWS = 8
+#: The part of a request id that tells gateways apart.
+_GATEWAY = slice(0, 12)
 
 pytestmark = pytest.mark.slow
 
@@ -59,17 +64,28 @@ class Answer:
 
     status: int
     body: bytes
-    request_id: str | None
+    request_id: str
 
 
-@pytest.fixture(scope="module")
-def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Served]]:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    gateways = [2, 1] if metafunc.config.getoption("--all") else [2]
+    metafunc.parametrize("endpoints", gateways, indirect=True, ids="{} gateways".format)
+
+
+@pytest.fixture
+def endpoints(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Served]]:
     """A model of floats and one of mixed columns with missing values, side by side."""
+    (tmp_path / "jupyter_deploy_config.py").write_text(
+        f"c.SupervisorApp.gateway_processes = {request.param}\n"
+    )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JUPYTER_DEPLOY_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+        patch.setenv("JUPYTER_DEPLOY_HOME", str(tmp_path / "home"))
         patch.setenv("JUPYTER_DEPLOY_PORT", str(free_port()))
         try:
-            yield [_serve("logistic", *cancer_data()), _serve("churn", *churn_data())]
+            served = [_serve("logistic", *cancer_data()), _serve("churn", *churn_data())]
+            wait_until(lambda: _gateways() == request.param, 30)
+            yield served
         finally:
             _stop()
 
@@ -82,6 +98,7 @@ def test_20000_mixed_requests_at_64_connections_get_the_models_own_answers(endpo
     wrong = [_difference(case, answer) for case, answer in zip(sent, answers, strict=True)]
     assert [difference for difference in wrong if difference][:5] == []
     assert len({answer.request_id for answer in answers}) == REQUESTS
+    assert len({answer.request_id[_GATEWAY] for answer in answers}) == _gateways()
 
 
 def _serve(name: str, frame: pd.DataFrame, target: Any) -> Served:
@@ -165,7 +182,7 @@ def _ask(connection: http.client.HTTPConnection, case: Case) -> Answer:
     path = f"{urlsplit(case.served.url).path}/invocations"
     connection.request("POST", path, case.body, headers)
     response = connection.getresponse()
-    return Answer(response.status, response.read(), response.headers["X-Request-Id"])
+    return Answer(response.status, response.read(), response.headers["X-Request-Id"] or "")
 
 
 def _difference(case: Case, answer: Answer) -> str:
@@ -179,6 +196,14 @@ def _difference(case: Case, answer: Answer) -> str:
     if not np.allclose(found["probabilities"], case.probabilities, rtol=1e-9, atol=1e-12):
         return f"{found['probabilities']}, not {case.probabilities.tolist()}"
     return ""
+
+
+def _gateways() -> int:
+    """How many run."""
+    client = running()
+    assert client is not None
+    with client:
+        return len(client.status().gateway.pids)
 
 
 def _stop() -> None:
