@@ -29,6 +29,9 @@ export default tseslint.config(
       eqeqeq: 'error',
       // What `activate` needs at once is 60 kB; plotly will be loaded when a chart is shown.
       'jupyter/prefer-lazy-imports': 'off',
+      'jupyter/incorrect-translator-usage': 'error',
+      'jupyter/no-dynamic-translation': 'error',
+      'jupyter/no-untranslated-string': 'error',
       'max-lines': ['error', 400],
       'prefer-arrow-callback': 'error'
     }

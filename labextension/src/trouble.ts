@@ -20,6 +20,8 @@ export type Trouble =
   /** Anything else that was answered with an error. */
   | {
       readonly kind: 'failed';
+      /** Of the problem document; empty where there was none. */
+      readonly code: string;
       readonly title: string;
       readonly detail: string;
       readonly fix: string;
@@ -39,7 +41,7 @@ export function troubleOf(error: unknown): Trouble {
     return error.trouble;
   }
   const detail = error instanceof Error ? error.message : String(error);
-  return { kind: 'failed', title: '', detail, fix: '' };
+  return { kind: 'failed', code: '', title: '', detail, fix: '' };
 }
 
 /** The trouble that an answer other than 2xx stands for; `body` is its JSON, or null. */
@@ -48,9 +50,10 @@ export function troubleOfAnswer(status: number, body: unknown): Trouble {
     return withoutProblem(status);
   }
   const { detail, fix = '', title = '', type = '' } = body;
-  return type.endsWith('#supervisor-unavailable')
+  const code = type.slice(type.lastIndexOf('#') + 1);
+  return code === 'supervisor-unavailable'
     ? { kind: 'no-supervisor', detail, fix }
-    : { kind: 'failed', title, detail, fix };
+    : { kind: 'failed', code, title, detail, fix };
 }
 
 interface IProblem {
@@ -70,7 +73,8 @@ function withoutProblem(status: number): Trouble {
   if (status === 502 || status === 504) {
     return { kind: 'offline' };
   }
-  return { kind: 'failed', title: '', detail: `HTTP ${status}`, fix: '' };
+  const detail = `HTTP ${status}`;
+  return { kind: 'failed', code: '', title: '', detail, fix: '' };
 }
 
 function isProblem(body: unknown): body is IProblem {

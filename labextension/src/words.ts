@@ -50,6 +50,8 @@ export function stateWord(trans: TranslationBundle, state: string): string {
       return trans.__('silent');
     case 'stopping':
       return trans.__('stopping');
+    case 'gone':
+      return trans.__('gone');
     default:
       return state;
   }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,11 @@ from types import ModuleType
 import pytest
 
 import jupyter_deploy
+from jupyter_deploy.core.lifecycle.replica import Phase
+from jupyter_deploy.core.traffic import VersionState
+from jupyter_deploy.errors import DeployError
+from jupyter_deploy.gateway import app as _gateway  # noqa: F401 - has errors of its own
+from jupyter_deploy.pipeline.progress import KERNEL_STEPS, SUPERVISOR_STEPS
 
 ROOT = Path(__file__).parents[2]
 LAB = ROOT / "labextension"
@@ -52,6 +58,17 @@ def test_the_api_that_the_browser_was_written_for_is_the_one_that_the_server_has
     from jupyter_deploy.server.about import API
 
     assert f"export const API = {API};" in (LAB / "src" / "model.ts").read_text()
+
+
+def test_every_code_and_state_that_the_server_may_say_has_words_that_are_translated():
+    steps = (*KERNEL_STEPS, *SUPERVISOR_STEPS)
+    states = (*VersionState, *Phase, "serving", "degraded", "stopped")
+    in_codes = (LAB / "src" / "codes.ts").read_text()
+    in_words = (LAB / "src" / "words.ts").read_text()
+    known = set(re.findall(r"^    '?([a-z-]+)'?: trans|case '([a-z-]+)':", in_codes, re.MULTILINE))
+    known_codes = {first or second for first, second in known}
+    assert set(DeployError._by_code) | set(steps) <= known_codes
+    assert {str(state) for state in states} <= set(re.findall(r"case '([a-z]+)':", in_words))
 
 
 def test_a_change_of_a_source_is_a_reason_to_build_again(tmp_path):

@@ -1,4 +1,5 @@
 import { inOrder, wrong } from '../attention';
+import { actionWord, errorTitle, stepWord, whyWord } from '../codes';
 import { deployCell, read, suggestedName } from '../kernel';
 import { news } from '../news';
 import { sparkPoints } from '../spark';
@@ -72,6 +73,27 @@ describe('words', () => {
   it('give a measured time with its unit', () => {
     expect(measured(0.0421)).toBe('42 ms');
     expect(measured(1.26)).toBe('1.3 s');
+  });
+});
+
+describe('codes of the server', () => {
+  const shouting = {
+    ...trans,
+    __: (text: string) => text.toUpperCase()
+  } as typeof trans;
+
+  it('are translated where they are known', () => {
+    expect(stepWord(shouting, 'package')).toBe('PACKAGE');
+    expect(actionWord(shouting, 'rolled-back')).toBe('ROLLED BACK');
+    expect(whyWord(shouting, 'first version')).toBe('FIRST VERSION');
+    expect(errorTitle(shouting, 'not-found', 'Not found')).toBe('NOT FOUND');
+  });
+
+  it('stay in the words of the server where they are not', () => {
+    expect(stepWord(shouting, 'weigh')).toBe('weigh');
+    expect(actionWord(shouting, 'moved-away')).toBe('moved away');
+    expect(whyWord(shouting, 'age is gone')).toBe('age is gone');
+    expect(errorTitle(shouting, 'new-one', 'Too new')).toBe('Too new');
   });
 });
 

@@ -4,6 +4,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
+import { stepWord } from '../codes';
 import type { RegistryDeploy, StepStatus } from '../types';
 import { measured } from '../words';
 import { useUi } from './ui';
@@ -38,7 +39,7 @@ function Deploy(props: { deploy: RegistryDeploy }): JSX.Element {
       <ol role="status">
         {deploy.steps.map(one => (
           <li key={one.name} data-state={one.state}>
-            <span>{one.name}</span>
+            <span>{stepWord(trans, one.name)}</span>
             <span>{took(trans, one)}</span>
           </li>
         ))}

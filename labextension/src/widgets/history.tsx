@@ -4,6 +4,7 @@
 import { HTMLSelect } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { actionWord, errorTitle } from '../codes';
 import type { AuditEntry, EndpointStatus, RequestFailure } from '../types';
 import { age, newestFirst } from '../words';
 import { Fold, Loaded, Whence } from './parts';
@@ -43,7 +44,9 @@ function Failure(props: { of: RequestFailure }): JSX.Element {
   return (
     <details className="jp-Deploy-failure">
       <summary>
-        <span className="jp-Deploy-wrong">{of.message || of.code}</span>
+        <span className="jp-Deploy-wrong">
+          {of.message || errorTitle(trans, of.code, of.code)}
+        </span>
         <span className="jp-Deploy-small">
           {trans.__(
             '%1, %2 on %3',
@@ -128,7 +131,7 @@ function Change(props: { of: AuditEntry }): JSX.Element {
   return (
     <>
       <div>
-        <strong>{of.action.replace('-', ' ')}</strong> {of.detail}
+        <strong>{actionWord(trans, of.action)}</strong> {of.detail}
       </div>
       <div className="jp-Deploy-small">
         <Whence origin={of.origin} />

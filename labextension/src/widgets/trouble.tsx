@@ -5,6 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { refreshIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { errorTitle } from '../codes';
 import type { Trouble } from '../trouble';
 import { Snippet } from './parts';
 import { useUi } from './ui';
@@ -110,7 +111,9 @@ export function inWords(trans: TranslationBundle, trouble: Trouble): IWords {
       };
     case 'failed':
       return {
-        title: trouble.title || trans.__('Something went wrong'),
+        title:
+          errorTitle(trans, trouble.code, trouble.title) ||
+          trans.__('Something went wrong'),
         text: `${trouble.detail} ${trouble.fix}`.trim(),
         commands: []
       };

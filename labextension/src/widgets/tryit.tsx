@@ -3,6 +3,7 @@
  */
 import * as React from 'react';
 
+import { typeWord } from '../codes';
 import {
   body,
   errorsOf,
@@ -112,7 +113,9 @@ function Field(props: {
       props.onChange(event.target.value)
   };
   const optional = field.nullable ? trans.__('may be empty') : '';
-  const said = [field.type, field.range, optional].filter(Boolean).join(' · ');
+  const said = [typeWord(trans, field.type), field.range, optional]
+    .filter(Boolean)
+    .join(' · ');
   return (
     <div className="jp-Deploy-field">
       <label htmlFor={id}>{field.name}</label>

@@ -4,6 +4,7 @@
 import * as React from 'react';
 
 import { urgency } from '../attention';
+import { whyWord } from '../codes';
 import type { EndpointStatus, VersionStatus } from '../types';
 import { age, canServe, figure, newestFirst, Tone, tone } from '../words';
 import { State, Whence } from './parts';
@@ -41,7 +42,7 @@ function Version(props: {
         {age(trans, version.created_at, now())}
       </div>
       <div className="jp-Deploy-small">
-        {version.why}
+        {whyWord(trans, version.why)}
         {version.why && version.mlflow_version && ' · '}
         {version.mlflow_version && (
           <button
