@@ -24,6 +24,7 @@ import type {
   TrafficChanged,
   TryAnswer
 } from './types';
+import { keeping } from './widgets/focus';
 import { measured, registryPlace, rollbackTarget } from './words';
 
 /** What the views may ask for. */
@@ -244,12 +245,14 @@ export class Actions implements IActions {
   }
 
   private async _ask(title: string, body: string, label: string) {
-    const answer = await showDialog({
-      title,
-      body,
-      buttons: [Dialog.cancelButton(), Dialog.warnButton({ label })],
-      defaultButton: 0
-    });
+    const answer = await keeping(() =>
+      showDialog({
+        title,
+        body,
+        buttons: [Dialog.cancelButton(), Dialog.warnButton({ label })],
+        defaultButton: 0
+      })
+    );
     return answer.button.accept;
   }
 

@@ -19,6 +19,7 @@ import { look } from './kernel';
 import type { DeployModel } from './model';
 import { sayFailed } from './notify';
 import { DeployForm } from './widgets/deployform';
+import { keeping } from './widgets/focus';
 
 /** The dialog's button that installs us where the kernel is. */
 const INSTALL = 'install';
@@ -56,7 +57,7 @@ export class Deploying implements INotebooks {
       this._model.registryModels()
     );
     const form = new DeployForm(choice, this._trans);
-    const answer = await this._dialog(form, choice).launch();
+    const answer = await keeping(() => this._dialog(form, choice).launch());
     if (answer.button.actions.includes(INSTALL) && panel !== null) {
       await this._cell(panel, '%pip install jupyterlab-deploy', false);
       return;
@@ -96,7 +97,8 @@ export class Deploying implements INotebooks {
       title: trans.__('Deploy a model'),
       body: form,
       buttons,
-      focusNodeSelector: 'input'
+      // A choice that is made, else the name: what is disabled takes no focus.
+      focusNodeSelector: 'input:checked, input.jp-mod-styled'
     });
   }
 
@@ -117,6 +119,9 @@ export class Deploying implements INotebooks {
   ): Promise<void> {
     const notebook = panel.content;
     await panel.context.ready;
+    if (!panel.isVisible) {
+      await this._open(panel.context.path);
+    }
     const active = notebook.activeCell?.model;
     if (active?.type !== 'code' || active.sharedModel.getSource() !== '') {
       NotebookActions.insertBelow(notebook);

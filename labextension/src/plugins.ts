@@ -17,6 +17,7 @@ import { IRunningSessionManagers } from '@jupyterlab/running';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { MessageLoop } from '@lumino/messaging';
 import { Signal } from '@lumino/signaling';
 
 import { Actions } from './actions';
@@ -114,6 +115,11 @@ const panelPlugin: JupyterFrontEndPlugin<void> = {
         model.open(endpoint);
       }
       app.shell.activateById(panel.id);
+      // The palette, when it closes, sends the focus to the notebook: that must be over.
+      window.requestAnimationFrame(() => {
+        MessageLoop.flush();
+        void panel.focus();
+      });
     };
     const { commands } = app;
     const ids = addCommands({

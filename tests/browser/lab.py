@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from tests.server.jupyter import API, TOKEN, JupyterServer
@@ -87,6 +88,21 @@ def chromium() -> Iterator[object]:
             yield context
         finally:
             browser.close()
+
+
+def write_notebook(lab: Lab, *cells: str) -> None:
+    """A notebook `model.ipynb` with these cells, where Lab finds it."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, lab.root / "model.ipynb")
+
+
+def opened(page: Any, lab: Lab) -> Any:
+    """The page, with Lab and that notebook open in it."""
+    page.goto(lab.address("lab/tree/model.ipynb"))
+    page.wait_for_function("window.jupyterapp?.restored", timeout=60_000)
+    page.evaluate("window.jupyterapp.restored")
+    return page
 
 
 #: The kernel of the open notebook has answered: a cell that is run before is not run at all, and

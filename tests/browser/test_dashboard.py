@@ -14,8 +14,16 @@ import pytest
 
 from jupyter_deploy.client.discovery import running
 from jupyter_deploy.notebook.figures import MIME
-from tests.browser.lab import BUILT, Lab, chromium, run_first_cell, skip_unless_possible
-from tests.browser.test_journey import execute
+from tests.browser.lab import (
+    BUILT,
+    Lab,
+    chromium,
+    opened,
+    run_first_cell,
+    skip_unless_possible,
+    write_notebook,
+)
+from tests.browser.sidebar import execute
 from tests.notebook.conftest import home  # noqa: F401 - a fixture
 from tests.support import wait_until
 
@@ -44,10 +52,7 @@ FIGURES_HAVE_THE_THEMES_GROUND = """() => {
 def lab(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:  # noqa: F811
     skip_unless_possible()
     lab = Lab(tmp_path_factory.mktemp("jupyter") / "lab")
-    cells = [nbformat.v4.new_code_cell(text) for text in (MODEL, "%monitor churn --window 5m")]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, lab.root / "model.ipynb")
+    write_notebook(lab, MODEL, "%monitor churn --window 5m")
     wait_until(running, 60.0).close()
     yield lab
     lab.stop()
@@ -59,10 +64,7 @@ def page(lab: Lab):
         page = context.new_page()
         page.asked = []
         page.on("request", lambda request: page.asked.append(request.url))
-        page.goto(lab.address("lab/tree/model.ipynb"))
-        page.wait_for_function("window.jupyterapp?.restored", timeout=60_000)
-        page.evaluate("window.jupyterapp.restored")
-        yield page
+        yield opened(page, lab)
 
 
 @pytest.fixture(scope="module")

@@ -5,17 +5,24 @@ The tests of this module go on from one another: each is a step of one journey.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from jupyter_deploy.client.control import ControlClient
 from jupyter_deploy.client.discovery import running
 from jupyter_deploy.core.manifest import Origin
-from tests.browser.lab import ROOT, Lab, chromium, run_first_cell, skip_unless_possible
+from tests.browser.lab import (
+    ROOT,
+    Lab,
+    chromium,
+    opened,
+    run_first_cell,
+    skip_unless_possible,
+    write_notebook,
+)
+from tests.browser.sidebar import execute, panel, section
 from tests.notebook.conftest import home  # noqa: F401 - a fixture
 from tests.support import wait_until
 
@@ -37,9 +44,7 @@ draft = LogisticRegression()
 def lab(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:  # noqa: F811
     skip_unless_possible()
     lab = Lab(tmp_path_factory.mktemp("jupyter") / "lab")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(MODEL)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, lab.root / "model.ipynb")
+    write_notebook(lab, MODEL)
     wait_until(running, 60.0).close()
     yield lab
     if lab.process.poll() is None:
@@ -52,10 +57,7 @@ def page(lab: Lab):
         page = context.new_page()
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(lab.address("lab/tree/model.ipynb"))
-        page.wait_for_function("window.jupyterapp?.restored", timeout=60_000)
-        page.evaluate("window.jupyterapp.restored")
-        yield page
+        yield opened(page, lab)
         assert not errors
 
 
@@ -63,19 +65,6 @@ def page(lab: Lab):
 def control() -> Iterator[ControlClient]:
     with wait_until(running, 20.0) as client:
         yield client
-
-
-def panel(page):
-    return page.locator(".jp-DeployPanel")
-
-
-def execute(page, command: str) -> None:
-    # Without `void` the call would wait for the end of a dialog.
-    page.evaluate(f"void window.jupyterapp.commands.execute({json.dumps(command)})")
-
-
-def section(page, title: str):
-    return panel(page).locator("details.jp-Deploy-fold", has_text=title).first
 
 
 def test_the_panel_says_what_to_do_when_nothing_is_deployed(page):

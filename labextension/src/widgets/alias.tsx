@@ -5,6 +5,7 @@ import * as React from 'react';
 
 import { movedAlias } from '../attention';
 import type { EndpointStatus } from '../types';
+import { unless } from './focus';
 import { useUi } from './ui';
 
 export function MovedAliasStrip(props: {
@@ -26,8 +27,7 @@ export function MovedAliasStrip(props: {
           <button
             type="button"
             className="jp-Deploy-button jp-mod-small"
-            disabled={busy}
-            onClick={() => void actions.promote(endpoint, version)}
+            {...unless(busy, () => void actions.promote(endpoint, version))}
           >
             {trans.__('Serve %1', version)}
           </button>
@@ -35,9 +35,8 @@ export function MovedAliasStrip(props: {
         <button
           type="button"
           className="jp-Deploy-button jp-mod-small"
-          disabled={busy}
           title={trans.__('The alias names what serves again.')}
-          onClick={() => void actions.putAliasBack(endpoint)}
+          {...unless(busy, () => void actions.putAliasBack(endpoint))}
         >
           {trans.__('Put back')}
         </button>

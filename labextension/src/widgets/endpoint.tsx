@@ -10,6 +10,7 @@ import type { EndpointStatus } from '../types';
 import { measured, rollbackTarget } from '../words';
 import { MovedAliasStrip } from './alias';
 import { Audit, Errors, Logs } from './history';
+import { unless } from './focus';
 import { Keys } from './keys';
 import { CopyButton, EndpointState, Fold, goTo, Snippet } from './parts';
 import { Rates } from './rates';
@@ -55,9 +56,6 @@ export function EndpointPage(props: { endpoint: EndpointStatus }): JSX.Element {
 function Head(props: { endpoint: EndpointStatus }): JSX.Element {
   const { model, openDashboard, trans } = useUi();
   const { endpoint } = props;
-  const heading = React.useRef<HTMLHeadingElement>(null);
-  // Whoever came by keyboard goes on from the page's head.
-  React.useEffect(() => heading.current?.focus(), [endpoint.name]);
   return (
     <header className="jp-Deploy-pageHead">
       <div className="jp-Deploy-ways">
@@ -79,7 +77,7 @@ function Head(props: { endpoint: EndpointStatus }): JSX.Element {
         </button>
       </div>
       <div className="jp-Deploy-titleRow">
-        <h2 ref={heading} tabIndex={-1}>
+        <h2 tabIndex={-1} data-lands="">
           {endpoint.name}
         </h2>
         <EndpointState endpoint={endpoint} />
@@ -128,8 +126,7 @@ function Buttons(props: { endpoint: EndpointStatus }): JSX.Element {
         <button
           type="button"
           className="jp-Deploy-button"
-          disabled={busy}
-          onClick={() => void actions.rollback(endpoint)}
+          {...unless(busy, () => void actions.rollback(endpoint))}
         >
           <undoIcon.react tag="span" width="14px" height="14px" />
           {trans.__('Roll back to %1', back)}
@@ -139,8 +136,7 @@ function Buttons(props: { endpoint: EndpointStatus }): JSX.Element {
         <button
           type="button"
           className="jp-Deploy-button jp-mod-warn"
-          disabled={busy}
-          onClick={() => void actions.stop(endpoint)}
+          {...unless(busy, () => void actions.stop(endpoint))}
         >
           <stopIcon.react tag="span" width="14px" height="14px" />
           {trans.__('Stop…')}

@@ -8,6 +8,7 @@ import * as React from 'react';
 
 import type { EndpointStatus, KeyStatus } from '../types';
 import { age } from '../words';
+import { unless } from './focus';
 import { Fold, Loaded } from './parts';
 import { now, useUi } from './ui';
 
@@ -50,7 +51,7 @@ function KeyList(props: {
   return (
     <ul className="jp-Deploy-keys">
       {props.keys.map(one => (
-        <li key={one.key_id}>
+        <li key={one.key_id} tabIndex={-1} data-lands="">
           <Key endpoint={props.endpoint} of={one} onFresh={props.onFresh} />
         </li>
       ))}
@@ -140,8 +141,7 @@ function Fresh(props: { fresh: IFresh }): JSX.Element {
       <button
         type="button"
         className="jp-Deploy-button"
-        disabled={copied}
-        onClick={() => void actions.copySecret(file).then(setCopied)}
+        {...unless(copied, () => void actions.copySecret(file).then(setCopied))}
       >
         {copied ? (
           <checkIcon.react tag="span" width="14px" height="14px" />

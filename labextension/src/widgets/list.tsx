@@ -18,7 +18,11 @@ export function EndpointList(): JSX.Element {
     return <NothingYet />;
   }
   return (
-    <ul className="jp-Deploy-list" aria-label={trans.__('Endpoints')}>
+    <ul
+      className="jp-Deploy-list"
+      aria-label={trans.__('Endpoints')}
+      onKeyDown={goThrough}
+    >
       {endpoints.map(one => (
         <li key={one.name}>
           <Entry endpoint={one} />
@@ -26,6 +30,24 @@ export function EndpointList(): JSX.Element {
       ))}
     </ul>
   );
+}
+
+/** Arrows, Home and End go through the entries; Tab does so, too. */
+function goThrough(event: React.KeyboardEvent<HTMLUListElement>): void {
+  const entries = [...event.currentTarget.querySelectorAll('button')];
+  const at = entries.findIndex(one => one === document.activeElement);
+  const last = entries.length - 1;
+  const places: Readonly<Record<string, number>> = {
+    ArrowDown: Math.min(at + 1, last),
+    ArrowUp: Math.max(at - 1, 0),
+    Home: 0,
+    End: last
+  };
+  const place = places[event.key];
+  if (at >= 0 && place !== undefined) {
+    event.preventDefault();
+    entries[place]?.focus();
+  }
 }
 
 function Entry(props: { endpoint: EndpointStatus }): JSX.Element {
@@ -36,6 +58,7 @@ function Entry(props: { endpoint: EndpointStatus }): JSX.Element {
     <button
       type="button"
       className="jp-Deploy-entry"
+      data-lands={endpoint.name}
       onClick={() => model.open(endpoint.name)}
     >
       <span className="jp-Deploy-entryHead">
@@ -70,6 +93,7 @@ function NothingYet(): JSX.Element {
       <button
         type="button"
         className="jp-Deploy-button jp-mod-accept"
+        data-lands=""
         onClick={() => void actions.deploy()}
       >
         <addIcon.react tag="span" width="14px" height="14px" />

@@ -15,6 +15,7 @@ import * as React from 'react';
 import { deployIcon } from '../icons';
 import { Deploys } from './deploys';
 import { EndpointPage } from './endpoint';
+import { KeepFocus, land, Trail, trail } from './focus';
 import { EndpointList } from './list';
 import { IconButton } from './parts';
 import { TroublePanel, TroubleStrip } from './trouble';
@@ -29,6 +30,7 @@ export class DeployPanel extends ReactWidget {
     this.addClass('jp-DeployPanel');
     this.title.icon = deployIcon;
     this.title.caption = this._ui.trans.__('Deployed models');
+    this.node.tabIndex = -1;
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', this._ui.trans.__('Deployed models'));
   }
@@ -46,6 +48,27 @@ export class DeployPanel extends ReactWidget {
     super.dispose();
   }
 
+  /** Give the panel the focus: where it was there before, else at what comes first. */
+  async focus(): Promise<void> {
+    if (this.node.contains(document.activeElement)) {
+      return;
+    }
+    const [last] = this._last;
+    this.node.focus();
+    await this.renderPromise;
+    if (last instanceof HTMLElement && this.node.contains(last)) {
+      last.focus();
+    } else if (document.activeElement === this.node) {
+      land(this.node);
+    }
+  }
+
+  handleEvent(event: Event): void {
+    if (event.type === 'focusin') {
+      this._last = trail();
+    }
+  }
+
   protected onAfterShow(message: Message): void {
     super.onAfterShow(message);
     this._look();
@@ -59,9 +82,15 @@ export class DeployPanel extends ReactWidget {
 
   protected onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
+    this.node.addEventListener('focusin', this);
     if (this.isVisible) {
       this._look();
     }
+  }
+
+  protected onBeforeDetach(message: Message): void {
+    this.node.removeEventListener('focusin', this);
+    super.onBeforeDetach(message);
   }
 
   private _look(): void {
@@ -69,16 +98,18 @@ export class DeployPanel extends ReactWidget {
   }
 
   private _watch: IDisposable | null = null;
+  private _last: Trail = [];
 }
 
 function Body(): JSX.Element {
+  const { model } = useUi();
   return (
-    <>
+    <KeepFocus page={model.opened}>
       <Toolbar />
       <div className="jp-Deploy-body">
         <Content />
       </div>
-    </>
+    </KeepFocus>
   );
 }
 
@@ -115,7 +146,11 @@ function Content(): JSX.Element {
   const { view } = model;
   switch (view.kind) {
     case 'loading':
-      return <p className="jp-Deploy-hint">{trans.__('Reading…')}</p>;
+      return (
+        <p className="jp-Deploy-hint" tabIndex={-1} data-lands="">
+          {trans.__('Reading…')}
+        </p>
+      );
     case 'ready':
       return <Endpoints />;
     case 'failed':

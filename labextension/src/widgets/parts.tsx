@@ -45,7 +45,6 @@ export function EndpointState(props: {
 export function IconButton(props: {
   icon: LabIcon;
   label: string;
-  disabled?: boolean;
   onClick: () => void;
 }): JSX.Element {
   return (
@@ -54,7 +53,6 @@ export function IconButton(props: {
       className="jp-Deploy-iconButton"
       title={props.label}
       aria-label={props.label}
-      disabled={props.disabled ?? false}
       onClick={props.onClick}
     >
       <props.icon.react tag="span" width="14px" height="14px" />
@@ -160,7 +158,7 @@ export function Fold(props: {
       open={open}
       onToggle={toggled}
     >
-      <summary>
+      <summary data-lands="">
         <caretRightIcon.react tag="span" width="16px" height="16px" />
         <h3>{props.title}</h3>
         {props.count !== undefined && (

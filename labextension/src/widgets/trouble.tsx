@@ -23,7 +23,9 @@ export function TroublePanel(props: { trouble: Trouble }): JSX.Element {
   const words = inWords(trans, props.trouble);
   return (
     <div className="jp-Deploy-trouble" role="alert">
-      <h3>{words.title}</h3>
+      <h3 tabIndex={-1} data-lands="">
+        {words.title}
+      </h3>
       <p>{words.text}</p>
       {words.commands.map(line => (
         <Snippet key={line} text={line} label={trans.__('Copy the command')} />

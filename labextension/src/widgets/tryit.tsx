@@ -51,7 +51,9 @@ function Trial(props: { form: TryForm }): JSX.Element {
       noValidate
       onSubmit={event => {
         event.preventDefault();
-        void send();
+        if (!busy) {
+          void send();
+        }
       }}
     >
       {fields(form.contract).map(one => (
@@ -67,7 +69,7 @@ function Trial(props: { form: TryForm }): JSX.Element {
         <button
           type="submit"
           className="jp-Deploy-button jp-mod-accept"
-          disabled={busy}
+          aria-disabled={busy}
         >
           {trans.__('Send')}
         </button>

@@ -7,6 +7,7 @@ import { urgency } from '../attention';
 import { whyWord } from '../codes';
 import type { EndpointStatus, VersionStatus } from '../types';
 import { age, canServe, figure, newestFirst, Tone, tone } from '../words';
+import { unless } from './focus';
 import { State, Whence } from './parts';
 import { now, useUi } from './ui';
 
@@ -15,7 +16,7 @@ export function Versions(props: { endpoint: EndpointStatus }): JSX.Element {
   return (
     <ul className="jp-Deploy-versions">
       {newestFirst(endpoint).map(version => (
-        <li key={version.version}>
+        <li key={version.version} tabIndex={-1} data-lands="">
           <Version endpoint={endpoint} version={version} />
         </li>
       ))}
@@ -112,9 +113,11 @@ function Promote(props: {
     <button
       type="button"
       className="jp-Deploy-button jp-mod-small"
-      disabled={model.isBusy(endpoint.name)}
       aria-label={trans.__('Promote %1', version.version)}
-      onClick={() => void actions.promote(endpoint, version.version)}
+      {...unless(
+        model.isBusy(endpoint.name),
+        () => void actions.promote(endpoint, version.version)
+      )}
     >
       {trans.__('Promote')}
     </button>
