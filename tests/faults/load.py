@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import select
 import threading
 import time
 from collections import Counter
@@ -74,6 +75,16 @@ class Ledger:
         """Those that were under way at a moment between `begin` and `end`."""
         last = begin if end is None else end
         return [one for one in self.sent if one.at <= last and (one.answered or last) >= begin]
+
+    def only_what_was_in_flight(self, begin: float, end: float) -> None:
+        """What failed was under way at a moment between `begin` and `end`, and none was refused."""
+        lost = set(map(id, self.in_flight(begin, end)))
+        others = [
+            (one, one.at - begin)
+            for one in self.failed
+            if id(one) not in lost or one.outcome.startswith("refused")
+        ]
+        assert not others, (end - begin, self.outcomes, others[:10])
 
     def nobody_noticed(self) -> None:
         """Nothing failed, and something was asked."""
@@ -218,7 +229,7 @@ class _Connection:
 
     async def open(self) -> None:
         """Connect, unless there is a connection.  Raises OSError."""
-        if self._streams is not None and self._streams[0].at_eof():
+        if self._streams is not None and _dropped(self._streams[1]):
             self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port)
@@ -241,6 +252,18 @@ class _Connection:
         if self._streams is not None:
             self._streams[1].close()
         self._streams = None
+
+
+def _dropped(connection: asyncio.StreamWriter) -> bool:
+    """Whether the other side has closed it, also where the loop had no turn yet to notice.
+
+    As urllib3 looks: nothing is to come on it, so what can be read is the end.
+    """
+    if connection.is_closing():
+        return True
+    poll = select.poll()
+    poll.register(connection.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -93,9 +94,11 @@ class JupyterServer:
     def _address(self) -> str:
         assert self.process.poll() is None, self.log.read_text()
         for file in (self.folder / "runtime").glob("jpserver-*.json"):
-            # Jupyter writes it in place: it may be half there.
-            with contextlib.suppress(ValueError):
-                return f"http://127.0.0.1:{json.loads(file.read_text())['port']}{BASE}"
+            # Jupyter writes it in place, so it may be half there, and listens only after that.
+            with contextlib.suppress(ValueError, ConnectionError):
+                port = json.loads(file.read_text())["port"]
+                socket.create_connection(("127.0.0.1", port)).close()
+                return f"http://127.0.0.1:{port}{BASE}"
         return ""
 
     def _arguments(self) -> list[str]:
