@@ -108,6 +108,7 @@ def replace() -> ControlClient:
     """
     home = paths.home()
     log = home / "logs" / "supervisor.log"
+    before = Supervisor.read(home / "supervisor.json")
     process = _spawn(home, log, TAKE_OVER)
     deadline = time.monotonic() + TAKE_OVER_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
@@ -115,16 +116,27 @@ def replace() -> ControlClient:
         # The one before may end at any moment now: only the new one is asked.
         client = running() if found is not None and found.pid == process.pid else None
         if client is not None:
+            while before is not None and before.alive() and time.monotonic() < deadline:
+                threading.Event().wait(_POLL_SECONDS)
             return client
         threading.Event().wait(_POLL_SECONDS)
     if process.poll() is None:
         process.kill()
-    client = running()
+    ended = f"it ended with status {process.wait()}"
+    said = _last_lines(log)
+    client = _back()
     if client is None:
         raise _died(log)
     client.close()
-    ended = f"it ended with status {process.wait()}"
-    raise UpgradeFailed("supervisor", ended, _last_lines(log))
+    raise UpgradeFailed("supervisor", ended, said)
+
+
+def _back() -> ControlClient | None:
+    """The supervisor that was to be replaced: if it had left already, it comes back."""
+    deadline = time.monotonic() + START_SECONDS
+    while (client := running()) is None and time.monotonic() < deadline:
+        threading.Event().wait(_POLL_SECONDS)
+    return client
 
 
 def _start() -> ControlClient:
@@ -136,11 +148,26 @@ def _start() -> ControlClient:
         client = running()
         if client is not None:
             return client
-        # Exit status 0 means that another supervisor was there first: its socket comes soon.
+        # Exit status 0 means that another supervisor was there first: its socket comes soon, unless
+        # that one has died before.
         if process.poll() not in (None, 0):
             raise _died(log)
+        if process.poll() == 0 and not _is_locked(home):
+            process = _spawn(home, log)
         threading.Event().wait(_POLL_SECONDS)
     raise _died(log)
+
+
+def _is_locked(home: Path) -> bool:
+    """Whether a supervisor has the home."""
+    import fcntl  # not on Windows, where this module says what to do
+
+    with contextlib.suppress(OSError), (home / "supervisor.lock").open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _spawn(home: Path, log: Path, *words: str) -> subprocess.Popen[bytes]:

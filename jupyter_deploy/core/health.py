@@ -51,6 +51,15 @@ class Silence:
     def __post_init__(self) -> None:
         assert 0.0 <= self.counted <= self.waited
 
+    @classmethod
+    def told(cls, waited: float) -> Silence:
+        """One of `waited` seconds that somebody else has seen.
+
+        What the process waited for a processor is not known of it: it counts for an ejection, which
+        costs nothing, and not for more.
+        """
+        return cls(waited, min(waited, SILENT_SECONDS))
+
     def longer(self, passed: float, *, planned: float, starved: float) -> Silence:
         """After `passed` seconds more, of which `planned` were to be slept by who watches.
 

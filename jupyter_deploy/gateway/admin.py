@@ -87,11 +87,14 @@ class Admin:
         return _json(replace(history, turned_away=self._drain.turned_away))
 
     async def _load(self, _request: Request) -> Response:
-        versions = [
-            (one.endpoint, one.route.version, one.queue.waiting, one.queue.busy_seconds)
-            for one in self._routes.services()
-        ]
-        return _json({"pid": os.getpid(), "at": time.monotonic(), "versions": versions})
+        asked: dict[str, float] = {}
+        versions = []
+        for one in self._routes.services():
+            queue = one.queue
+            versions.append((one.endpoint, one.route.version, queue.waiting, queue.busy_seconds))
+            asked |= queue.asked_at
+        now = time.monotonic()
+        return _json({"pid": os.getpid(), "at": now, "versions": versions, "asked": asked})
 
     async def _metrics(self, _request: Request) -> Response:
         return Response(exposition(self._routes.counts()), media_type="text/plain; version=1.0.0")

@@ -1,24 +1,24 @@
 """The process: configuration, the lock, the control socket, signals.
 
 Rule 1: one supervisor for each JUPYTER_DEPLOY_HOME; a second one finds the lock taken and ends with
-status 0, or has the first one hand over.  Rule 2: supervisor.json is written when the control API
-answers, and removed before it stops to; one that hands over leaves it.  Rule 3: environment wins
-over jupyter_deploy_config.py, which wins over defaults.
+status 0, or has the first one hand over.  Rule 2: one that has handed over ends when its successor
+serves, and goes on when that has died before.  Rule 3: supervisor.json is written when the control
+API answers, and removed before it stops to; one that hands over leaves it.  Rule 4: environment
+wins over jupyter_deploy_config.py, which wins over defaults.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import ipaddress
 import logging
 import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -26,26 +26,22 @@ from fastapi import FastAPI
 from jupyter_core.application import JupyterApp
 from traitlets import Bool, Float, Int, TraitError, Unicode, validate
 
-from jupyter_deploy import __version__
+from jupyter_deploy import __version__, failpoints
 from jupyter_deploy.client import paths
-from jupyter_deploy.client.discovery import TAKE_OVER, running
+from jupyter_deploy.client.discovery import TAKE_OVER
 from jupyter_deploy.client.discovery import Supervisor as Identity
 from jupyter_deploy.client.files import raise_limit
-from jupyter_deploy.client.person import system_user
 from jupyter_deploy.client.process_start import own_start
-from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.errors import DeployError, StateUnavailable
 from jupyter_deploy.supervisor import logs
 from jupyter_deploy.supervisor.api import build
 from jupyter_deploy.supervisor.service import Supervisor
 from jupyter_deploy.supervisor.settings import Settings
+from jupyter_deploy.supervisor.succession import Lock, Successor, goes_on, take_over
 
 _log = logging.getLogger(__name__)
 #: Requests that wait for news get so long to be answered when the supervisor stops.
 _LAST_ANSWERS_SECONDS = 1
-#: A supervisor that hands over has ended within this.
-_HAND_OVER_SECONDS = 30.0
-_TRY_SECONDS = 0.01
 
 
 class SupervisorApp(JupyterApp):  # type: ignore[misc]
@@ -110,9 +106,11 @@ class SupervisorApp(JupyterApp):  # type: ignore[misc]
         try:
             settings = self.settings()
             settings.make_folders()
-            with _only_one(settings, takes_over=self.takes_over) as first:
-                if first:
-                    asyncio.run(_run(settings))
+            with Lock(settings.home / "supervisor.lock") as lock:
+                if lock.take() or (self.takes_over and take_over(lock)):
+                    _run(settings, lock)
+                else:
+                    _log.info("another supervisor runs for %s", settings.home)
         except DeployError as error:
             _log.critical("%s", error)
             sys.exit(1)
@@ -158,50 +156,34 @@ def _port(configured: int) -> int:
     return int(text)
 
 
-@contextlib.contextmanager
-def _only_one(settings: Settings, *, takes_over: bool) -> Iterator[bool]:
-    """Whether this is the supervisor of the home; the lock goes with the process."""
-    path = settings.home / "supervisor.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        mine = _locked(descriptor) or (takes_over and _taken_over(descriptor))
-        if not mine:
-            _log.info("another supervisor runs for %s", settings.home)
-        yield mine
-    finally:
-        os.close(descriptor)
+def _run(settings: Settings, lock: Lock) -> None:
+    """Until it is stopped, or a successor serves."""
+    successor = asyncio.run(_serve(settings))
+    while successor is not None and goes_on(successor, lock, _identity(settings)):
+        _log.warning("the supervisor that was to take over (pid %d) has died", successor.pid)
+        successor = asyncio.run(_serve(settings, died=successor))
 
 
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _identity(settings: Settings) -> Path:
+    return settings.home / "supervisor.json"
 
 
-def _taken_over(descriptor: int) -> bool:
-    """Whether the supervisor that runs has handed over.  Raises DeployError when it does not."""
-    client = running()
-    if client is not None:
-        with client:
-            client.hand_over(Origin(user=system_user(), via="cli"))
-    deadline = time.monotonic() + _HAND_OVER_SECONDS
-    while not _locked(descriptor):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_TRY_SECONDS)
-    return True
+async def _serve(settings: Settings, died: Successor | None = None) -> Successor | None:
+    """Serve until told to end; who takes over what runs then, or None when nothing does.
 
-
-async def _run(settings: Settings) -> None:
+    `died` is one that was to, and has not come so far.
+    """
+    failpoints.reach("supervisor locked")
     supervisor = Supervisor(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.stopping.set)
     logs.cap(settings.logs)
     await supervisor.start()
-    identity = settings.home / "supervisor.json"
+    failpoints.reach("supervisor started")
+    if died is not None:
+        supervisor.upgrades.note_failure(died.pid)
+    identity = _identity(settings)
     server = _Server(build(supervisor))
     serving = asyncio.create_task(server.serve(sockets=[_control_socket(settings)]))
     Identity(os.getpid(), own_start(), str(settings.socket), __version__).write(identity)
@@ -214,10 +196,11 @@ async def _run(settings: Settings) -> None:
     settings.socket.unlink(missing_ok=True)
     if supervisor.leaving:
         await supervisor.leave()
-        return
+        return supervisor.successor
     await supervisor.stop()
     with contextlib.suppress(OSError):
         settings.run.rmdir()
+    return None
 
 
 def _control_socket(settings: Settings) -> socket.socket:

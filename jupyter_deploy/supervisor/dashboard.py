@@ -31,6 +31,7 @@ _FAILURES = frozenset(
         "replica-silent",
         "gateway-ended",
         "gateway-silent",
+        "gateway-hung",
     }
 )
 

@@ -2,7 +2,8 @@
 
 Rule 1: `core.lifecycle.gateway` decides, this file performs.  Rule 2: a living process of an
 earlier supervisor is taken over; of two, the younger one that serves.  Rule 3: an order is carried
-out by every process that still answers callers, also by one that is handing over.
+out by every process that still answers callers, also by one that is handing over.  Rule 4: the
+process that serves is asked again and again whether its loop turns.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import logging
 import random
 import socket
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import Any, assert_never
 
 from jupyter_deploy.client.upgrades import UpgradedPart
+from jupyter_deploy.core.health import Verdict
 from jupyter_deploy.core.lifecycle import gateway as lifecycle
-from jupyter_deploy.core.lifecycle.gateway import Phase
+from jupyter_deploy.core.lifecycle.gateway import ANSWERING, Phase
 from jupyter_deploy.core.scaling import Sight
 from jupyter_deploy.errors import Unavailable, UpgradeFailed
 from jupyter_deploy.supervisor import logs, running
@@ -26,9 +28,11 @@ from jupyter_deploy.supervisor.bell import Bell
 from jupyter_deploy.supervisor.gateway_process import (
     SILENT_SECONDS,
     About,
+    Errands,
     GatewayProcess,
     NoAnswer,
 )
+from jupyter_deploy.supervisor.heartbeat import Heart, Listener, Pace
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.processes import Exit, Process
 from jupyter_deploy.supervisor.settings import Settings
@@ -47,18 +51,6 @@ _DRAIN_LOOK_SECONDS = 0.1
 _LOG_LINES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Errands:
-    """What the rest of the supervisor does for a gateway.
-
-    `write_routes` writes the snapshot that a new process reads; `collect` gets what all processes
-    have counted, before one ends.
-    """
-
-    write_routes: Callable[[], None]
-    collect: Callable[[], Awaitable[None]]
-
-
 class Gateway:
     """Gateway `number`, the first being 0: `keep` has it run, `close` ends it."""
 
@@ -71,6 +63,8 @@ class Gateway:
         self._current = self._turns[0]
         self._next: GatewayProcess | None = None
         self._why_not = ""
+        #: The last one whose end we have decided ourselves, and said so.
+        self._overdue: Process | None = None
         self._descriptor = -1
         self._bell = Bell()
         #: Held while the successor takes over: an order is for one process or for the other.
@@ -101,11 +95,11 @@ class Gateway:
         found = [one for one in self._turns if one.config in living]
         found = [one for one in found if one.adopt(*living[one.config])]
         found.sort(key=lambda one: living[one.config][1], reverse=True)
-        lent = await asyncio.gather(*(_borrowed(one) for one in found))
+        lent = await asyncio.gather(*(one.borrow() for one in found))
         serving = next((pair for pair in zip(found, lent, strict=True) if pair[1]), None)
         if serving is None:
             # Its socket is not to be had: the port is free again when it has ended.
-            await asyncio.gather(*(_dismiss(one) for one in found))
+            await asyncio.gather(*(one.dismiss() for one in found))
             return None
         self._current, listener = serving
         for one, other in zip(found, lent, strict=True):
@@ -232,8 +226,8 @@ class Gateway:
 
     def _attend(self, one: GatewayProcess) -> None:
         assert one.process is not None
-        self._do(self._until_exit(one, one.process), "watch")
-        self._do(self._until_ready(one, one.process), "bring up")
+        care = self._do(self._care(one, one.process), "care for")
+        self._do(self._until_exit(one, one.process, care), "watch")
 
     def _take_over(self) -> None:
         assert self._next is not None
@@ -260,8 +254,11 @@ class Gateway:
 
     # --- one process ----------------------------------------------------------------------------
 
-    async def _until_exit(self, one: GatewayProcess, process: Process) -> None:
+    async def _until_exit(
+        self, one: GatewayProcess, process: Process, care: asyncio.Task[None]
+    ) -> None:
         exit_ = await process.exit()
+        care.cancel()
         self._ended(one, exit_, str(exit_))
 
     def _ended(self, one: GatewayProcess, exit_: Exit, why: str) -> None:
@@ -269,23 +266,32 @@ class Gateway:
             self._why_not = why
             self._apply(lifecycle.SuccessorFailed())
         elif one is self._current:
-            if self._life.phase is not Phase.STOPPING:
-                self._journal.add("gateway-ended", f"{_who(one)} {why}; a new one starts.")
+            said = one.process is not None and one.process is self._overdue
+            if self._life.phase is not Phase.STOPPING and not said:
+                self._journal.add("gateway-ended", f"{one.label} {why}; a new one starts.")
             self._apply(lifecycle.Exited(exit_.own_fault))
 
-    async def _until_ready(self, one: GatewayProcess, process: Process) -> None:
+    async def _care(self, one: GatewayProcess, process: Process) -> None:
+        """Bring it up, and listen to its heart from then on."""
+        if await self._until_ready(one, process):
+            # Nothing that a gateway does holds its loop for long, whatever requests take.
+            listener: Listener[None] = Listener(lambda _: None, partial(self._silent, one, process))
+            heart = Heart(process.pid, one.pulse, Pace(), 0.0, listener)
+            await heart.beat(lambda: self._settings.heartbeat_seconds)
+
+    async def _until_ready(self, one: GatewayProcess, process: Process) -> bool:
+        """Whether it serves; one that does not in time is not waited for."""
         began = time.monotonic()
         while process.alive and time.monotonic() - began < _START_SECONDS:
             if await self._is_ready(one, time.monotonic() - began):
-                return
+                return True
             await asyncio.sleep(_TRY_SECONDS)
-        if not process.alive:
-            return
-        if one is self._next:
+        if process.alive and one is self._next:
             self._why_not = f"has not become ready within {_START_SECONDS:g} s"
             self._apply(lifecycle.SuccessorFailed())
-        elif one is self._current:
+        elif process.alive and one is self._current:
             self._apply(lifecycle.TookTooLong())
+        return False
 
     async def _is_ready(self, one: GatewayProcess, waited: float) -> bool:
         """Whether it serves; one that waits is told to accept, with the routes of this moment."""
@@ -297,10 +303,30 @@ class Gateway:
                 await one.reload()
                 if one.waits:
                     await one.accept()
-                self._apply(_ready(one is self._next))
+                successor = one is self._next
+                self._apply(lifecycle.SuccessorReady() if successor else lifecycle.BecameReady())
         except NoAnswer:
             return False
         return True
+
+    def _silent(self, one: GatewayProcess, process: Process, verdict: Verdict, why: str) -> None:
+        if one is not self._current or self._life.phase not in ANSWERING:
+            return
+        if verdict is Verdict.KILL:
+            what = f"{one.label} {why} and is ended; another one takes its place."
+            self._journal.add("gateway-hung", what)
+            self._overdue = process
+            self._apply(lifecycle.WasHung())
+        else:
+            what = f"{one.label} {why}; another one takes its place."
+            self._journal.add("gateway-silent", what)
+            self._do(self._replace_silent(process), "replace silent")
+
+    async def _replace_silent(self, process: Process) -> None:
+        # The successor's turn comes when whoever had it before has ended.
+        await asyncio.gather(*self._retiring)
+        if self._current.process is process:
+            self._apply(lifecycle.WentSilent())
 
     async def _let_go(self, one: GatewayProcess) -> None:
         """Let it finish what it has, keep what it has counted, end it."""
@@ -351,42 +377,24 @@ class Gateway:
             # Else it is only just being started, or has just ended.
             waited = running.starved_seconds(process.pid) - starved
             if error.silent and waited <= SILENT_SECONDS / 2:
-                notes.append(self._replace(one, process))
+                self._end_silent(one, process)
+            if self._overdue is process:
+                notes.append(_replaced(process))
             return False
 
-    def _replace(self, one: GatewayProcess, process: Process) -> str:
-        """End a process that does not answer; what was done, in words."""
-        what = f"The gateway (pid {process.pid}) did not answer and was replaced."
-        self._journal.add("gateway-silent", what)
+    def _end_silent(self, one: GatewayProcess, process: Process) -> None:
+        """End a process that does not answer an order."""
+        self._journal.add("gateway-hung", _replaced(process))
+        self._overdue = process
         if one is self._current:
-            self._apply(lifecycle.WentSilent())
+            self._apply(lifecycle.WasHung())
         else:
             process.kill()
-        return what
 
     async def sight(self) -> Sight | None:
         """What waits and what is at work, or None while it does not answer."""
         return await self._current.sight()
 
 
-def _ready(successor: bool) -> lifecycle.Event:  # noqa: FBT001 - one of two, said by its name
-    return lifecycle.SuccessorReady() if successor else lifecycle.BecameReady()
-
-
-def _who(one: GatewayProcess) -> str:
-    return "The gateway" if one.process is None else f"The gateway (pid {one.process.pid})"
-
-
-async def _borrowed(one: GatewayProcess) -> socket.socket | None:
-    try:
-        return await asyncio.to_thread(one.borrow)
-    except OSError as error:
-        assert one.process is not None
-        _log.warning("the gateway (pid %d) keeps its socket: %s", one.process.pid, error)
-        return None
-
-
-async def _dismiss(one: GatewayProcess) -> None:
-    if one.process is not None:
-        await one.process.end(2.0)
-        one.process = None
+def _replaced(process: Process) -> str:
+    return f"The gateway (pid {process.pid}) did not answer and was replaced."

@@ -5,11 +5,15 @@ Rule: nothing here decides.  An order has a deadline, and raises NoAnswer when t
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import logging
 import os
 import socket
 import sys
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,8 +30,12 @@ from jupyter_deploy.supervisor.settings import Settings
 SILENT_SECONDS = 5.0
 #: A process that is taken over lends its socket within this.
 _LEND_SECONDS = 3.0
+_DISMISS_SECONDS = 2.0
+#: A new supervisor waits no longer to learn of the silences that its gateways have seen.
+_ASKED_SECONDS = 1.0
 
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 
 class NoAnswer(Exception):
@@ -52,6 +60,20 @@ class _Load:
     pid: int
     at: float
     versions: list[tuple[str, str, int, float]]
+    #: When each replica that has not answered was asked (monotonic); gateways of 0.1 do not say it.
+    asked: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Errands:
+    """What the rest of the supervisor does for a gateway.
+
+    `write_routes` writes the snapshot that a new process reads; `collect` gets what all processes
+    have counted, before one ends.
+    """
+
+    write_routes: Callable[[], None]
+    collect: Callable[[], Awaitable[None]]
 
 
 class GatewayProcess:
@@ -80,6 +102,11 @@ class GatewayProcess:
     def config(self) -> str:
         """The file that it was told: the last word of its argv."""
         return self._config.name
+
+    @property
+    def label(self) -> str:
+        """Its process, for a person."""
+        return "The gateway" if self.process is None else f"The gateway (pid {self.process.pid})"
 
     @property
     def alive(self) -> bool:
@@ -134,9 +161,19 @@ class GatewayProcess:
         self.process = Process.adopt(pid, started)
         return self.process is not None
 
-    def borrow(self) -> socket.socket:
-        """The listening socket.  Raises OSError when it is not lent: it waits, or hands over."""
-        return _borrow(Path(f"{self._admin}.fd"))
+    async def borrow(self) -> socket.socket | None:
+        """The listening socket; None when it is not lent: it waits, or hands over."""
+        try:
+            return await asyncio.to_thread(_borrow, Path(f"{self._admin}.fd"))
+        except OSError as error:
+            _log.warning("%s keeps its socket: %s", self.label, error)
+            return None
+
+    async def dismiss(self) -> None:
+        """End it soon: it is of no use."""
+        if self.process is not None:
+            await self.process.end(_DISMISS_SECONDS)
+            self.process = None
 
     async def close(self) -> None:
         """Remove what is left of it; it must have ended."""
@@ -145,6 +182,15 @@ class GatewayProcess:
             file.unlink(missing_ok=True)
 
     # --- orders ---------------------------------------------------------------------------------
+
+    async def pulse(self) -> None:
+        """Return when its loop has answered, however long that takes.
+
+        One that cannot be reached has ended, or is about to: its exit tells.
+        """
+        # An order that gateways of earlier releases know too.
+        with contextlib.suppress(httpx.TransportError):
+            await self._http.get("/load", timeout=None)
 
     async def reload(self) -> int:
         """The sequence of the snapshot that it routes by from now on."""
@@ -181,6 +227,14 @@ class GatewayProcess:
             return None
         work = {(name, version): Work(n, busy) for name, version, n, busy in said.versions}
         return Sight(said.pid, said.at, work)
+
+    async def asked_at(self) -> dict[str, float]:
+        """When it asked each replica that has not answered (monotonic), by the replica's id."""
+        try:
+            async with asyncio.timeout(_ASKED_SECONDS):
+                return (await self._call("GET", "/load", _Load)).asked
+        except (NoAnswer, TimeoutError):
+            return {}
 
     async def _call(
         self, method: str, path: str, answer: type[_T], query: dict[str, str] | None = None

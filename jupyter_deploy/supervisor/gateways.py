@@ -16,8 +16,8 @@ from collections.abc import AsyncIterator, Mapping
 from jupyter_deploy.client.upgrades import UpgradedPart
 from jupyter_deploy.core.scaling import Sight
 from jupyter_deploy.errors import StateUnavailable
-from jupyter_deploy.supervisor.gateway import Errands, Gateway
-from jupyter_deploy.supervisor.gateway_process import GatewayProcess
+from jupyter_deploy.supervisor.gateway import Gateway
+from jupyter_deploy.supervisor.gateway_process import Errands, GatewayProcess
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.processes import Process
 from jupyter_deploy.supervisor.settings import Settings
@@ -116,6 +116,14 @@ class Gateways:
         found = await asyncio.gather(*(one.sight() for one in self._all))
         sights = [sight for sight in found if sight is not None]
         return sights if len(sights) == len(self._all) else []
+
+    async def asked_at(self) -> dict[str, float]:
+        """Since when a gateway waits for the answer of a replica (monotonic), by its id."""
+        since: dict[str, float] = {}
+        for asked in await asyncio.gather(*(one.asked_at() for one in self.processes())):
+            for replica, at in asked.items():
+                since[replica] = min(at, since.get(replica, at))
+        return since
 
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, end the processes, close the socket."""

@@ -1,7 +1,8 @@
-"""Heartbeats: asks one replica again and again, and tells what its answers and silences mean.
+"""Heartbeats: asks one process again and again, and tells what its answers and silences mean.
 
-Rule 1: a heartbeat travels the queue that serves predictions.  Rule 2: `core.health` judges; this
-file only asks, measures and tells.
+Rule 1: a heartbeat travels the way of the work: a replica's in the queue that serves predictions, a
+gateway's through the loop that serves callers.  Rule 2: `core.health` judges; this file only asks,
+measures and tells.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from jupyter_deploy.core import health
 from jupyter_deploy.core.health import Silence, Verdict
 from jupyter_deploy.supervisor import running
-from jupyter_deploy.supervisor.channel import Channel, Pulse
+from jupyter_deploy.supervisor.channel import Channel
 
 _log = logging.getLogger(__name__)
+
+#: What a process answers.
+_T = TypeVar("_T")
 
 #: How often a silence is looked at.
 _LOOK_SECONDS = 0.1
@@ -29,45 +34,51 @@ _QUIET_SECONDS = 0.25
 
 @dataclass(slots=True)
 class Pace:
-    """How long the replicas of one version take to answer, of late."""
+    """How long a gateway, or the replicas of one version, take to answer, of late."""
 
     usual: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(Generic[_T]):
     """Whom a heart tells: of an answer; of a verdict on a silence, with the seconds and why."""
 
-    answered: Callable[[Pulse], None]
+    answered: Callable[[_T], None]
     silent: Callable[[Verdict, str], None]
 
 
-class Heart:
-    """The heartbeats of the replica `pid` that listens on `channel`."""
+class Heart(Generic[_T]):
+    """The heartbeats of the process `pid`; `ask` waits for an answer, or raises OSError.
+
+    Nothing that it does takes longer than `timeout`.
+    """
 
     def __init__(
-        self, pid: int, channel: Channel, pace: Pace, timeout: float, listener: Listener
-    ) -> None:
+        self, pid: int, ask: Callable[[], Coroutine[Any, Any, _T]], pace: Pace, timeout: float,
+        listener: Listener[_T],
+    ) -> None:  # fmt: skip
         self._pid = pid
-        self._channel = channel
+        self._question = ask
         self._pace = pace
         self._timeout = timeout
         self._listener = listener
 
-    async def beat(self, every: Callable[[], float]) -> None:
-        """Ask `every` so many seconds, until the replica is to be killed or gone."""
-        while True:
-            await asyncio.sleep(every())
-            if not await self._ask():
-                return
+    async def beat(self, every: Callable[[], float], before: Silence | None = None) -> None:
+        """Ask `every` so many seconds, until the process is to be killed or gone.
 
-    async def _ask(self) -> bool:
-        """Whether the replica is to be asked again."""
+        With `before` it is asked at once: it has been silent for as long as that already.
+        """
+        goes_on = before is None or await self._ask(before)
+        while goes_on:
+            await asyncio.sleep(every())
+            goes_on = await self._ask(Silence())
+
+    async def _ask(self, before: Silence) -> bool:
+        """Whether the process is to be asked again."""
         began = time.monotonic()
-        # The silence ends the question; its own deadline is only there so that there is one.
-        question = asyncio.ensure_future(self._channel.pulse(3600.0))
+        question = asyncio.ensure_future(self._question())
         try:
-            if not await self._patiently(question):
+            if not await self._patiently(question, before):
                 return False
             self._listener.answered(question.result())
         except OSError as error:
@@ -76,14 +87,16 @@ class Heart:
             return False
         finally:
             question.cancel()
-        self._pace.usual = health.usual_after(self._pace.usual, time.monotonic() - began)
+        took = before.waited + time.monotonic() - began
+        self._pace.usual = health.usual_after(self._pace.usual, took)
         return True
 
-    async def _patiently(self, question: asyncio.Future[Pulse]) -> bool:
+    async def _patiently(self, question: asyncio.Future[_T], silence: Silence) -> bool:
         """Whether the answer came before the silence was too long."""
         if (await asyncio.wait([question], timeout=_LOOK_SECONDS))[0]:
             return True
-        silence, ejected = Silence(_LOOK_SECONDS, _LOOK_SECONDS), False
+        silence = silence.longer(_LOOK_SECONDS, planned=_LOOK_SECONDS, starved=0.0)
+        ejected = False
         now, starved = time.monotonic(), running.starved_seconds(self._pid)
         while not (await asyncio.wait([question], timeout=_LOOK_SECONDS))[0]:
             before, starved_before = now, starved

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, assert_never
 
 from jupyter_deploy.client.models import ReplicaStatus
-from jupyter_deploy.core.health import Verdict
+from jupyter_deploy.core.health import Silence, Verdict
 from jupyter_deploy.core.lifecycle import replica as lifecycle
 from jupyter_deploy.core.lifecycle import version as versions
 from jupyter_deploy.core.lifecycle.replica import Phase
@@ -41,8 +41,6 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.02
 #: A replica that was warm before it listened answers its first heartbeat at once.
 _FIRST_PULSE_SECONDS = 10.0
-#: How long a living replica may take to answer the supervisor that takes it over.
-_ADOPT_SECONDS = 2.0
 _END_SECONDS = 8.0
 #: With more replicas than this, each is asked less often, so that idle costs stay the same.
 _PULSES_PER_SECOND = 25
@@ -170,13 +168,15 @@ class Replicas:
 
     # --- taking over ----------------------------------------------------------------------------
 
-    async def adopt(self, living: Mapping[str, tuple[int, float]]) -> int:
-        """Take over the replicas among `living` (by the names of their specs); how many."""
+    def adopt(self, living: Mapping[str, tuple[int, float]], asked_at: Mapping[str, float]) -> int:
+        """Take over the replicas among `living` (by the names of their specs); how many.
+
+        `asked_at` says since when a gateway waits for the answer of one, by its id.
+        """
         slots = [self._adopted(file, pid, started) for file, (pid, started) in living.items()]
         adopted = [slot for slot in slots if slot is not None]
-        async with asyncio.TaskGroup() as group:
-            for slot in adopted:
-                group.create_task(self._greet(slot))
+        for slot in adopted:
+            self._greet(slot, asked_at)
         places = {slot.place.spec.name for slot in self._slots if slot.place is not None}
         launch.remove_leftovers(self._settings, places)
         return len(adopted)
@@ -197,17 +197,12 @@ class Replicas:
         self._slots.append(slot)
         return slot
 
-    async def _greet(self, slot: Slot) -> None:
+    def _greet(self, slot: Slot, asked_at: Mapping[str, float]) -> None:
         """Route to a replica that listens: it has served until now, even if it is busy."""
         assert slot.place is not None
-        assert slot.channel is not None
+        now = time.monotonic()
+        slot.silence = Silence.told(now - asked_at.get(slot.place.replica_id, now))
         if slot.place.socket.exists():
-            try:
-                slot.pulse = await slot.channel.pulse(_ADOPT_SECONDS)
-            except TimeoutError:
-                _log.info("replica %s is busy", slot.place.replica_id)
-            except OSError as error:
-                _log.warning("replica %s does not answer: %s", slot.place.replica_id, error)
             self._apply(slot, lifecycle.BecameReady())
         self._attend(slot)
 
@@ -339,7 +334,10 @@ class Replicas:
         pace = self._paces.setdefault(slot.number, Pace())
         listener = Listener(partial(self._answered, slot), partial(self._silent, slot))
         seconds = slot.version.timeout_seconds
-        await Heart(slot.process.pid, slot.channel, pace, seconds, listener).beat(self._rest)
+        # The silence ends a question; its own deadline is only there so that there is one.
+        ask = partial(slot.channel.pulse, 3600.0)
+        before, slot.silence = slot.silence, None
+        await Heart(slot.process.pid, ask, pace, seconds, listener).beat(self._rest, before)
 
     def _rest(self) -> float:
         return max(self._settings.heartbeat_seconds, len(self._slots) / _PULSES_PER_SECOND)

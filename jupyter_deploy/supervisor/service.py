@@ -25,7 +25,7 @@ from jupyter_deploy.supervisor import processes, routes
 from jupyter_deploy.supervisor.artefacts import Artefacts
 from jupyter_deploy.supervisor.deploys import Deploys
 from jupyter_deploy.supervisor.failures import Failure
-from jupyter_deploy.supervisor.gateway import Errands
+from jupyter_deploy.supervisor.gateway_process import Errands
 from jupyter_deploy.supervisor.gateways import Gateways
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.keys import Keys
@@ -43,6 +43,7 @@ from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.slots import Wiring
 from jupyter_deploy.supervisor.state import Version
 from jupyter_deploy.supervisor.store import Store, reading, writing
+from jupyter_deploy.supervisor.succession import Successor
 from jupyter_deploy.supervisor.surroundings import Surroundings
 from jupyter_deploy.supervisor.traffic import TrafficChanges
 from jupyter_deploy.supervisor.upgrades import Upgrades
@@ -61,6 +62,8 @@ class Supervisor:
         self.stopping = asyncio.Event()
         #: At the end, what runs is left to the next supervisor.
         self.leaving = False
+        #: Who that is, where it has said so.
+        self.successor: Successor | None = None
         #: What has been found running is known: before, nothing is better than the last snapshot.
         self._knows_routes = False
         self.store = Store(settings.state)
@@ -146,7 +149,7 @@ class Supervisor:
                 self.journal.add("adopted", f"The gateway (pid {pid}) goes on.")
         else:
             await self._bind()
-        adopted = await self.replicas.adopt(living)
+        adopted = self.replicas.adopt(living, await self.gateways.asked_at())
         if adopted:
             self.journal.add("adopted", f"{adopted} replicas go on.")
         self._knows_routes = True

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from jupyter_deploy.client.models import ReplicaStatus
+from jupyter_deploy.core.health import Silence
 from jupyter_deploy.core.lifecycle import replica as lifecycle
 from jupyter_deploy.supervisor.channel import Channel, Pulse
 from jupyter_deploy.supervisor.failures import Failure
@@ -25,6 +26,8 @@ class Slot:
     process: Process | None = None
     channel: Channel | None = None
     pulse: Pulse | None = None
+    #: How long it had been silent when it was taken over from another supervisor.
+    silence: Silence | None = None
     starts: int = 0
     #: We have decided its end ourselves, and said so.
     overdue: bool = False

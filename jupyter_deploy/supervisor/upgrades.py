@@ -48,6 +48,12 @@ class Upgrades:
         what = f"{origin.user} ({origin.via}) has the supervisor (pid {os.getpid()}) replaced."
         self._parts.journal.add("handed-over", f"{what} What it keeps goes on.")
 
+    def note_failure(self, successor: int) -> None:
+        """Note that the supervisor that was to take over (a pid) has died, and this one is back."""
+        what = f"The supervisor that was to take over (pid {successor}) has died; "
+        what += f"the one before (pid {os.getpid()}) goes on."
+        self._parts.journal.add("upgrade-failed", what)
+
     async def _audit(self, detail: str, origin: Origin) -> None:
         entry: AuditEntry = audit_entry("", 0, "upgraded", detail, origin)
         await self._parts.store.change(lambda connection: writing.audit(connection, entry))

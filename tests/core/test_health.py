@@ -41,6 +41,19 @@ def test_a_stopped_process_is_killed_when_it_would_be_ejected() -> None:
     assert verdict(after(1.6), stopped=True) is Verdict.KILL
 
 
+def test_a_gateway_is_replaced_after_two_seconds_and_killed_after_five() -> None:
+    """Nothing that it does holds its loop: its longest is no time at all."""
+
+    def of(silence: Silence, *, stopped: bool = False) -> Verdict:
+        return judge(silence, usual=0.001, timeout=0.0, stopped=stopped)
+
+    assert of(after(1.4)) is of(after(1.4), stopped=True) is Verdict.WAIT
+    assert of(after(1.6)) is Verdict.EJECT
+    assert of(after(1.6), stopped=True) is Verdict.KILL
+    assert of(after(SPARE_SECONDS + 0.1)) is Verdict.KILL
+    assert of(after(60.0, starved=0.099)) is of(after(60.0, late=5.0)) is Verdict.WAIT
+
+
 def test_a_call_that_hangs_is_killed_when_no_request_can_wait_for_it() -> None:
     assert verdict(after(30.0 + SPARE_SECONDS - 1)) is Verdict.EJECT
     assert verdict(after(30.0 + SPARE_SECONDS + 1)) is Verdict.KILL
@@ -58,6 +71,14 @@ def test_a_replica_that_waits_for_a_processor_is_not_silent() -> None:
 
 def test_a_watcher_that_comes_late_counts_only_what_it_had_planned() -> None:
     assert verdict(after(10.0, late=0.9)) is Verdict.WAIT
+
+
+def test_what_another_has_seen_of_a_silence_ejects_and_does_not_kill() -> None:
+    told = Silence.told(1000.0)
+    assert verdict(told) is Verdict.EJECT
+    assert verdict(told.longer(20.0, planned=20.0, starved=0.0)) is Verdict.EJECT
+    assert verdict(told, stopped=True) is Verdict.KILL
+    assert verdict(Silence.told(1.0), stopped=True) is Verdict.WAIT
 
 
 def test_what_was_usual_is_the_longest_of_late() -> None:

@@ -31,13 +31,14 @@ from jupyter_deploy.core.lifecycle.gateway import (
     TakeOver,
     TookTooLong,
     UpgradeAsked,
+    WasHung,
     WentSilent,
 )
 
 CRASHED, KILLED = Exited(own_fault=True), Exited(own_fault=False)
 EVENTS = [
-    StartDue(), BecameReady(), TookTooLong(), WentSilent(), CRASHED, KILLED, UpgradeAsked(),
-    SuccessorReady(), SuccessorFailed(), StopAsked(),
+    StartDue(), BecameReady(), TookTooLong(), WentSilent(), WasHung(), CRASHED, KILLED,
+    UpgradeAsked(), SuccessorReady(), SuccessorFailed(), StopAsked(),
 ]  # fmt: skip
 
 
@@ -97,10 +98,29 @@ def test_only_one_that_serves_is_upgraded() -> None:
         assert live(UpgradeAsked(), gateway=gateway) == (gateway, ())
 
 
-def test_a_silent_one_is_killed_and_then_started_again() -> None:
+def test_a_silent_one_is_replaced_and_keeps_what_it_has_until_then() -> None:
     gateway, actions = live(WentSilent(), gateway=SERVING)
+    assert (gateway.phase, actions) == (Phase.REPLACING, (SpawnSuccessor(),))
+    assert live(WentSilent(), gateway=gateway) == (gateway, ())
+    assert live(SuccessorReady(), gateway=gateway)[1] == (TakeOver(),)
+
+
+def test_a_hung_one_is_killed_and_then_started_again() -> None:
+    gateway, actions = live(WasHung(), gateway=SERVING)
     assert actions == (Kill(),)
     assert live(KILLED, gateway=gateway)[1] == (StartAfter(0.0),)
+
+
+def test_when_a_silent_one_is_killed_its_successor_is_the_gateway_already() -> None:
+    gateway, actions = live(WentSilent(), WasHung(), gateway=SERVING)
+    assert (gateway.phase, actions) == (Phase.REPLACING, (Kill(),))
+    gateway, actions = live(KILLED, gateway=gateway)
+    assert (gateway.phase, actions) == (Phase.STARTING, (TakeOver(),))
+
+
+def test_one_that_is_not_up_yet_is_not_called_silent() -> None:
+    gateway, _ = live(StartDue())
+    assert live(WentSilent(), gateway=gateway) == live(WasHung(), gateway=gateway) == (gateway, ())
 
 
 def test_what_is_no_row_of_the_table_changes_nothing() -> None:
@@ -173,7 +193,7 @@ class Lives(RuleBasedStateMachine):
         self.happen(BecameReady())
 
     @precondition(lambda self: self.world.process)
-    @rule(event=st.sampled_from([WentSilent(), TookTooLong()]))
+    @rule(event=st.sampled_from([WentSilent(), WasHung(), TookTooLong()]))
     def hang(self, event: life.Event) -> None:
         self.happen(event)
 

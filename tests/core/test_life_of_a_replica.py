@@ -1,12 +1,13 @@
-"""The life of a replica: the table, and its invariants."""
+"""The life of a replica: the table, and what holds whatever happens."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from jupyter_deploy.core.lifecycle.backoff import (
     FIRST_DELAY,
@@ -16,6 +17,7 @@ from jupyter_deploy.core.lifecycle.backoff import (
 )
 from jupyter_deploy.core.lifecycle.replica import (
     TRANSITIONS,
+    Action,
     AnsweredAgain,
     BecameReady,
     Drain,
@@ -45,7 +47,6 @@ EVENTS = [
 #: A process exists in these phases, and in no other.
 WITH_PROCESS = {Phase.STARTING, Phase.READY, Phase.EJECTED, Phase.STOPPING}
 
-happenings = st.lists(st.tuples(st.sampled_from(EVENTS), st.floats(0, 100)), max_size=60)
 jitters = st.floats(0, 1, exclude_max=True)
 
 
@@ -138,56 +139,188 @@ def test_a_minute_of_health_forgets_earlier_failures() -> None:
     assert (soon, late) == (StartAfter(0.5 * FIRST_DELAY), StartAfter(0.5 * LONGEST_DELAY))
 
 
-@given(happenings, jitters)
-def test_only_a_ready_replica_has_a_start_of_health(events, jitter: float) -> None:
-    replica, now = Replica(), 0.0
-    for event, passed in events:
-        now += passed
-        replica, _ = decide(replica, event, now=now, jitter=jitter)
-        assert (replica.ready_since is not None) == (replica.phase is Phase.READY)
-
-
-@given(happenings, jitters)
-def test_at_most_one_process_and_never_routed_without_one(events, jitter: float) -> None:
-    """Events come as a world makes them: only what exists ends, answers or falls silent."""
-    replica, process, routed, timers, now = Replica(), False, False, 1, 0.0
-    for event, passed in events:
-        possible = {
-            StartDue: timers > 0,
-            Exited: process,
-            BecameReady: process,
-            TookTooLong: process,
-            WentSilent: process,
-            AnsweredAgain: process,
-            WasHung: process,
-            StopAsked: True,
-        }
-        if not possible[type(event)]:
-            continue
-        now += passed
-        timers -= type(event) is StartDue
-        process = process and type(event) is not Exited
-        replica, actions = decide(replica, event, now=now, jitter=jitter)
-        for action in actions:
-            assert not (isinstance(action, Spawn) and process), "a second process"
-            process = process or isinstance(action, Spawn)
-            timers += isinstance(action, StartAfter)
-            routed = (routed or isinstance(action, Route)) and not isinstance(action, Unroute)
-            if isinstance(action, Kill | Drain):
-                assert process
-        assert timers <= 1, "two starts are under way"
-        assert process == (replica.phase in WITH_PROCESS)
-        assert routed == (replica.phase is Phase.READY)
-
-
-@given(happenings, jitters)
-def test_a_replica_that_was_asked_to_stop_is_never_started_again(events, jitter: float) -> None:
-    replica, _ = decide(Replica(), StopAsked(), now=0.0, jitter=jitter)
-    for event, passed in events:
-        replica, actions = decide(replica, event, now=passed, jitter=jitter)
-        assert not any(isinstance(action, Spawn | StartAfter | Route) for action in actions)
-
-
 def test_events_and_actions_hold_no_clock() -> None:
     for event in EVENTS:
         assert not fields(event)
+
+
+@dataclass
+class World:
+    """What the actions have made: the process, the routes, the timers; they act on nothing else."""
+
+    process: bool = False
+    routed: bool = False
+    #: Starts that are on their way.
+    timers: int = 1
+    #: What is told to end does so some time.
+    ending: bool = False
+    #: Another replica is to be started in place of this one, or sent away again.
+    rebalanced: int = 0
+    forgotten: int = 0
+
+    def perform(self, action: Action) -> None:
+        match action:
+            case Spawn():
+                assert not self.process, "a second process"
+                self.process, self.ending = True, False
+            case StartAfter(seconds):
+                assert 0.0 <= seconds <= LONGEST_DELAY
+                self.timers += 1
+            case Route():
+                assert self.process
+                assert not self.ending, "requests for one that is being ended"
+                self.routed = True
+            case Unroute():
+                self.routed = False
+            case Rebalance():
+                self.rebalanced += 1
+            case Kill():
+                assert self.process, "nothing to end"
+                self.ending = True
+            case Drain():
+                assert self.process, "nothing to end"
+                assert not self.routed, "drained while it is routed to"
+                self.ending = True
+            case Forget():
+                assert not self.process, "a process that nobody knows of"
+                self.forgotten += 1
+            case _:
+                raise AssertionError(action)
+
+
+class Lives(RuleBasedStateMachine):
+    """The model: what a person would say of the replica, by the words of the phases.
+
+    Events come as a world makes them: only what exists ends, answers or falls silent.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.replica, self.world, self.now = Replica(), World(), 0.0
+        self.loaded = self.silent = self.stopped = False
+        #: Ends in a row without a minute of health, and since when it has been well.
+        self.ends, self.well_since = 0, 0.0
+
+    def happen(self, event: Event) -> tuple[Action, ...]:
+        self.replica, actions = decide(self.replica, event, now=self.now, jitter=0.5)
+        for action in actions:
+            self.world.perform(action)
+        return actions
+
+    @property
+    def serves(self) -> bool:
+        return self.world.process and self.loaded and not self.silent and not self.stopped
+
+    @rule(seconds=st.floats(0, 100))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @precondition(lambda self: self.world.timers > 0)
+    @rule()
+    def start(self) -> None:
+        self.world.timers -= 1
+        self.happen(StartDue())
+        assert self.world.process != self.stopped
+
+    @precondition(lambda self: self.world.process and not self.loaded and not self.world.ending)
+    @rule()
+    def load(self) -> None:
+        self.loaded, self.well_since = True, self.now
+        self.happen(BecameReady())
+
+    @precondition(lambda self: self.world.process and not self.loaded)
+    @rule()
+    def take_too_long_to_load(self) -> None:
+        self.happen(TookTooLong())
+        assert self.world.ending
+
+    @precondition(lambda self: self.world.process and self.loaded)
+    @rule()
+    def fall_silent(self) -> None:
+        counts, before = self.serves, self.world.rebalanced
+        self.silent = self.silent or counts
+        self.happen(WentSilent())
+        assert self.world.rebalanced == before + counts
+        assert not (counts and self.world.ending), "a call that is only long was killed"
+
+    @precondition(lambda self: self.world.process and self.silent)
+    @rule()
+    def answer_after_all(self) -> None:
+        """Also one that is being killed: its answer was on its way."""
+        before = self.world.rebalanced
+        if not self.stopped:
+            self.silent, self.well_since = False, self.now
+        self.happen(AnsweredAgain())
+        assert self.world.rebalanced == before + (not self.stopped)
+
+    @precondition(lambda self: self.world.process and self.loaded)
+    @rule()
+    def hang(self) -> None:
+        """Another one takes its place, or has it already."""
+        counts, before = self.serves, self.world.rebalanced
+        self.stopped = True
+        self.happen(WasHung())
+        assert self.world.rebalanced == before + counts
+        assert self.world.ending
+
+    @precondition(lambda self: self.world.process)
+    @rule()
+    def end(self) -> None:
+        self.world.process = self.world.ending = False
+        well = self.loaded and not self.silent and self.now - self.well_since >= HEALTHY_SECONDS
+        self.ends = 0 if well else self.ends
+        actions = self.happen(Exited())
+        self.loaded = False
+        if self.stopped or self.silent:
+            assert actions == (Forget(),)
+            self.stopped = True
+        else:
+            assert StartAfter(delay(self.ends, 0.5)) in actions
+            self.ends += 1
+
+    @rule()
+    def ask_to_stop(self) -> None:
+        self.stopped = True
+        self.happen(StopAsked())
+
+    @invariant()
+    def only_a_ready_replica_has_a_start_of_health(self) -> None:
+        assert (self.replica.ready_since is not None) == (self.replica.phase is Phase.READY)
+
+    @invariant()
+    def there_is_a_process_exactly_in_the_phases_that_say_so(self) -> None:
+        assert self.world.process == (self.replica.phase in WITH_PROCESS)
+
+    @invariant()
+    def requests_go_to_it_exactly_while_it_serves(self) -> None:
+        assert self.world.routed == self.serves == (self.replica.phase is Phase.READY)
+
+    @invariant()
+    def two_starts_are_never_under_way(self) -> None:
+        assert self.world.timers <= 1
+        assert not (self.world.process and self.world.timers and not self.stopped)
+
+    @invariant()
+    def it_is_never_given_up_by_itself(self) -> None:
+        """While it is wanted there is a process, or a start is on its way."""
+        if not self.stopped:
+            assert self.world.process or self.world.timers
+
+    @invariant()
+    def one_that_was_asked_to_stop_is_never_started_again(self) -> None:
+        if self.stopped:
+            assert self.replica.phase in (Phase.STOPPING, Phase.GONE)
+            assert self.world.ending or not self.world.process
+
+    @invariant()
+    def what_is_left_of_it_is_removed_once_and_at_its_end(self) -> None:
+        assert self.world.forgotten == (self.replica.phase is Phase.GONE)
+
+    @invariant()
+    def earlier_ends_are_counted_as_long_as_it_may_start_again(self) -> None:
+        if not self.stopped:
+            assert self.replica.failures == self.ends
+
+
+Lives.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestWhateverHappens = Lives.TestCase

@@ -79,12 +79,15 @@ class Ledger:
     def only_what_was_in_flight(self, begin: float, end: float) -> None:
         """What failed was under way at a moment between `begin` and `end`, and none was refused."""
         lost = set(map(id, self.in_flight(begin, end)))
+        print(f"{len(self.failed)} of {len(self.sent)} lost, {len(lost)} were in flight")
         others = [
             (one, one.at - begin)
             for one in self.failed
             if id(one) not in lost or one.outcome.startswith("refused")
         ]
         assert not others, (end - begin, self.outcomes, others[:10])
+        # A caller whose connection is gone makes another one: none loses a second request.
+        assert len(self.failed) <= CONNECTIONS
 
     def nobody_noticed(self) -> None:
         """Nothing failed, and something was asked."""

@@ -24,6 +24,8 @@ from tests.faults.callers import ping, vanish
 from tests.faults.clock import Clock
 from tests.faults.load import Load, Sent
 from tests.faults.scene import DIES, PRINTS, STEALS_MEMORY, Scene, kill
+from tests.process.stack import ended
+from tests.support import wait_until
 
 HOUR, YEAR = 3600, 366 * 24 * 3600
 
@@ -44,9 +46,9 @@ class Strikes:
             more.append(self.out_of_memory)
         return [
             self.replica_killed, self.all_replicas_killed, self.replica_stopped,
-            self.gateway_killed, self.supervisor_killed, self.supervisor_and_replica_killed,
-            self.request_kills, self.endless_print, self.callers_vanish,
-            self.no_more_files, self.no_free_processor, *more,
+            self.gateway_killed, self.gateway_stopped, self.supervisor_killed,
+            self.supervisor_and_replica_killed, self.request_kills, self.endless_print,
+            self.callers_vanish, self.no_more_files, self.no_free_processor, *more,
         ]  # fmt: skip
 
     def replica_killed(self) -> list[Sent]:
@@ -64,6 +66,13 @@ class Strikes:
     def gateway_killed(self) -> list[Sent]:
         began = time.monotonic()
         kill(self.scene.gateway)
+        return self.load.ledger.in_flight(began, time.monotonic())
+
+    def gateway_stopped(self) -> list[Sent]:
+        """Until it has been noticed: a supervisor that dies before would take its callers along."""
+        began, victim = time.monotonic(), self.scene.gateway
+        os.kill(victim, signal.SIGSTOP)
+        wait_until(lambda: ended(victim), self.scene.scaled(30))
         return self.load.ledger.in_flight(began, time.monotonic())
 
     def supervisor_killed(self) -> list[Sent]:

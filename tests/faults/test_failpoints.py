@@ -52,6 +52,7 @@ def kernels(one: Stack) -> Iterator[Kernels]:
 @pytest.fixture(scope="module")
 def names(failpoints: Failpoints, kernels: Kernels, one: Stack) -> list[str]:
     """All that a deploy passes, as the code itself has told; there is a version to lose now."""
+    failpoints.reached()  # what the start of the supervisor has passed
     assert kernels.deploy("churn") == "deployed 1.0.0"
     names = failpoints.reached()
     for step in (*KERNEL_STEPS, *SUPERVISOR_STEPS):

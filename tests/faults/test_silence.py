@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -12,11 +13,13 @@ import time
 import pytest
 
 from tests.faults.load import Load
-from tests.faults.scene import NEVER_YIELDS, SLEEPS, TIMEOUT_SECONDS, Scene, faulty
+from tests.faults.scene import NEVER_YIELDS, SLEEPS, TIMEOUT_SECONDS, Scene, faulty, kill
 from tests.process.stack import ROWS, ended, me
 from tests.support import wait_until
 
 EJECTED_SECONDS, REPLACED_SECONDS = 2.0, 5.0
+#: A supervisor that was killed has a successor, which has taken over what runs, within this.
+SUPERVISOR_SECONDS = 5.0
 
 
 def test_a_stopped_replica_costs_no_request_and_is_replaced(
@@ -29,6 +32,44 @@ def test_a_stopped_replica_costs_no_request_and_is_replaced(
     assert victim not in scene.whole(REPLACED_SECONDS - EJECTED_SECONDS + scene.load_seconds)
     load.after(50)
     load.stop().nobody_noticed()
+
+
+def test_a_replica_that_is_stopped_as_the_supervisor_dies_is_ended_by_the_next_one(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    seen, victim = scene.last_event(), chance.choice(scene.replicas)
+    os.kill(victim, signal.SIGSTOP)
+    kill(scene.one.supervisor_pid())
+    began = time.monotonic()
+    scene.find_supervisor(SUPERVISOR_SECONDS)
+    said = scene.until_event("replica-hung", seen, EJECTED_SECONDS).message
+    assert scene.in_time(time.monotonic() - began, SUPERVISOR_SECONDS + EJECTED_SECONDS)
+    assert f"(pid {victim}) is stopped and is ended; another one takes its place." in said
+    assert victim not in scene.whole(REPLACED_SECONDS - EJECTED_SECONDS + scene.load_seconds)
+    load.after(50)
+    load.stop().nobody_noticed()
+
+
+def test_a_new_supervisor_knows_from_the_gateway_how_long_a_replica_has_been_silent(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    """It was busy already while there was no supervisor: not the time that this one has watched."""
+    seen, before = scene.last_event(), scene.replicas
+    kill(scene.one.supervisor_pid())
+    busy = load.ask([TIMEOUT_SECONDS * 0.9, SLEEPS])
+    sent = wait_until(lambda: next((s for s in load.ledger.sent if s.row[1] == SLEEPS), None))
+    wait_until(lambda: sent.seconds > EJECTED_SECONDS)
+    began = time.monotonic()
+    scene.find_supervisor(SUPERVISOR_SECONDS)
+    said = scene.until_event("replica-silent", seen, EJECTED_SECONDS).message
+    silent = re.search(r"has been silent for (\d+\.\d) s; another one takes its place", said)
+    assert silent is not None
+    # Longer than there has been a supervisor.
+    assert float(silent[1]) > time.monotonic() - began
+    assert busy.result(60).outcome == "right"
+    scene.whole(REPLACED_SECONDS)
+    load.stop().nobody_noticed()
+    assert set(scene.replicas) & set(before)
 
 
 @pytest.mark.slow
@@ -65,10 +106,10 @@ def test_a_long_call_within_its_time_is_answered_and_nothing_is_killed(
     assert set(scene.replicas) & set(before)
 
 
-def test_a_machine_without_a_free_processor_costs_no_healthy_replica(
+def test_a_machine_without_a_free_processor_costs_no_healthy_replica_or_gateway(
     scene: Scene, load: Load, chance: random.Random
 ) -> None:
-    seen, before = scene.last_event(), scene.replicas
+    seen, before, gateway = scene.last_event(), scene.replicas, scene.gateway
     hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
     try:
         until = time.monotonic() + 5
@@ -79,8 +120,9 @@ def test_a_machine_without_a_free_processor_costs_no_healthy_replica(
             hog.kill()
             hog.wait()
     load.stop().nobody_noticed()
-    assert scene.replicas == before
-    assert [e.kind for e in scene.events(seen) if e.kind.startswith("replica-")] == []
+    assert (scene.replicas, scene.gateway) == (before, gateway)
+    kinds = [event.kind for event in scene.events(seen)]
+    assert [kind for kind in kinds if kind.startswith(("replica-", "gateway-"))] == []
 
 
 def test_the_only_replica_that_is_busy_is_helped_by_a_second(

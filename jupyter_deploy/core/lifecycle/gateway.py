@@ -4,7 +4,8 @@ Rule 1: nobody else answers on this place, so that a process that was killed fro
 again at once; only one that ends by its own fault waits.  Rule 2: a successor takes over when it
 has said that it serves, and not before: until then the one before goes on, whatever becomes of the
 successor.  Rule 3: the one before is let go of when the successor has taken over; it ends by
-itself, and the place does not know it any more.
+itself, and the place does not know it any more.  Rule 4: one that is silent is replaced first, as
+it may only be busy with what callers have sent; one that cannot answer any more is killed.
 """
 
 from __future__ import annotations
@@ -74,7 +75,12 @@ class TookTooLong:
 
 @dataclass(frozen=True, slots=True)
 class WentSilent:
-    """The process does not answer any more."""
+    """The process has not answered a heartbeat for too long: it may hang, or only be busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class WasHung:
+    """The process is stopped, or has not answered for as long as nothing that it does takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,7 @@ class StopAsked:
 
 
 Event = (
-    StartDue | BecameReady | TookTooLong | WentSilent | Exited
+    StartDue | BecameReady | TookTooLong | WentSilent | WasHung | Exited
     | UpgradeAsked | SuccessorReady | SuccessorFailed | StopAsked
 )  # fmt: skip
 
@@ -221,13 +227,14 @@ TRANSITIONS: dict[tuple[Phase, type[Event]], Callable[[Gateway, _Moment], Decisi
     (Phase.STARTING, TookTooLong): _kill,
     (Phase.STARTING, Exited): _start_again,
     (Phase.STARTING, StopAsked): _end,
-    (Phase.SERVING, WentSilent): _kill,
+    (Phase.SERVING, WentSilent): _replace,
+    (Phase.SERVING, WasHung): _kill,
     (Phase.SERVING, Exited): _start_again,
     (Phase.SERVING, UpgradeAsked): _replace,
     (Phase.SERVING, StopAsked): _end,
     (Phase.REPLACING, SuccessorReady): _hand_over,
     (Phase.REPLACING, SuccessorFailed): _go_on,
-    (Phase.REPLACING, WentSilent): _kill,
+    (Phase.REPLACING, WasHung): _kill,
     (Phase.REPLACING, Exited): _fall_to_successor,
     (Phase.REPLACING, StopAsked): _end_both,
     (Phase.STOPPING, Exited): _be_gone,

@@ -27,7 +27,7 @@ class Phase(StrEnum):
     EJECTED = "ejected"
     """A process that is silent: another takes its place; it may answer again, or is killed."""
     STOPPING = "stopping"
-    """Asked to stop: it answers what it has, and ends."""
+    """Asked to stop, it answers what it has and ends; or it hung, and is being killed."""
     GONE = "gone"
     """Stopped, with no process; the place is free."""
 
@@ -36,7 +36,7 @@ class Phase(StrEnum):
 class Replica:
     """One replica.
 
-    Invariants: `ready_since` is set exactly when READY (test_only_a_ready_replica_has_a_start_of_
+    Invariants: `ready_since` is set exactly when READY (only_a_ready_replica_has_a_start_of_
     health); `failures` counts the ends of processes in a row without HEALTHY_SECONDS between.
     """
 
@@ -189,7 +189,7 @@ def _return(replica: Replica, moment: _Moment) -> Decision:
 
 def _replace(replica: Replica, _moment: _Moment) -> Decision:
     # Out of the rotation first: that keeps requests moving while the kernel tears the process down.
-    return Replica(Phase.EJECTED, replica.failures), (Unroute(), Rebalance(), Kill())
+    return Replica(Phase.STOPPING, replica.failures), (Unroute(), Rebalance(), Kill())
 
 
 def _drain(replica: Replica, _moment: _Moment) -> Decision:
@@ -216,7 +216,7 @@ TRANSITIONS: dict[tuple[Phase, type[Event]], Callable[[Replica, _Moment], Decisi
     (Phase.READY, StopAsked): _drain,
     (Phase.READY, WasHung): _replace,
     (Phase.EJECTED, AnsweredAgain): _return,
-    (Phase.EJECTED, WasHung): _kill,
+    (Phase.EJECTED, WasHung): _abandon,
     (Phase.EJECTED, Exited): _forget,
     (Phase.EJECTED, StopAsked): _abandon,
     (Phase.STOPPING, Exited): _forget,

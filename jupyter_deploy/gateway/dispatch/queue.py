@@ -52,10 +52,7 @@ from jupyter_deploy.gateway.dispatch.work import (
 )
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.wire.frames import Frame, Kind
-from jupyter_deploy.wire.messages import (
-    PredictAnswer,
-    unpack_answer,
-)
+from jupyter_deploy.wire.messages import PredictAnswer, unpack_answer
 
 MAX_WAITING = 4096
 MAX_OPEN_BYTES = 256_000_000
@@ -122,6 +119,11 @@ class VersionQueue:
             at_work = self._busy_gone + sum(link.busy_seconds(now) for link in self._links.values())
             return at_work / self._processes
         return self._busy + sum(now - flight.sent_at for flight in self._flights.values())
+
+    @property
+    def asked_at(self) -> dict[str, float]:
+        """When each replica that has not answered was asked (monotonic), by its id."""
+        return {link.replica_id: flight.sent_at for link, flight in self._flights.items()}
 
     @property
     def connected(self) -> int:

@@ -14,6 +14,7 @@ from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.supervisor import views
 from jupyter_deploy.supervisor.api.answers import Wait, answer, supervisor_of, wait_of
 from jupyter_deploy.supervisor.store import reading
+from jupyter_deploy.supervisor.succession import Successor
 
 router = APIRouter(prefix="/api", tags=["supervisor"])
 _AUDIT_LIMIT = 500
@@ -91,7 +92,7 @@ async def hand_over(request: Request, body: Upgrade) -> dict[str, str]:
     """The supervisor ends, and leaves all that it keeps to the next one."""
     supervisor = supervisor_of(request)
     await supervisor.upgrades.hand_over(body.origin)
-    supervisor.leaving = True
+    supervisor.leaving, supervisor.successor = True, Successor.of(body.origin)
     supervisor.stopping.set()
     return {"state": "handing over"}
 

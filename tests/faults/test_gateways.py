@@ -1,0 +1,138 @@
+"""Gateways that are killed, stopped or blocked: nobody is refused, and another one serves soon."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.faults.load import Load
+from tests.faults.scene import Scene, kill
+from tests.faults.slowness import wait_scaled
+from tests.process.stack import ended
+from tests.support import wait_until
+
+#: From the moment at which a gateway stops to the event that says so.
+NOTICED_SECONDS = 2.0
+#: From the end of a gateway to the first answer of the next, beside what its start takes.
+BACK_SECONDS = 0.5
+
+#: Found by every Python that the supervisor starts: SIGUSR2 keeps its loop while a file exists.  It
+#: sleeps: what it would compute counts less on a machine where it waits for a processor.
+_BLOCKS = """
+import os, signal, time
+def block(number, frame):
+    while os.path.exists({file!r}):
+        time.sleep(0.01)
+signal.signal(signal.SIGUSR2, block)
+"""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Keeps the loop of a process: it is not stopped, and does nothing for anybody."""
+
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "blocked"
+
+    @contextlib.contextmanager
+    def loop_of(self, pid: int) -> Iterator[None]:
+        self.file.touch()
+        try:
+            os.kill(pid, signal.SIGUSR2)
+            yield
+        finally:
+            self.file.unlink()
+
+
+@pytest.fixture(scope="module")
+def blocks(tmp_path_factory: pytest.TempPathFactory) -> Blocks:
+    made = Blocks(tmp_path_factory.mktemp("blocks"))
+    (made.folder / "sitecustomize.py").write_text(_BLOCKS.format(file=str(made.file)))
+    return made
+
+
+@pytest.fixture(scope="module")
+def environment(blocks: Blocks) -> dict[str, str]:
+    return {"PYTHONPATH": str(blocks.folder)}
+
+
+def another(scene: Scene, victim: int) -> int:
+    """The gateway that serves in place of `victim`."""
+    pids = wait_scaled(lambda: set(scene.one.client.status().gateway.pids) - {victim}, 10.0)
+    return pids.pop()
+
+
+def test_a_killed_gateway_refuses_nobody_and_loses_only_what_it_had(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    victim = scene.gateway
+    began = time.monotonic()
+    kill(victim)
+    gone = time.monotonic()
+    back = load.answers_since(gone)
+    scene.whole(scene.load_seconds + 1)
+    load.after(50)
+    load.stop().only_what_was_in_flight(began, gone)
+    # The caller's first answer: the gateway accepts before its links to the replicas are made.
+    assert scene.in_time(back - gone, BACK_SECONDS + scene.gateway_start_seconds)
+
+
+def test_a_stopped_gateway_is_noticed_and_another_one_serves_who_waited(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    """Nothing is ordered of it: it is only asked whether it still turns."""
+    victim, seen, began = scene.gateway, scene.last_event(), time.monotonic()
+    os.kill(victim, signal.SIGSTOP)
+    said = scene.until_event("gateway-hung", seen, NOTICED_SECONDS).message
+    wait_until(lambda: ended(victim))
+    gone = time.monotonic()
+    back = load.answers_since(gone)
+    scene.whole(scene.load_seconds + 1)
+    load.after(50)
+    ledger = load.stop()
+    assert (
+        said == f"The gateway (pid {victim}) is stopped and is ended; another one takes its place."
+    )
+    ledger.only_what_was_in_flight(began, gone)
+    assert scene.in_time(back - gone, BACK_SECONDS + scene.gateway_start_seconds)
+    assert [one.kind for one in scene.events(seen) if one.kind == "gateway-ended"] == []
+
+
+def test_a_blocked_gateway_is_replaced_and_loses_nothing_when_it_goes_on(
+    scene: Scene, load: Load, blocks: Blocks, chance: random.Random
+) -> None:
+    victim, seen = scene.gateway, scene.last_event()
+    with blocks.loop_of(victim):
+        said = scene.until_event("gateway-silent", seen, NOTICED_SECONDS).message
+        # Whoever comes now is served, while those who came before still wait.
+        assert load.ask([1.0, 0.0]).result(60).outcome == "right"
+        assert another(scene, victim) != victim
+        assert not ended(victim)
+    assert said.startswith(f"The gateway (pid {victim}) has been silent for ")
+    assert said.endswith(" s; another one takes its place.")
+    wait_scaled(lambda: ended(victim), 30.0)
+    load.after(50)
+    load.stop().nobody_noticed()
+
+
+@pytest.mark.slow
+def test_a_gateway_that_stays_blocked_is_ended(
+    scene: Scene, load: Load, blocks: Blocks, chance: random.Random
+) -> None:
+    victim, began = scene.gateway, time.monotonic()
+    with blocks.loop_of(victim):
+        wait_scaled(lambda: ended(victim), 60.0)
+    gone = time.monotonic()
+    load.after(50)
+    load.stop().only_what_was_in_flight(began, gone)
