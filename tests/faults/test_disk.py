@@ -15,10 +15,12 @@ import msgspec
 import pytest
 
 from jupyter_deploy.client.models import BeginDeploy, ChangeTraffic, CreateKey
+from jupyter_deploy.core.snapshot import Snapshot
 from jupyter_deploy.errors import StateUnavailable
 from tests.faults.disk import Disk, Syncs, small_disk, syncs
 from tests.faults.load import Load
 from tests.faults.scene import NAME, REPLICAS, Scene, kill
+from tests.faults.slowness import wait_scaled
 from tests.process.damage import checkpoint, kill_supervisor, shape
 from tests.process.stack import CONTRACT, ROWS, me, until_ready
 
@@ -134,6 +136,68 @@ def test_a_full_disk_refuses_changes_and_costs_no_request(
     load.stop().nobody_noticed()
     told = [event.message for event in scene.events(seen) if event.kind == "replica-ended"]
     assert any(f"(pid {victim})" in message for message in told)
+
+
+def test_a_full_disk_is_no_reason_to_give_a_version_up(
+    scene: Scene, warm: str, load: Load, disk: Disk, chance: random.Random
+) -> None:
+    """A replica has no room to start, while the state could still say that its version failed."""
+    serves, seen, victim = scene.active, scene.last_event(), chance.choice(scene.replicas)
+    # What is committed next overwrites the log in place, and takes no room.
+    room_in_the_log(scene)
+    with disk.full():
+        kill(victim)
+        scene.until_event("replica-ended", seen)
+        # Longer than a version is tried that fails by its own fault.
+        load.after(int(2 * scene.peak))
+        kinds = [event.kind for event in scene.events(seen)]
+        assert "version-failed" not in kinds
+        assert "version-failing" not in kinds
+        assert scene.active == serves
+    assert victim not in scene.whole(AFTER_DISK_SECONDS + scene.load_seconds)
+    load.after(50)
+    load.stop().nobody_noticed()
+    assert scene.active == serves
+
+
+def room_in_the_log(scene: Scene) -> None:
+    """The log of the state is some pages long, and all of it is in the file already."""
+    for change in (scene.one.client.promote, scene.one.client.rollback):
+        change(NAME, ChangeTraffic(me()))
+    file = scene.one.home / "state.db"
+    with contextlib.closing(sqlite3.connect(file, timeout=10)) as other:
+        other.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def test_routes_that_could_not_be_written_are_written_when_that_works_again(
+    scene: Scene, warm: str, load: Load, chance: random.Random
+) -> None:
+    victim = chance.choice(scene.replicas)
+    obstacle = scene.one.home / "snapshot.new"
+    obstacle.mkdir()
+    try:
+        kill(victim)
+        assert victim not in scene.whole(scene.load_seconds + 1)
+        assert routed(scene) != ready(scene)
+    finally:
+        obstacle.rmdir()
+    # Nothing happens any more that would have them written.
+    wait_scaled(lambda: routed(scene) == ready(scene), AFTER_DISK_SECONDS)
+    load.after(50)
+    load.stop().nobody_noticed()
+
+
+def routed(scene: Scene) -> set[str]:
+    """The replicas of the active version in the last snapshot."""
+    last = msgspec.json.decode((scene.one.home / "snapshot.json").read_bytes(), type=Snapshot)
+    (endpoint,) = (one for one in last.endpoints if one.name == NAME)
+    (version,) = (one for one in endpoint.versions if one.version == scene.active)
+    return {replica.replica_id for replica in version.replicas}
+
+
+def ready(scene: Scene) -> set[str]:
+    replicas = scene.one.version(NAME, scene.active).replicas
+    return {replica.replica_id for replica in replicas if replica.state == "ready"}
 
 
 def test_a_model_that_prints_goes_on_when_its_log_is_full(

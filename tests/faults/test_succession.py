@@ -20,7 +20,7 @@ from tests.faults.scene import Scene, kill
 from tests.support import wait_until
 
 #: From the lock to the first answer; the list is that of supervisor/app.py.
-FAILPOINTS = ["supervisor locked", "supervisor started"]
+LOCKED, STARTED = FAILPOINTS = ["supervisor locked", "supervisor started"]
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,15 @@ def nothing_is_armed(failpoints: Failpoints) -> Iterator[None]:
     failpoints.disarm()
 
 
-@pytest.mark.parametrize("kind", ["kill", "raise"])
-@pytest.mark.parametrize("name", FAILPOINTS)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        (LOCKED, "kill"),
+        (STARTED, "raise"),
+        pytest.param(LOCKED, "raise", marks=pytest.mark.slow),
+        pytest.param(STARTED, "kill", marks=pytest.mark.slow),
+    ],
+)
 def test_when_a_successor_fails_the_supervisor_before_goes_on(
     scene: Scene, load: Load, chance: random.Random, failpoints: Failpoints, name: str, kind: str,
     capsys: pytest.CaptureFixture[str],
@@ -71,7 +78,7 @@ def test_when_a_successor_fails_the_supervisor_before_goes_on(
     load.stop().nobody_noticed()
 
 
-@pytest.mark.parametrize("name", FAILPOINTS)
+@pytest.mark.parametrize("name", [pytest.param(LOCKED, marks=pytest.mark.slow), STARTED])
 def test_after_a_start_that_fails_the_next_one_finds_all_as_it_was(
     scene: Scene, load: Load, chance: random.Random, failpoints: Failpoints, name: str
 ) -> None:

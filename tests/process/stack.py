@@ -220,7 +220,9 @@ def ours(home: Path) -> list[psutil.Process]:
 
 def ended(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        # What it has open is closed with its last thread, and its first one may be gone before.
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
     except psutil.NoSuchProcess:
         return True
 

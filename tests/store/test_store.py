@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import sys
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -15,6 +17,7 @@ from jupyter_deploy.client.models import Event
 from jupyter_deploy.errors import StateUnavailable
 from jupyter_deploy.supervisor.store import Store, backups, schema, writing
 from jupyter_deploy.supervisor.store.filesystem import journal_mode
+from tests.support import wait_until
 
 T = TypeVar("T")
 FIRST_RELEASE = Path(__file__).with_name("schema-1.sql")
@@ -151,6 +154,28 @@ def test_a_locked_state_is_not_damaged(tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(StateUnavailable, match="locked"):
             with_store(tmp_path, endpoints)
     assert not (tmp_path / "damaged").exists()
+
+
+def test_a_state_that_is_locked_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    async def use(store: Store) -> list[str]:
+        with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            change = asyncio.ensure_future(store.change(lambda c: writing.endpoint(c, "churn")))
+            # Looked at five times, so that one that does not wait has ended.
+            for _ in range(5):
+                await asyncio.to_thread(wait_until, lambda: waits_for_a_lock() or change.done())
+                await asyncio.sleep(0.02)
+            other.execute("ROLLBACK")
+            await change
+        return sorted(store.state.endpoints)
+
+    assert with_store(tmp_path, use) == ["churn"]
+
+
+def waits_for_a_lock() -> bool:
+    """Whether a thread is in the statement that takes the lock."""
+    frames = sys._current_frames().values()
+    return any("_begin" in (one.name for one in traceback.extract_stack(f)) for f in frames)
 
 
 # --- schemas --------------------------------------------------------------------------------------
