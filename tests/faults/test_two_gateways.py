@@ -52,7 +52,8 @@ def test_when_one_is_killed_only_what_it_had_is_lost_and_the_other_serves_on(
     kill(victim)
     gone = time.monotonic()
     load.after(100)
-    load.stop().only_what_was_in_flight(began, gone)
+    ledger = load.stop()
+    ledger.only_what_was_in_flight(began, gone)
     right = [one for one in ledger.sent if one.outcome == "right"]
     assert scene.in_time(longest_pause(right, began), BACK_SECONDS)
     assert victim not in gateways(scene)
