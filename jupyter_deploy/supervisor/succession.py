@@ -9,14 +9,16 @@ Rule: somebody watches over what runs, whatever becomes of a successor.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from jupyter_deploy.client.discovery import Supervisor, running
+from jupyter_deploy.client.discovery import TAKE_OVER_SECONDS, Supervisor, running
 from jupyter_deploy.client.person import system_user
 from jupyter_deploy.client.process_start import lives, own_start
 from jupyter_deploy.core.manifest import Origin
@@ -67,6 +69,12 @@ class Successor:
         """Whether it still runs."""
         return lives(self.pid, self.started)
 
+    def kill(self) -> None:
+        """End it now, if it still runs."""
+        if self.lives():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
 
 def take_over(lock: Lock) -> bool:
     """Whether the supervisor that runs has left.  Raises DeployError when it refuses to."""
@@ -84,12 +92,18 @@ def take_over(lock: Lock) -> bool:
 
 
 def goes_on(successor: Successor, lock: Lock, identity: Path) -> bool:
-    """Whether the one before has to go on: the successor died before it said that it serves."""
+    """Whether the one before has to go on: the successor died before it said that it serves.
+
+    One that says nothing for TAKE_OVER_SECONDS is ended.
+    """
     lock.give_up()
+    deadline = time.monotonic() + TAKE_OVER_SECONDS
     while successor.lives():
         said = Supervisor.read(identity)
         if said is not None and said.pid == successor.pid:
             return False
+        if time.monotonic() > deadline:
+            successor.kill()
         time.sleep(_TRY_SECONDS)
     # Somebody else may have started a third one.
     return lock.take()
