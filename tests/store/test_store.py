@@ -146,6 +146,21 @@ def test_a_bad_backup_is_no_reason_to_leave_a_good_state(tmp_path: Path) -> None
     assert not (tmp_path / "damaged").exists()
 
 
+@pytest.mark.parametrize("left", ["missing", "empty"])
+def test_a_state_that_is_gone_with_its_backups_is_not_taken_for_a_new_home(
+    tmp_path: Path, left: str
+) -> None:
+    """Routes have been written from a state: that there is none now is said."""
+    (tmp_path / "snapshot.json").touch()
+    if left == "empty":
+        (tmp_path / "state.db").touch()
+
+    async def why(store: Store) -> str:
+        return "" if store.recovery is None else store.recovery.why
+
+    assert with_store(tmp_path, why) == f"it is {left}"
+
+
 def test_a_locked_state_is_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jupyter_deploy.supervisor.store.engine.BUSY_SECONDS", 0.05)
     with_store(tmp_path, adding("churn"))
