@@ -178,6 +178,8 @@ def test_routes_that_could_not_be_written_are_written_when_that_works_again(
     try:
         kill(victim)
         assert victim not in scene.whole(scene.load_seconds + 1)
+        before = times_not_written(scene)
+        wait_scaled(lambda: times_not_written(scene) > before, 5.0)
         assert routed(scene) != ready(scene)
     finally:
         obstacle.rmdir()
@@ -193,6 +195,11 @@ def routed(scene: Scene) -> set[str]:
     (endpoint,) = (one for one in last.endpoints if one.name == NAME)
     (version,) = (one for one in endpoint.versions if one.version == scene.active)
     return {replica.replica_id for replica in version.replicas}
+
+
+def times_not_written(scene: Scene) -> int:
+    log = (scene.one.home / "logs" / "supervisor.log").read_text()
+    return log.count("routes are not published")
 
 
 def ready(scene: Scene) -> set[str]:

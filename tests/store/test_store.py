@@ -132,6 +132,28 @@ def test_a_row_that_nobody_can_have_written_is_damage(tmp_path: Path) -> None:
     assert why.startswith("a row cannot be read")
 
 
+def test_damage_where_a_start_does_not_read_is_seen_too(tmp_path: Path) -> None:
+    async def fill(store: Store) -> None:
+        await adding("churn")(store)
+        events = [Event(n, 0.0, "", "", "adopted", "x" * 1000) for n in range(1, 50)]
+        for event in events:
+            await store.change(lambda connection, event=event: writing.event(connection, event))
+
+    with_store(tmp_path, fill)
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as other:
+        (size,) = other.execute("PRAGMA page_size").fetchone()
+        found = "SELECT rootpage FROM sqlite_master WHERE name = 'events'"
+        (root,) = other.execute(found).fetchone()
+    with (tmp_path / "state.db").open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+
+    async def use(store: Store) -> tuple[list[str], bool]:
+        return sorted(store.state.endpoints), store.recovery is not None
+
+    assert with_store(tmp_path, use) == (["churn"], True)
+
+
 def test_the_newest_backup_that_is_good_is_taken(tmp_path: Path) -> None:
     with_store(tmp_path, adding("first", "second", "third"))
     backups.known(tmp_path / "backups")[0].path.write_bytes(b"nothing that SQLite knows" * 400)
