@@ -25,6 +25,8 @@ from jupyter_deploy.core.manifest import Origin
 
 #: A supervisor that hands over has left within this.
 _HAND_OVER_SECONDS = 30.0
+#: What has died is taken apart by the kernel within this.
+_FREE_SECONDS = 5.0
 _TRY_SECONDS = 0.01
 
 
@@ -46,6 +48,15 @@ class Lock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        return True
+
+    def taken_within(self, seconds: float) -> bool:
+        """Whether it is ours before `seconds` are over."""
+        deadline = time.monotonic() + seconds
+        while not self.take():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_TRY_SECONDS)
         return True
 
     def give_up(self) -> None:
@@ -83,12 +94,7 @@ def take_over(lock: Lock) -> bool:
         who = Origin(user=system_user(), via="cli", pid=os.getpid(), pid_started=own_start())
         with client:
             client.hand_over(who)
-    deadline = time.monotonic() + _HAND_OVER_SECONDS
-    while not lock.take():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_TRY_SECONDS)
-    return True
+    return lock.taken_within(_HAND_OVER_SECONDS)
 
 
 def goes_on(successor: Successor, lock: Lock, identity: Path) -> bool:
@@ -105,5 +111,5 @@ def goes_on(successor: Successor, lock: Lock, identity: Path) -> bool:
         if time.monotonic() > deadline:
             successor.kill()
         time.sleep(_TRY_SECONDS)
-    # Somebody else may have started a third one.
-    return lock.take()
+    # A process that is seen to be dead may hold it a moment longer; or there is a third one.
+    return lock.taken_within(_FREE_SECONDS)

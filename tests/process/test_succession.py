@@ -74,9 +74,27 @@ def test_a_successor_that_says_nothing_is_ended(
     assert process.wait(10) < 0
 
 
-def test_a_third_one_that_was_quicker_has_the_home(
+def test_what_has_died_may_hold_the_lock_a_moment_longer(
     tmp_path: Path, ours: Lock, successor: Successor, process: subprocess.Popen[bytes]
 ) -> None:
+    """Its first thread is gone before its last one, which has the files."""
+    with ThreadPoolExecutor(1) as pool:
+        with Lock(tmp_path / "supervisor.lock") as held:
+            asked = pool.submit(goes_on, successor, ours, tmp_path / "supervisor.json")
+            wait_until(held.take)
+            process.kill()
+            process.wait(10)
+            # It has seen the death, and tries.
+            wait_until(lambda: not successor.lives())
+            assert not asked.done()
+        assert asked.result(10)
+
+
+def test_a_third_one_that_was_quicker_has_the_home(
+    tmp_path: Path, ours: Lock, successor: Successor, process: subprocess.Popen[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(succession, "_FREE_SECONDS", 0.1)
     with Lock(tmp_path / "supervisor.lock") as theirs, ThreadPoolExecutor(1) as pool:
         asked = pool.submit(goes_on, successor, ours, tmp_path / "supervisor.json")
         wait_until(theirs.take)
