@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_deploy.gateway.dispatch.load import BURST_SECONDS, STANDING_SECONDS, Pace, overdue
+from jupyter_deploy.gateway.dispatch.load import (
+    BURST_SECONDS,
+    FRAME_SECONDS,
+    STANDING_SECONDS,
+    Pace,
+    overdue,
+)
+from jupyter_deploy.gateway.dispatch.work import MAX_BATCH_ROWS
 
 
 def pace(frames: list[tuple[int, float]]) -> Pace:
@@ -42,6 +49,45 @@ def test_rows_that_take_less_time_than_fewer_rows_give_no_negative_time():
 def test_a_slow_start_is_forgotten():
     known = pace([(1, 60.0)] * 3 + [(1, 0.01)] * 200)
     assert known.seconds(1, 1) < 0.05
+
+
+# --- how many rows go together --------------------------------------------------------------------
+
+
+def frames(known: Pace, waiting: int, count: int, *, fixed: float, per_row: float) -> list[int]:
+    """The sizes of so many frames that are taken from a long queue, and measured."""
+    sizes = []
+    for _ in range(count):
+        sizes.append(min(waiting, known.most_rows))
+        known.add(sizes[-1], fixed + per_row * sizes[-1])
+    return sizes
+
+
+def test_rows_that_take_next_to_no_time_all_go_together():
+    known = pace([(rows, 0.002 + 1e-6 * rows) for rows in (1, 64, 3, 1)])
+    assert known.most_rows == MAX_BATCH_ROWS
+
+
+def test_a_queue_that_grows_does_not_make_frames_longer():
+    known = pace([(rows, 0.003 * rows) for rows in (1, 2, 4, 1)])
+    sizes = frames(known, 4000, 500, fixed=0.0, per_row=0.003)
+    assert max(sizes) * 0.003 <= FRAME_SECONDS
+    assert min(sizes) * 0.003 >= FRAME_SECONDS * 0.9
+
+
+def test_the_time_that_a_frame_takes_anyway_is_shared_by_many():
+    known = pace([(rows, 0.1 + 0.001 * rows) for rows in (1, 2, 4, 1)])
+    # Four fifths of what frames without a bound would serve.
+    assert frames(known, 4000, 100, fixed=0.1, per_row=0.001)[-1] == pytest.approx(400, abs=1)
+
+
+def test_a_slow_moment_does_not_keep_frames_small():
+    known = pace([(rows, 1.0 * rows) for rows in (1, 2, 4, 1)])
+    assert known.most_rows == 1
+    assert frames(known, 64, 300, fixed=0.002, per_row=1e-5)[-1] == 64
+
+
+# --- who is refused -------------------------------------------------------------------------------
 
 
 def excess(ahead: float, own: float = 0.0, *, frame: float = 0.01, busy: float = 60.0) -> float:

@@ -142,6 +142,12 @@ def test_a_batch_takes_what_waits_up_to_its_bound_in_rows():
     assert sizes() == [[4000, 96], [1], [5000]]
 
 
+def test_a_request_of_more_rows_than_shall_go_together_has_a_frame_of_its_own():
+    queue = works(2, 2, 2, 9, 1)
+    taken = [[work.input.count for work in take_batch(queue, 10, 5)] for _ in range(4)]
+    assert taken == [[2, 2], [2], [9], [1]]
+
+
 def test_a_request_that_goes_alone_neither_joins_nor_is_joined():
     def ids():
         queue = works(1, 1, 1, 1, alone=(1,))

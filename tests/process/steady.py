@@ -15,10 +15,12 @@ from tests.support import wait_until
 
 
 class Marked:
-    """Adds `plus` to each first number; writes down the size of each call."""
+    """Adds `plus` to each first number in `seconds` and `each` for a row; writes down its calls."""
 
-    def __init__(self, calls: Path, plus: float = 0.0, seconds: float = 0.0) -> None:
-        self.calls, self.plus, self.seconds = str(calls), plus, seconds
+    def __init__(
+        self, calls: Path, plus: float = 0.0, seconds: float = 0.0, each: float = 0.0
+    ) -> None:
+        self.calls, self.plus, self.seconds, self.each = str(calls), plus, seconds, each
 
     def predict(self, x):
         import os
@@ -31,7 +33,7 @@ class Marked:
             raise ValueError("a bad row")
         if (x[:, 0] == -2).any():
             os._exit(1)
-        time.sleep(self.seconds)
+        time.sleep(self.seconds + self.each * len(x))
         if (x[:, 0] == -3).any():
             return "one value for all"
         return x[:, 0] + self.plus

@@ -54,7 +54,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def key(stack) -> str:
     return stack.key("slow", "two", "single", "poison", "absent", "flaky", "crowded",
-                     "gated", "lasting")  # fmt: skip
+                     "gated", "lasting", "rowwise")  # fmt: skip
 
 
 def together(stack: Stack, name: str, key: str, values: list[float]) -> list[httpx.Response]:
@@ -255,3 +255,13 @@ def test_a_queue_that_stands_refuses_long_before_the_deadline_would_pass(stack, 
         wait_until(lambda: load.statuses[503] >= 50 or load.failed(), 60)
         load.wait_for_more(60)
     assert load.statuses.keys() == {200, 503}
+
+
+def test_a_queue_that_grows_does_not_make_frames_longer_and_longer(stack, key):
+    log = stack.folder / "rowwise.calls"
+    stack.deploy("rowwise", VECTOR, Marked(log, each=0.01))
+    # All that wait would be a frame of 0.6 s, or of any length where callers do not wait.
+    with Load(stack, "rowwise", key, callers=60) as load:
+        load.wait_for_more(300)
+    assert load.statuses.keys() == {200}
+    assert max(calls(log)[-10:-1]) < 30

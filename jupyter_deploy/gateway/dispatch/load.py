@@ -1,4 +1,4 @@
-"""How long a request would wait, so that one that would wait too long is refused at once.
+"""How long a request would wait, so that it is refused at once where that is too long.
 
 The estimate: a frame takes a fixed time and a time for each row, both fitted to the frames that
 were answered lately.  What is in flight and what waits is added up and shared among the replicas.
@@ -9,6 +9,9 @@ A burst may wait as long as its deadline allows: it is served, and gone.  A queu
 another thing: it makes everybody late and nobody sooner, so once no replica has been idle for
 BURST_SECONDS only a short wait is offered.  That is CoDel's distinction of good queue and bad
 queue (RFC 8289), made on arrival, where the caller can still be told to go elsewhere.
+
+The same estimate says how many rows go together: no more than can be answered soon.  All that is in
+a frame waits for its last row, and frames that grow with the queue would make an overload grow.
 """
 
 from __future__ import annotations
@@ -25,12 +28,18 @@ _LEAST = 3.0
 _SHARE = 0.8
 #: A queue that has been there for longer than this stands; RFC 8289 calls it the interval.
 BURST_SECONDS = 1.0
-#: The wait that a standing queue offers: gone within two seconds of the end of an overload, and
-#: long enough to keep replicas busy between two arrivals.
-STANDING_SECONDS = 1.5
+#: The wait that a standing queue offers: gone within two seconds of the end of an overload, also
+#: where half of what can be served goes on, and long enough to keep replicas busy between arrivals.
+STANDING_SECONDS = 1.0
 #: For a model whose frames take longer: the wait for so many of them, so that a few callers who
 #: each wait for their answer before they ask again are not refused.
 _STANDING_FRAMES = 8
+#: No request joins a frame that would then take longer: eight of them are a wait of a second.
+FRAME_SECONDS = 0.125
+#: Unless the time that a frame takes anyway is long: it is shared by more, for so many times it.
+_FRAME_FIXED = 4.0
+#: Sizes that differ by less of their weight say nothing of what a row takes.
+_LEAST_SPREAD = 0.01
 
 
 class Ahead(NamedTuple):
@@ -53,6 +62,8 @@ class Pace:
     def __init__(self) -> None:
         self._n = self._x = self._y = self._xx = self._xy = 0.0
         self._fixed = self._per_row = 0.0
+        #: Requests of more rows do not share a frame.
+        self.most_rows = MAX_BATCH_ROWS
 
     def add(self, rows: int, seconds: float) -> None:
         """A frame of `rows` rows took `seconds`."""
@@ -86,17 +97,27 @@ class Pace:
     def _fit(self) -> None:
         # Here and not in `seconds`: a frame is answered once, and asked about by each request.
         spread = self._n * self._xx - self._x * self._x
-        # Frames of one size tell nothing about rows: their time is then taken as fixed, which is
-        # the estimate that refuses least.
-        known = spread > 1e-6 * self._n * self._xx
-        slope = (self._n * self._xy - self._x * self._y) / spread if known else 0.0
-        self._per_row = max(0.0, slope)
+        # Frames of one size tell nothing about rows but the most that one can take: what was known
+        # stays.  At first all time is taken as fixed, which is the estimate that refuses least.
+        if spread > _LEAST_SPREAD * self._n * self._xx:
+            self._per_row = max(0.0, (self._n * self._xy - self._x * self._y) / spread)
+        elif self._per_row * self._x > self._y:
+            self._per_row = self._y / self._x
         self._fixed = max(0.0, (self._y - self._per_row * self._x) / self._n)
+        self.most_rows = most_rows(self._fixed, self._per_row)
 
 
-def frames_of(rows: int) -> int:
-    """The frames that so many rows fill."""
-    return -(-rows // MAX_BATCH_ROWS)
+def most_rows(fixed: float, per_row: float) -> int:
+    """How many rows share a frame that takes `fixed + rows * per_row` seconds."""
+    seconds = max(FRAME_SECONDS - fixed, _FRAME_FIXED * fixed)
+    if MAX_BATCH_ROWS * per_row <= seconds:
+        return MAX_BATCH_ROWS
+    return max(1, int(seconds / per_row))
+
+
+def frames_of(rows: int, most: int = MAX_BATCH_ROWS) -> int:
+    """The frames of at most `most` rows that so many rows fill."""
+    return -(-rows // most)
 
 
 def overdue(ahead: float, own: float, frame: float, *, busy: float, timeout: float) -> float:

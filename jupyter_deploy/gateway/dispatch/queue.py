@@ -246,9 +246,9 @@ class VersionQueue:
         # All that one turn of the loop reads finds the same replica idle: the first one gets it.
         if not replicas or (self._idle and not self._waiting):
             return
-        rows = self._rows_waiting
+        rows, most = self._rows_waiting, self._pace.most_rows
         ahead = Ahead(
-            frames=frames_of(rows) if self._batchable else len(self._waiting),
+            frames=frames_of(rows, most) if self._batchable else len(self._waiting),
             rows=rows,
             flights=[(one.rows, one.sent_at) for one in self._flights.values()],
             replicas=replicas,
@@ -269,7 +269,7 @@ class VersionQueue:
         taken = taken_last(self._idle) if self._processes > 1 else 0
         while self._waiting and self._idle:
             share = -(-len(self._waiting) // max(1, len(self._idle) - taken))
-            batch = take_batch(self._waiting, share)
+            batch = take_batch(self._waiting, share, self._pace.most_rows)
             if batch:
                 self._send(self._idle.popleft(), batch)
         if self._waiting and not self._has_traffic:

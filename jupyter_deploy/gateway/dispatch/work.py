@@ -132,9 +132,10 @@ class Work:
         return hashlib.sha256(self.body).digest()
 
 
-def take_batch(queue: deque[Work], most: int) -> list[Work]:
+def take_batch(queue: deque[Work], most: int, most_rows: int = MAX_BATCH_ROWS) -> list[Work]:
     """The next requests from `queue` for one frame: up to `most` that may go together.
 
+    A request of more than `most_rows` rows has a frame of its own.
     Those that have ended meanwhile are dropped; the list is empty when none is left.
     """
     batch: list[Work] = []
@@ -146,7 +147,7 @@ def take_batch(queue: deque[Work], most: int) -> list[Work]:
             continue
         rows += work.input.count
         size += len(work.body)
-        if batch and (work.alone or rows > MAX_BATCH_ROWS or size > MAX_BATCH_BYTES):
+        if batch and (work.alone or rows > most_rows or size > MAX_BATCH_BYTES):
             break
         batch.append(queue.popleft())
         if work.alone:
