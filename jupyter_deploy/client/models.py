@@ -32,7 +32,8 @@ class VersionStatus:
     """One version in the history of an endpoint.
 
     `why` says why it has this number or state; `log` holds the last lines of a version that failed.
-    It has from `least_replicas` to `most_replicas` replicas, as the load needs.
+    It has from `least_replicas` to `most_replicas` replicas, as the load needs.  `percent` of the
+    requests that ask for no version go to it, or a copy of them where it is a shadow.
     `metrics` are those of its MLflow run, as far as they have been read.
     """
 
@@ -50,6 +51,7 @@ class VersionStatus:
     least_replicas: int = 1
     most_replicas: int = 1
     metrics: dict[str, float] = field(default_factory=dict)
+    percent: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,10 @@ class Traffic:
             return VersionState.ACTIVE
         return VersionState.STANDBY if version == self.standby else VersionState.RETIRED
 
+    def percent_of(self, version: str) -> float:
+        """The share of the requests that ask for no version which `version` gets."""
+        return 100.0 if version == self.active else 0.0
+
 
 def activate(traffic: Traffic, version: str) -> Traffic:
     """`version` gets all traffic; the one that had it stays warm."""

@@ -12,6 +12,7 @@ from jupyter_deploy.client.models import (
     SupervisorStatus,
     VersionStatus,
 )
+from jupyter_deploy.core.traffic import Traffic
 from jupyter_deploy.core.uris import without_password
 from jupyter_deploy.supervisor.parts import Parts
 from jupyter_deploy.supervisor.registry_ui import RegistryUiProcess
@@ -30,7 +31,7 @@ def endpoint(parts: Parts, one: Endpoint) -> EndpointStatus:
         active=one.traffic.active,
         standby=one.traffic.standby,
         generation=one.generation,
-        versions=tuple(version(parts, each) for each in versions),
+        versions=tuple(version(parts, each, one.traffic) for each in versions),
         key_file=None if key is None else key.file,
         deploying=None if deploy is None else deploy.version,
         example=_example(parts, one),
@@ -52,8 +53,8 @@ def _state(parts: Parts, one: Endpoint) -> str:
     return "serving" if parts.replicas.ready(active.number) else "degraded"
 
 
-def version(parts: Parts, one: Version) -> VersionStatus:
-    """One version of an endpoint."""
+def version(parts: Parts, one: Version, traffic: Traffic) -> VersionStatus:
+    """One version of an endpoint with this traffic."""
     registered = one.manifest.registered
     return VersionStatus(
         version=one.version,
@@ -70,6 +71,7 @@ def version(parts: Parts, one: Version) -> VersionStatus:
         least_replicas=one.range.least,
         most_replicas=one.range.most,
         metrics=dict(parts.registrar.metrics(one)),
+        percent=traffic.percent_of(one.version),
     )
 
 

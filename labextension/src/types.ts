@@ -60,6 +60,7 @@ export interface VersionStatus {
   least_replicas: number;
   most_replicas: number;
   metrics: Record<string, number>;
+  percent: number;
 }
 
 /** What an endpoint did lately: a rate of the last seconds, shares of the last minute. */

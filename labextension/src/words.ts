@@ -10,6 +10,8 @@ export type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'calm';
 const TONES: Record<string, Tone> = {
   serving: 'good',
   active: 'good',
+  canary: 'busy',
+  shadow: 'busy',
   ready: 'good',
   degraded: 'bad',
   failed: 'bad',
@@ -36,6 +38,10 @@ export function stateWord(trans: TranslationBundle, state: string): string {
       return trans.__('starting');
     case 'active':
       return trans.__('active');
+    case 'canary':
+      return trans.__('canary');
+    case 'shadow':
+      return trans.__('shadow');
     case 'standby':
       return trans.__('standby');
     case 'retired':

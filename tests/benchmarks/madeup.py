@@ -59,4 +59,5 @@ def _version(version: str, state: str, now: float) -> dict[str, Any]:
         "least_replicas": 1,
         "most_replicas": 1,
         "metrics": {"accuracy": 0.93},
+        "percent": 100.0 if state == "active" else 0.0,
     }

@@ -26,6 +26,11 @@ def test_the_version_before_stays_warm():
     assert (traffic.active, traffic.standby) == ("1.1.0", "1.0.0")
 
 
+def test_the_active_version_gets_all_requests():
+    traffic = served("1.0.0", "1.1.0")
+    assert [traffic.percent_of(one) for one in ("1.0.0", "1.1.0")] == [0.0, 100.0]
+
+
 def test_a_rollback_goes_to_the_version_before_and_keeps_the_other_warm():
     traffic = roll_back("churn", served("1.0.0", "1.1.0"), None, ["1.0.0", "1.1.0"])
     assert (traffic.active, traffic.standby) == ("1.0.0", "1.1.0")

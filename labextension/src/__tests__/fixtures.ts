@@ -44,6 +44,7 @@ export function version(of: Partial<VersionStatus> = {}): VersionStatus {
     least_replicas: 1,
     most_replicas: 1,
     metrics: {},
+    percent: 100,
     ...of
   };
 }

@@ -4,7 +4,7 @@ import { deployCell, read, suggestedName } from '../kernel';
 import { news } from '../news';
 import { sparkPoints } from '../spark';
 import { curl, python, quoted } from '../snippets';
-import { shares } from '../traffic';
+import { label, sentence, shares } from '../traffic';
 import { troubleOfAnswer } from '../trouble';
 import { age, measured, percent, rollbackTarget } from '../words';
 import { endpoint, recent, status, trans, version } from './fixtures';
@@ -120,13 +120,35 @@ describe('snippets', () => {
 });
 
 describe('traffic', () => {
-  it('goes to the active version; the one on standby is warm', () => {
-    const one = endpoint({ active: '1.1.0', standby: '1.0.0' });
-    expect(shares(one)).toEqual([
-      { version: '1.1.0', percent: 100 },
-      { version: '1.0.0', percent: 0 }
+  const parted = endpoint({
+    active: '1.1.0',
+    versions: [
+      version({ version: '0.9.0', state: 'retired', percent: 0 }),
+      version({ version: '1.0.0', state: 'standby', percent: 0 }),
+      version({ version: '1.1.0', state: 'active', percent: 95 }),
+      version({ version: '1.2.0', state: 'canary', percent: 5 }),
+      version({ version: '1.3.0', state: 'shadow', percent: 12.5 })
+    ]
+  });
+
+  it('goes to the active version first; the one on standby is warm', () => {
+    expect(shares(parted).map(one => [one.version, label(trans, one)])).toEqual(
+      [
+        ['1.1.0', '95 %'],
+        ['1.2.0', 'canary 5 %'],
+        ['1.3.0', 'shadow 12.5 %'],
+        ['1.0.0', 'warm']
+      ]
+    );
+  });
+
+  it('is said in sentences, and what a shadow does is clear', () => {
+    expect(shares(parted).map(one => sentence(trans, one))).toEqual([
+      '1.1.0 gets 95 % of the requests.',
+      '1.2.0 is tried as a canary with 5 % of the requests.',
+      '1.3.0 is a shadow: it gets a copy of 12.5 % of the requests, and its answers go nowhere.',
+      '1.0.0 is warm, without traffic.'
     ]);
-    expect(shares(endpoint({ active: null }))).toEqual([]);
   });
 });
 

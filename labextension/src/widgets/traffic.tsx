@@ -4,57 +4,62 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import { IShare, shares } from '../traffic';
+import { urgency } from '../attention';
+import { IShare, label, sentence, shares } from '../traffic';
 import type { EndpointStatus } from '../types';
+import type { Tone } from '../words';
 import { useUi } from './ui';
 
 export function TrafficBar(props: { endpoint: EndpointStatus }): JSX.Element {
   const { trans } = useUi();
   const { endpoint } = props;
   const found = shares(endpoint);
-  const taking = found.filter(one => one.percent > 0);
-  if (taking.length === 0) {
-    return (
-      <span className="jp-Deploy-small">
-        {trans._n(
-          'no traffic; %1 version is kept',
-          'no traffic; %1 versions are kept',
-          endpoint.versions.length
-        )}
-      </span>
-    );
+  if (endpoint.active === null) {
+    return <span className="jp-Deploy-small">{whyNone(trans, endpoint)}</span>;
   }
+  const words = found.map(one => sentence(trans, one));
   return (
-    <span className="jp-Deploy-traffic" title={inWords(trans, found)}>
-      {taking.map(one => (
+    <span className="jp-Deploy-traffic" title={words.join('\n')}>
+      <span className="jp-Deploy-unseen">{words.join(' ')}</span>
+      {found.map(one => (
         <span
           key={one.version}
           className="jp-Deploy-share"
-          style={{ flexGrow: one.percent }}
-          data-tone={endpoint.state === 'serving' ? 'good' : 'bad'}
+          // What takes no part in the answers is only as wide as its words.
+          style={{ flexGrow: one.role === 'shadow' ? 0 : one.percent }}
+          data-role={one.role}
+          data-tone={toneOf(endpoint, one)}
+          aria-hidden="true"
         >
           <span className="jp-Deploy-version">{one.version}</span>
-          <span>{`${one.percent} %`}</span>
+          <span>{label(trans, one)}</span>
         </span>
       ))}
-      {found
-        .filter(one => one.percent === 0)
-        .map(one => (
-          <span key={one.version} className="jp-Deploy-share" data-tone="calm">
-            <span className="jp-Deploy-version">{one.version}</span>
-            <span>{trans.__('warm')}</span>
-          </span>
-        ))}
     </span>
   );
 }
 
-function inWords(trans: TranslationBundle, found: readonly IShare[]): string {
-  return found
-    .map(one =>
-      one.percent > 0
-        ? trans.__('%1 gets %2 % of the requests', one.version, one.percent)
-        : trans.__('%1 is warm, without traffic', one.version)
-    )
-    .join('\n');
+function toneOf(endpoint: EndpointStatus, share: IShare): Tone {
+  switch (share.role) {
+    case 'active': {
+      const tones: Record<string, Tone> = { down: 'bad', failing: 'warn' };
+      return tones[urgency(endpoint)] ?? 'good';
+    }
+    case 'canary':
+      return 'busy';
+    case 'shadow':
+    case 'standby':
+      return 'calm';
+  }
+}
+
+function whyNone(trans: TranslationBundle, endpoint: EndpointStatus): string {
+  const kept = endpoint.versions.length;
+  return kept === 0
+    ? trans.__('no version yet')
+    : trans._n(
+        'no traffic; %1 version is kept',
+        'no traffic; %1 versions are kept',
+        kept
+      );
 }
