@@ -34,6 +34,8 @@ export function stateWord(trans: TranslationBundle, state: string): string {
       return trans.__('degraded');
     case 'stopped':
       return trans.__('stopped');
+    case 'deploying':
+      return trans.__('deploying');
     case 'starting':
       return trans.__('starting');
     case 'active':
@@ -133,6 +135,14 @@ export function measured(seconds: number): string {
   return seconds < 1
     ? `${Math.max(1, Math.round(seconds * 1000))} ms`
     : `${seconds.toFixed(1)} s`;
+}
+
+/** A time in milliseconds with as many digits as are worth reading: "4.2 ms", "10.2 s". */
+export function milliseconds(value: number): string {
+  if (value >= 1000) {
+    return measured(value / 1000);
+  }
+  return `${value >= 100 ? Math.round(value) : value.toFixed(1)} ms`;
 }
 
 export function megabytes(bytes: number): string {

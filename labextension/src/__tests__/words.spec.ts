@@ -6,7 +6,7 @@ import { sparkPoints } from '../spark';
 import { curl, python, quoted } from '../snippets';
 import { label, sentence, shares } from '../traffic';
 import { troubleOfAnswer } from '../trouble';
-import { age, measured, percent, rollbackTarget } from '../words';
+import { age, measured, milliseconds, percent, rollbackTarget } from '../words';
 import { endpoint, recent, status, trans, version } from './fixtures';
 
 describe('words', () => {
@@ -73,6 +73,9 @@ describe('words', () => {
   it('give a measured time with its unit', () => {
     expect(measured(0.0421)).toBe('42 ms');
     expect(measured(1.26)).toBe('1.3 s');
+    expect(milliseconds(4.21)).toBe('4.2 ms');
+    expect(milliseconds(432.1)).toBe('432 ms');
+    expect(milliseconds(10234.5)).toBe('10.2 s');
   });
 });
 

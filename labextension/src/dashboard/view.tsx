@@ -7,6 +7,7 @@ import * as React from 'react';
 
 import type { EndpointMetrics, MetricsSeries } from '../types';
 import { inWords } from '../widgets/trouble';
+import { milliseconds } from '../words';
 import { Chart, usePalette } from './chart';
 import { DashboardModel, WINDOWS } from './dashboardmodel';
 import { figures, short, SIGNS, Split } from './figures';
@@ -119,7 +120,9 @@ function Totals(props: {
   return (
     <p className="jp-DeployDashboard-totals">
       <span>{trans.__('%1 requests', told.requests.toLocaleString())}</span>
-      <span>{trans.__('p95 %1 ms', short(told.p95_ms))}</span>
+      {told.p95_ms !== null && (
+        <span>{trans.__('p95 %1', milliseconds(told.p95_ms))}</span>
+      )}
       <span data-tone={told.errors_4xx ? 'warn' : undefined}>
         {trans.__('%1 caller errors', told.errors_4xx)}
       </span>

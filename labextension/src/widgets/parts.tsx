@@ -29,11 +29,14 @@ export function State(props: { state: string; tone?: Tone }): JSX.Element {
   );
 }
 
-/** The state of an endpoint; what serves with errors is not shown as good. */
+/** The state of an endpoint; what serves with errors is not shown as good, nor a first deploy as stopped. */
 export function EndpointState(props: {
   endpoint: EndpointStatus;
 }): JSX.Element {
   const { endpoint } = props;
+  if (endpoint.active === null && endpoint.deploying !== null) {
+    return <State state="deploying" tone="busy" />;
+  }
   return urgency(endpoint) === 'failing' ? (
     <State state={endpoint.state} tone="warn" />
   ) : (

@@ -5,7 +5,7 @@ import * as React from 'react';
 
 import { sparkPoints } from '../spark';
 import type { EndpointStatus, Recent } from '../types';
-import { percent, rate, replicaCount } from '../words';
+import { milliseconds, percent, rate, replicaCount } from '../words';
 import { useUi } from './ui';
 
 const WIDTH = 64;
@@ -53,7 +53,7 @@ function Figures(props: { recent: Recent }): JSX.Element {
     <>
       <span>{trans.__('%1 requests/s', rate(recent.per_second))}</span>
       {recent.p95_ms !== null && (
-        <span>{trans.__('p95 %1 ms', recent.p95_ms.toFixed(1))}</span>
+        <span>{trans.__('p95 %1', milliseconds(recent.p95_ms))}</span>
       )}
       {recent.error_share === 0 && <span>{trans.__('no errors')}</span>}
       {!!recent.error_share && (

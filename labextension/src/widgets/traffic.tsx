@@ -21,22 +21,34 @@ export function TrafficBar(props: { endpoint: EndpointStatus }): JSX.Element {
   return (
     <span className="jp-Deploy-traffic" title={words.join('\n')}>
       <span className="jp-Deploy-unseen">{words.join(' ')}</span>
-      {found.map(one => (
-        <span
-          key={one.version}
-          className="jp-Deploy-share"
-          // What takes no part in the answers is only as wide as its words.
-          style={{ flexGrow: one.role === 'shadow' ? 0 : one.percent }}
-          data-role={one.role}
-          data-tone={toneOf(endpoint, one)}
-          aria-hidden="true"
-        >
-          <span className="jp-Deploy-version">{one.version}</span>
-          <span>{label(trans, one)}</span>
-        </span>
-      ))}
+      <span className="jp-Deploy-shares" aria-hidden="true">
+        {found.map(one => (
+          <span key={one.version} {...look(endpoint, one)}>
+            <span className="jp-Deploy-version">{one.version}</span>
+            <span>{label(trans, one)}</span>
+          </span>
+        ))}
+      </span>
+      <span className="jp-Deploy-bar" aria-hidden="true">
+        {found.filter(isAnswering).map(one => (
+          <span
+            key={one.version}
+            {...look(endpoint, one)}
+            style={{ flexGrow: one.percent }}
+          />
+        ))}
+      </span>
     </span>
   );
+}
+
+/** Whether a version's answers go to those who ask: only these are parts of the whole. */
+function isAnswering(share: IShare): boolean {
+  return share.role === 'active' || share.role === 'canary';
+}
+
+function look(endpoint: EndpointStatus, share: IShare) {
+  return { 'data-role': share.role, 'data-tone': toneOf(endpoint, share) };
 }
 
 function toneOf(endpoint: EndpointStatus, share: IShare): Tone {
