@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import sqlite3
 import sys
 import traceback
@@ -161,9 +162,41 @@ def test_the_newest_backup_that_is_good_is_taken(tmp_path: Path) -> None:
     assert with_store(tmp_path, endpoints) == ["first", "second"]
 
 
-def test_a_bad_backup_is_no_reason_to_leave_a_good_state(tmp_path: Path) -> None:
+def not_a_database(file: Path) -> None:
+    file.write_bytes(b"nothing that SQLite knows" * 400)
+
+
+def of_another_program(file: Path) -> None:
+    execute(file, "PRAGMA application_id = 1")
+
+
+def of_a_newer_release(file: Path) -> None:
+    execute(file, "PRAGMA user_version = 99")
+
+
+def with_a_bad_page(file: Path) -> None:
+    with file.open("r+b") as stream:
+        stream.seek(4096)
+        stream.write(b"\xff" * 4096)
+
+
+def execute(file: Path, statement: str) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as other:
+        other.execute(statement)
+        other.commit()
+
+
+@pytest.mark.parametrize(
+    "spoil", [not_a_database, of_another_program, of_a_newer_release, with_a_bad_page]
+)
+def test_a_bad_backup_is_no_reason_to_leave_a_good_state(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
     with_store(tmp_path, adding("churn"))
-    (tmp_path / "backups" / "state-00000009.db").write_bytes(b"nothing that SQLite knows" * 400)
+    good = backups.known(tmp_path / "backups")[0].path
+    bad = good.with_name("state-00000009.db")
+    shutil.copy(good, bad)
+    spoil(bad)
     assert with_store(tmp_path, endpoints) == ["churn"]
     assert not (tmp_path / "damaged").exists()
 
