@@ -193,6 +193,9 @@ class GatewayProcess:
 
     async def borrow(self) -> socket.socket | None:
         """The listening socket; None when it is not lent: it waits, or hands over."""
+        if self.process is not None:
+            # One that was stopped could not lend it, and all who wait would be refused.
+            self.process.resume()
         try:
             return await asyncio.to_thread(_borrow, Path(f"{self._admin}.fd"))
         except OSError as error:

@@ -148,6 +148,10 @@ class Process:
         """Ask it to end."""
         self._send(signal.SIGTERM, group=False)
 
+    def resume(self) -> None:
+        """Have it go on, if it was stopped."""
+        self._send(signal.SIGCONT, group=False)
+
     def kill(self) -> None:
         """End it now, with all that it has started."""
         self._send(signal.SIGKILL, group=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.load import Load
-from tests.faults.scene import Scene, kill
+from tests.faults.scene import TIMEOUT_SECONDS, Scene, kill
 from tests.faults.slowness import wait_scaled
 from tests.process.stack import ended
 from tests.support import wait_until
@@ -107,6 +107,20 @@ def test_a_stopped_gateway_is_noticed_and_another_one_serves_who_waited(
     ledger.only_what_was_in_flight(began, gone)
     assert scene.in_time(back - gone, BACK_SECONDS + scene.gateway_start_seconds)
     assert [one.kind for one in scene.events(seen) if one.kind == "gateway-ended"] == []
+
+
+def test_a_gateway_that_is_stopped_as_the_supervisor_dies_goes_on_with_the_next_one(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    """It has the socket at which callers wait, and nobody else has."""
+    victim = scene.gateway
+    os.kill(victim, signal.SIGSTOP)
+    kill(scene.one.supervisor_pid())
+    scene.find_supervisor(5.0)
+    load.after(50)
+    ledger = load.stop()
+    assert [one for one in ledger.failed if not one.waited_out(TIMEOUT_SECONDS)] == []
+    assert scene.gateway == victim
 
 
 def test_a_blocked_gateway_is_replaced_and_loses_nothing_when_it_goes_on(

@@ -43,7 +43,7 @@ def nothing_is_armed(failpoints: Failpoints) -> Iterator[None]:
     ("name", "kind"),
     [
         (LOCKED, "kill"),
-        (STARTED, "raise"),
+        pytest.param(STARTED, "raise", marks=pytest.mark.slow),
         pytest.param(LOCKED, "raise", marks=pytest.mark.slow),
         pytest.param(STARTED, "kill", marks=pytest.mark.slow),
     ],
