@@ -14,6 +14,7 @@ import pytest
 
 from jupyter_deploy.client.discovery import running
 from jupyter_deploy.notebook.figures import MIME
+from tests.browser.axe import THEMES, choose_theme, serious
 from tests.browser.lab import (
     BUILT,
     Lab,
@@ -133,17 +134,15 @@ def test_the_figures_move_under_load_without_being_drawn_anew(page, load):
     assert page.get_by_role("img", name="1.1.0: classes predicted").count() == 1
     page.locator(where).get_by_label("Show").select_option("versions")
     page.locator(where).get_by_role("img", name="Requests: 1.1.0").wait_for()
-    picture(page, "dashboard-light")
-    execute_theme(page, "JupyterLab Dark")
-    picture(page, "dashboard-dark")
-    execute_theme(page, "JupyterLab Light")
 
 
-def execute_theme(page, name: str) -> None:
-    theme = json.dumps({"theme": name})
-    page.evaluate(f"void window.jupyterapp.commands.execute('apputils:change-theme', {theme})")
-    page.locator(f"body[data-jp-theme-name='{name}']").wait_for(state="attached")
+@pytest.mark.parametrize("theme", THEMES)
+def test_there_is_no_serious_finding_about_accessibility_of_the_dashboard(page, load, theme):
+    choose_theme(page, theme)
     page.wait_for_function(FIGURES_HAVE_THE_THEMES_GROUND, timeout=60_000)
+    page.locator(".jp-DeployDashboard details").evaluate_all("all => { all[0].open = true; }")
+    assert not serious(page, ".jp-DeployDashboard")
+    picture(page, f"dashboard {theme}")
 
 
 def test_nothing_is_asked_of_a_dashboard_that_nobody_sees(page, load):

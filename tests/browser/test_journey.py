@@ -13,8 +13,8 @@ import pytest
 from jupyter_deploy.client.control import ControlClient
 from jupyter_deploy.client.discovery import running
 from jupyter_deploy.core.manifest import Origin
+from tests.browser.axe import THEMES, choose_theme, serious
 from tests.browser.lab import (
-    ROOT,
     Lab,
     chromium,
     opened,
@@ -27,7 +27,6 @@ from tests.notebook.conftest import home  # noqa: F401 - a fixture
 from tests.support import wait_until
 
 WHO = Origin("tests", "python")
-AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 DEPLOY_MILLISECONDS = 120_000
 MODEL = """\
 from sklearn.datasets import load_breast_cancer
@@ -168,17 +167,27 @@ def test_a_change_made_elsewhere_is_shown_before_the_next_poll(page, control):
     panel(page).locator(".jp-Deploy-titleRow", has_text="serving").wait_for()
 
 
-def test_there_is_no_serious_finding_about_accessibility(page):
-    if not AXE.exists():
-        pytest.skip("axe-core is not there: run `jlpm install` in labextension/")
+@pytest.mark.parametrize("theme", THEMES)
+def test_there_is_no_serious_finding_about_accessibility(page, theme):
+    choose_theme(page, theme)
     opening = "folds => folds.forEach(fold => { fold.open = true; })"
     panel(page).locator("details").evaluate_all(opening)
     section(page, "Who changed what").get_by_text("deployed").first.wait_for()
-    page.add_script_tag(path=str(AXE))
-    found = page.evaluate("axe.run('.jp-DeployPanel').then(result => result.violations)")
-    serious = [one for one in found if one["impact"] in ("serious", "critical")]
-    said = [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]
-    assert not said
+    assert not serious(page, ".jp-DeployPanel")
+    for button in ("Stop…", "Rotate the key of notebook"):
+        panel(page).get_by_role("button", name=button).click()
+        page.locator(".jp-Dialog").get_by_role("button", name="Cancel").wait_for()
+        assert not serious(page, ".jp-Dialog")
+        page.keyboard.press("Escape")
+    execute(page, "jupyter-deploy:deploy-model")
+    for source in ("From the notebook", "From the MLflow registry"):
+        page.locator(".jp-DeployForm").get_by_role("button", name=source).click()
+        page.locator(".jp-DeployForm pre").wait_for(timeout=60_000)
+        assert not serious(page, ".jp-Dialog")
+    page.keyboard.press("Escape")
+    panel(page).get_by_role("button", name="All endpoints").click()
+    assert not serious(page, ".jp-DeployPanel")
+    panel(page).get_by_role("button", name="churn").click()
 
 
 def test_a_supervisor_that_was_stopped_is_said_with_the_command_that_starts_it(page, control):
