@@ -78,6 +78,7 @@ class Call:
             return await self._encoded(self._reply)
         finally:
             receipt.open_bytes.give(len(body))
+            self._let_go()
 
     def put(self, body: bytes, then: Callable[[Result], None]) -> None:
         """Have a short `body` answered; `then` is called once, and gives the result to `encoded`.
@@ -121,7 +122,9 @@ class Call:
         if not isinstance(result, Reply):
             raise result
         self._reply = result
-        return self._good(self._encode(result))
+        answer = self._good(self._encode(result))
+        self._let_go()
+        return answer
 
     def refusal(self, error: RequestError) -> Answer:
         """The answer when there is none."""
@@ -208,6 +211,10 @@ class Call:
         if reply.stop - reply.start < LARGE_ANSWER_ROWS:
             return self._good(encode(reply))
         return self._good(await self._means.heavy.run(lambda: encode(reply)))
+
+    def _let_go(self) -> None:
+        """Keep nothing that may be large: a connection keeps its last call while it is open."""
+        self._work = self._reply = self._encode = None
 
     def _good(self, body: bytes) -> Answer:
         return self._whole(200, [_JSON, self._server_timing()], body)

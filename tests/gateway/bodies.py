@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from jupyter_deploy.core.contract import Column, Contract, Form, Type
 from jupyter_deploy.errors import BadInput
-from jupyter_deploy.gateway.decode import InputDecoder
+from jupyter_deploy.gateway.decode import InputDecoder, pieces
 
 NOON = 1_704_110_400_000_000_000  # 2024-01-01T12:00:00Z
 INTEGER, FLOAT, BOOLEAN, STRING, TIME = (
@@ -37,13 +38,30 @@ def one(type_: Type, dtype: str, *, nullable: bool = False) -> Contract:
 
 
 def rows(contract: Contract, body: object) -> list:
-    return InputDecoder(contract).json(as_bytes(body)).rows
+    """The rows of `body`; read as long bodies are, they are the same."""
+    found = InputDecoder(contract).json(as_bytes(body)).rows
+    with in_pieces():
+        assert InputDecoder(contract).json(as_bytes(body)).rows == found
+    return found
 
 
 def refusal(contract: Contract, body: object) -> BadInput:
+    """Why `body` is refused; read as long bodies are, it is refused for the same."""
     with pytest.raises(BadInput) as caught:
         InputDecoder(contract).json(as_bytes(body))
+    with in_pieces(), pytest.raises(BadInput) as again:
+        InputDecoder(contract).json(as_bytes(body))
+    assert (again.value.detail, again.value.errors) == (caught.value.detail, caught.value.errors)
     return caught.value
+
+
+@contextlib.contextmanager
+def in_pieces() -> Iterator[None]:
+    """Every body is long, and cut wherever a row may end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "LONG_BYTES", 0)
+        patch.setattr(pieces, "PIECE_BYTES", 0)
+        yield
 
 
 def as_bytes(body: object) -> bytes:

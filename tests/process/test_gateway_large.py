@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from jupyter_deploy.core.contract import Contract, Form, Output, Tensor, Type
@@ -109,6 +111,21 @@ def test_a_large_request_goes_in_pieces_and_small_ones_are_answered_in_between(s
         meanwhile = values[before[name] :]
         assert len(meanwhile) > 5
         assert max(meanwhile) < seconds / 3, name
+
+
+def test_a_connection_that_stays_open_keeps_nothing_of_a_large_request(stack, key):
+    _, body = large()
+    gateway = psutil.Process(stack.gateway.pid)
+    with contextlib.ExitStack() as open_connections:
+        for turn in range(14):
+            headers = {"X-API-Key": key, "Content-Type": "application/json"}
+            client = httpx.Client(base_url=stack.url, timeout=60, headers=headers)
+            open_connections.enter_context(client)
+            assert client.post("/endpoints/other/invocations", content=body).status_code == 200
+            if turn == 3:
+                before = gateway.memory_info().rss
+        # Body and rows are 20 MB.
+        assert gateway.memory_info().rss - before < 100e6
 
 
 def test_a_version_that_may_not_be_batched_gets_a_large_request_whole(stack, key):

@@ -8,13 +8,14 @@ from msgspec import Raw
 
 from jupyter_deploy.core.contract import Contract, Form, Tensor
 from jupyter_deploy.errors import BadInput
-from jupyter_deploy.gateway.decode import careful, tensors
+from jupyter_deploy.gateway.decode import careful, pieces, tensors
 from jupyter_deploy.gateway.decode.anything import read_anything
 from jupyter_deploy.gateway.decode.envelope import (
     Envelope,
     Split,
     nan_as_null,
     open_envelope,
+    open_long,
     parameters,
     plain,
 )
@@ -38,6 +39,8 @@ class InputDecoder:
 
     def json(self, body: bytes) -> Input:
         """The rows of a JSON body in one of the four forms.  Raises BadInput."""
+        if len(body) >= pieces.LONG_BYTES and (rows := self._long(body)) is not None:
+            return Input(len(rows), rows)
         try:
             form, envelope = open_envelope(body)
         except BadInput:
@@ -52,16 +55,28 @@ class InputDecoder:
         rows = read_table(self._contract, body)
         return Input(len(rows), rows)
 
+    def _long(self, body: bytes) -> list[Any] | None:
+        """The rows of a long body of a usual kind; None when in doubt."""
+        found = open_long(body)
+        return None if found is None else self._fast(*found)
+
     def _rows(self, form: str, envelope: Envelope) -> list[Any]:
         part = getattr(envelope, form)
+        fast = self._fast(form, part)
+        if fast is not None:
+            return fast
         if self._frames is not None:
-            fast = _fast_frame(self._frames, form, part)
-            return fast if fast is not None else _slow_frame(self._contract, form, part)
-        if self._tensors is not None:
-            assert self._contract.tensor is not None, "ARRAY has a tensor"
-            fast = None if isinstance(part, Split) else self._tensors.rows(part)
-            return fast if fast is not None else _slow_array(self._contract.tensor, form, part)
+            return _slow_frame(self._contract, form, part)
+        if self._contract.tensor is not None:
+            return _slow_array(self._contract.tensor, form, part)
         return read_anything(form, _plain(part))
+
+    def _fast(self, form: str, part: Split | Raw) -> list[Any] | None:
+        if self._frames is not None:
+            return _fast_frame(self._frames, form, part)
+        if self._tensors is not None and not isinstance(part, Split):
+            return self._tensors.rows(part)
+        return None
 
 
 def _fast_frame(frames: FrameReader, form: str, part: Split | Raw) -> list[tuple[Any, ...]] | None:

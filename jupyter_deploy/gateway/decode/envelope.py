@@ -23,6 +23,13 @@ FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 #: shortest key that could stand twice ("data":0,) has one byte more.
 _SLACK = 8
 _NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|NaN')
+#: How most long bodies begin and end.  What is between is one array if it is what it seems to be.
+_LONG = re.compile(
+    rb'\s*\{\s*"(?:(dataframe_records|instances|inputs)"\s*:'
+    rb'|dataframe_split"\s*:\s*\{\s*"columns"\s*:\s*(\[[^\]\\]*\])\s*,\s*"data"\s*:)\s*(?=\[)'
+)
+_END = re.compile(rb"\s*\}\s*")
+_END_OF_SPLIT = re.compile(rb"\s*\}\s*\}\s*")
 
 
 class Split(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,6 +64,23 @@ def open_envelope(body: bytes) -> tuple[str, Envelope]:
     if _spare_bytes(body, form, envelope) > _SLACK:
         envelope = _read_closely(body, form)
     return form, envelope
+
+
+def open_long(body: bytes) -> tuple[str, Split | Raw] | None:
+    """The form of a long body of ASCII, and what is its data if that is one array; else None.
+
+    Nothing in between has been looked at: `open_envelope` reads all of it in one go, and everybody
+    waits.
+    """
+    begin = _LONG.match(body)
+    if begin is None or not body.isascii():
+        return None
+    form, columns = begin[1], begin[2]
+    last = body.rfind(b"]") + 1
+    if (_END if columns is None else _END_OF_SPLIT).fullmatch(body, last) is None:
+        return None
+    data = Raw(memoryview(body)[begin.end() : last])
+    return ("dataframe_split", Split(Raw(columns), data)) if columns else (form.decode(), data)
 
 
 def parameters(envelope: Envelope) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from jupyter_deploy.core.contract import Column, Contract, Type
+from jupyter_deploy.gateway.decode import pieces
 from jupyter_deploy.gateway.decode.values import (
     FLOAT_LIMITS,
     Refused,
@@ -52,21 +53,21 @@ class FrameReader:
     def split(self, columns: Raw, data: Raw) -> Rows | None:
         """Rows of `dataframe_split`."""
         key = bytes(columns)
-        return _attempt(self._row_reader(key), data) if len(key) <= _LONGEST_KEY else None
+        return _attempt_in_pieces(self._row_reader(key), data) if len(key) <= _LONGEST_KEY else None
 
     def rows(self, data: Raw) -> Rows | None:
         """Rows in the contract's order, without names."""
-        return _attempt(self._row_reader(self._in_order), data)
+        return _attempt_in_pieces(self._row_reader(self._in_order), data)
 
     def records(self, data: Raw) -> Rows | None:
         """Objects with a value for each column."""
-        rows = _attempt(self._record_reader(self._usual), data)
+        rows = _attempt_in_pieces(self._record_reader(self._usual), data)
         if rows is not None:
             return rows
         names = _names_of_first(data)
         if names is None or names == self._usual:
             return None
-        rows = _attempt(self._record_reader(names), data)
+        rows = _attempt_in_pieces(self._record_reader(names), data)
         if rows is not None:
             self._usual = names
         return rows
@@ -103,16 +104,18 @@ class FrameReader:
         return read
 
     def _make_column_reader(self, names: frozenset[str]) -> Reader | None:
-        kind, sent = self._record(names, lambda name: list[self._type_of(name)])  # type: ignore[misc]
+        kind, sent = self._record(names, lambda _: Raw)
         if kind is None:
             return None
         decoder = msgspec.json.Decoder(kind)
+        lists = [msgspec.json.Decoder(list[self._type_of(name)]).decode for name in sent]  # type: ignore[misc]
         arrange = self._arrange(sent)
 
         def read(data: Raw | bytes) -> Rows:
-            lists = _astuple(decoder.decode(data))
+            parts = _astuple(decoder.decode(data))
+            columns = [pieces.read(one, part) for one, part in zip(lists, parts, strict=True)]
             _check_keys(bytes(data), len(sent))
-            return arrange(list(zip(*lists, strict=True)))
+            return arrange(list(zip(*columns, strict=True)))
 
         return read
 
@@ -209,6 +212,10 @@ def _attempt(reader: Reader | None, data: Raw) -> Rows | None:
         return None
 
 
+def _attempt_in_pieces(reader: Reader | None, data: Raw) -> Rows | None:
+    return None if reader is None else _attempt(lambda rows: pieces.read(reader, rows), data)
+
+
 def _check_keys(data: bytes, expected: int) -> None:
     """Raises ValueError unless `data` has as many keys as expected, so that none stands twice.
 
@@ -228,7 +235,9 @@ def _names_of(data: Raw) -> frozenset[str] | None:
 
 def _names_of_first(data: Raw) -> frozenset[str] | None:
     try:
-        records = msgspec.json.decode(data, type=list[dict[str, Raw]])
+        # The first one is all that is asked for.
+        few = next(pieces.pieces(data))
+        records = msgspec.json.decode(few, type=list[dict[str, Raw]])
     except _FAILURES:
         return None
     return frozenset(records[0]) if records else None

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from jupyter_deploy.core.contract import Column, Tensor, Type
+from jupyter_deploy.gateway.decode import pieces
 from jupyter_deploy.gateway.decode.faults import Faults, misfit
 from jupyter_deploy.gateway.decode.frames import value_type
 from jupyter_deploy.gateway.decode.values import Refused, check, element, kind
@@ -35,7 +36,7 @@ class TensorReader:
         if self._decoder is None:
             return None
         try:
-            return self._decoder.decode(data) or None
+            return pieces.read(self._decoder.decode, data) or None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 

@@ -9,6 +9,7 @@ is put together in the order of the rows.  Rule 3: when the pieces' answers cann
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -21,13 +22,17 @@ Enqueue = Callable[[Work], None]
 
 
 class Pieces:
-    """The pieces of `whole`; its answer is theirs put together."""
+    """The pieces of `whole`; its answer is theirs put together.
+
+    It keeps answers and no pieces: a piece knows of it, and a cycle with all the rows in it would
+    stay until the collector looks, which is rarely.
+    """
 
     def __init__(self, whole: Work, rows: int, enqueue: Enqueue) -> None:
         self._whole = whole
         self._enqueue = enqueue
-        self._left = _cut(whole, rows)
-        self._all: list[Work] = []
+        self._left = enumerate(_cut(whole, rows))
+        self._replies: dict[int, Reply] = {}
         self._unanswered = 0
 
     def start(self, most: int) -> None:
@@ -36,16 +41,18 @@ class Pieces:
             self._next()
 
     def _next(self) -> None:
-        piece = next(self._left, None)
+        number, piece = next(self._left, (0, None))
         if piece is not None:
-            self._all.append(piece)
             self._unanswered += 1
-            piece.on_end = self._answered
+            piece.on_end = partial(self._answered, number)
             self._enqueue(piece)
 
-    def _answered(self, _piece: Work) -> None:
+    def _answered(self, number: int, piece: Work) -> None:
         if self._whole.ended:  # the deadline has passed, or the caller has gone
             return
+        # A piece that fails ends the whole: this one has been answered.
+        assert isinstance(piece.result, Reply)
+        self._replies[number] = piece.result
         self._unanswered -= 1
         self._next()
         if not self._unanswered:
@@ -53,8 +60,7 @@ class Pieces:
 
     def _finish(self) -> None:
         whole = self._whole
-        # A piece that fails ends the whole: these have all been answered.
-        replies = [piece.result for piece in self._all if isinstance(piece.result, Reply)]
+        replies = [reply for _, reply in sorted(self._replies.items())]
         answer = joined(replies)
         if answer is None:
             whole.alone = True

@@ -1,0 +1,96 @@
+"""Long bodies are read a piece at a time, and nobody can tell."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from jupyter_deploy.core.contract import Column, Contract, Form, Tensor
+from jupyter_deploy.gateway.decode import pieces
+from tests.gateway.bodies import FLOAT, INTEGER, STRING, in_pieces, rows
+
+TEXT = st.text(st.sampled_from('],[{}" \\ab:é'), max_size=8)
+VALUES = st.integers(-9, 9) | TEXT
+ROWS = st.one_of(
+    VALUES,
+    st.lists(VALUES, max_size=3),
+    st.lists(st.lists(VALUES, max_size=2), max_size=3),
+    st.dictionaries(TEXT, VALUES | st.lists(VALUES, max_size=2), max_size=3),
+)
+SPACES = st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", ":")])
+
+
+@given(st.lists(ROWS, max_size=6), SPACES, st.booleans())
+def test_whatever_stands_in_an_array_it_reads_as_the_whole_does(
+    values: list[object], separators: tuple[str, str], ascii_only: bool
+) -> None:
+    data = json.dumps(values, separators=separators, ensure_ascii=ascii_only).encode()
+    with in_pieces():
+        assert pieces.read(msgspec.json.Decoder(list[object]).decode, Raw(data)) == values
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [[n, n / 7] for n in range(50)],
+        [{"a": n, "b": [n]} for n in range(50)],
+        [[[n, 1], [2, 3]] for n in range(50)],
+        list(range(50)),
+    ],
+)
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_rows_of_the_usual_kinds_are_cut_one_from_another(
+    values: list[object], separators: tuple[str, str]
+) -> None:
+    data = json.dumps(values, separators=separators).encode()
+    with in_pieces():
+        cut = [json.loads(piece) for piece in pieces.pieces(data)]
+    assert len(cut) > 10
+    assert [row for piece in cut for row in piece] == values
+
+
+def test_a_bad_array_is_bad_wherever_it_is_cut() -> None:
+    decode = msgspec.json.Decoder(list[list[int]]).decode
+    for data in (
+        b"[[1],[2],[3]",
+        b"[[1],[2],3]",
+        b"[[1],[2],]",
+        b'[[1],["],["],[3]]',
+        b"[[1],[2]]]",
+    ):
+        with in_pieces(), pytest.raises(msgspec.DecodeError):
+            pieces.read(decode, Raw(data))
+
+
+FRAME = Contract(
+    Form.FRAME, (Column("a", FLOAT, "float64", nullable=True), Column("b", STRING, "str"))
+)
+GRID = Contract(Form.ARRAY, tensor=Tensor(INTEGER, "int64", (2, 2)))
+MANY = [[n / 3, "],["] for n in range(40)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": {"columns": ["a", "b"], "data": MANY}},
+        {"dataframe_split": {"columns": ["a", "b"], "data": MANY, "index": list(range(40))}},
+        {"dataframe_split": {"columns": ["a", "b", "c]"], "data": [[*row, 0] for row in MANY]}},
+        {"dataframe_records": [{"a": a, "b": b} for a, b in MANY]},
+        {"dataframe_records": [{"a": a, "b": b, "c": "c"} for a, b in MANY]},
+        {"instances": MANY, "params": {"x": [1]}},
+        {"inputs": {"a": [a for a, _ in MANY], "b": [b for _, b in MANY]}},
+    ],
+)
+def test_every_form_of_a_long_body_gives_its_rows(body: dict[str, object]) -> None:
+    assert rows(FRAME, body) == [tuple(row) for row in MANY]
+    assert rows(FRAME, json.dumps(body, separators=(",", ":")).encode()) == list(map(tuple, MANY))
+
+
+def test_long_tensors_too() -> None:
+    values = [[[n, 1], [2, 3]] for n in range(40)]
+    assert rows(GRID, {"instances": values}) == values
