@@ -121,14 +121,10 @@ def _summary(deployed: Deployed) -> dict[str, object]:
 
 
 def _show(deployed: Deployed) -> None:
-    from jupyter_deploy.core.compiled import AS_IS, lines
-
     ticket, endpoint = deployed.ticket, deployed.endpoint
     state = "serves" if endpoint.active == ticket.version else "is warm, without traffic"
     click.echo(f"{ticket.name} {ticket.version} {state} at {endpoint.url}")
-    manifest = deployed.manifest
-    served = AS_IS if manifest.compiled is None else manifest.compiled.form
-    for line in lines(manifest.trials, served):
+    for line in deployed.manifest.comparison():
         click.echo(f"  {line}")
     for note in [ticket.why, *ticket.breaking, *deployed.notes]:
         if note:

@@ -83,7 +83,19 @@ def running() -> ControlClient | None:
     return None
 
 
-def connect(*, start: bool = True) -> ControlClient:
+def begin() -> subprocess.Popen[bytes] | None:
+    """The supervisor of this home, which was started where none runs and has not come up yet.
+
+    Whoever has work of some seconds before `connect` gives it this, and waits less.  Raises
+    StateUnavailable where this home cannot be written.
+    """
+    found = Supervisor.read(paths.home() / "supervisor.json")
+    if (found is not None and found.alive()) or not hasattr(os, "getuid"):
+        return None
+    return _spawn(*_places())
+
+
+def connect(*, start: bool = True, begun: subprocess.Popen[bytes] | None = None) -> ControlClient:
     """A client of the supervisor of this home, started if need be (20 s at most).
 
     Raises SupervisorUnavailable, with the last lines of its log when it cannot start, and
@@ -98,7 +110,7 @@ def connect(*, start: bool = True) -> ControlClient:
         )
     if not hasattr(os, "getuid"):
         raise UnsupportedPlatform(sys.platform)
-    return _start()
+    return _start(begun)
 
 
 def replace() -> ControlClient:
@@ -139,10 +151,15 @@ def _back() -> ControlClient | None:
     return client
 
 
-def _start() -> ControlClient:
+def _places() -> tuple[Path, Path]:
+    """The home and the supervisor's log, in folders that are there."""
     home = paths.private_folder(paths.home())
-    log = paths.private_folder(home / "logs") / "supervisor.log"
-    process = _spawn(home, log)
+    return home, paths.private_folder(home / "logs") / "supervisor.log"
+
+
+def _start(begun: subprocess.Popen[bytes] | None) -> ControlClient:
+    home, log = _places()
+    process = begun or _spawn(home, log)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         client = running()

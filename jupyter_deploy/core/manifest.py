@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from jupyter_deploy.core.compiled import Compiled, Trial
+from jupyter_deploy.core.compiled import AS_IS, Compiled, Trial, lines
 from jupyter_deploy.core.contract import Contract
 
 MANIFEST, MODEL, SAMPLE, EXPECTED, LOCK = (
@@ -101,3 +101,12 @@ class Manifest:
     compiled: Compiled | None = None
     #: What `--compile` tried, the model as is first; empty when it was not asked for.
     trials: tuple[Trial, ...] = ()
+
+    @property
+    def form(self) -> str:
+        """The form that is served."""
+        return AS_IS if self.compiled is None else self.compiled.form
+
+    def comparison(self) -> list[str]:
+        """What `--compile` tried, a line for each form."""
+        return lines(self.trials, self.form)

@@ -12,5 +12,4 @@ def comparison(manifest: Manifest) -> Table | None:
     if not manifest.trials:
         return None
     columns = ("Form", "1 row", f"{compiled.MANY} rows", "Largest difference", "")
-    served = compiled.AS_IS if manifest.compiled is None else manifest.compiled.form
-    return Table(columns, tuple(trial.cells(served) for trial in manifest.trials))
+    return Table(columns, tuple(trial.cells(manifest.form) for trial in manifest.trials))

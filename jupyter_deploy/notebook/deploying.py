@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_deploy.client.discovery import connect
+from jupyter_deploy.client.discovery import begin, connect
 from jupyter_deploy.client.models import DeployOptions, EndpointStatus, StepStatus, VersionStatus
 from jupyter_deploy.core.manifest import Manifest
 from jupyter_deploy.core.names import EndpointName
 from jupyter_deploy.errors import Conflict, DeployError, NotFound, UsageError
-from jupyter_deploy.notebook import cards, session
+from jupyter_deploy.notebook import cards, preload, session
 from jupyter_deploy.notebook.card import Card
 from jupyter_deploy.notebook.progress import Progress, progress
 
@@ -46,6 +46,10 @@ class Finished:
     def card(self) -> Card:
         """All that one needs to use it."""
         return cards.deployed(self.version, self.endpoint, self.manifest, self.steps, self.notes)
+
+    def comparison(self) -> tuple[str, ...]:
+        """A line for each form that was tried; none where that was not asked for."""
+        return tuple(self.manifest.comparison())
 
     def curl(self) -> str:
         """A line for a shell that calls the version with one row of the sample."""
@@ -109,7 +113,11 @@ def _deployed(
     # Imported here: MLflow and what belongs to it take seconds, and `%load_ext` should not.
     from jupyter_deploy import pipeline
 
-    with connect() as client:
+    begun = begin()
+    if begun is not None:
+        # A second or two for it to come up, and more for what packaging needs: both at once.
+        preload.load()
+    with connect(begun=begun) as client:
         return pipeline.run(
             model,
             name,

@@ -161,7 +161,8 @@ class Endpoint(Shown):
 class Deployment(Shown):
     """What a deploy has made: version `version` of endpoint `name`.
 
-    `notes` says what to know about it.  `predict` asks the endpoint, as any caller does: after a
+    `notes` says what to know about it, `comparison` which forms `compile` tried, a line for each;
+    `print` shows the whole card.  `predict` asks the endpoint, as any caller does: after a
     rollback that is another version.  A staged version has no traffic, so there it asks this one.
     """
 
@@ -169,6 +170,7 @@ class Deployment(Shown):
         self.name = finished.endpoint.name
         self.version = finished.version.version
         self.notes = finished.notes
+        self.comparison = finished.comparison()
         self.endpoint = Endpoint(finished.endpoint)
         self.curl = finished.curl()
         self._card = finished.card()
@@ -221,6 +223,9 @@ class Deployment(Shown):
 
     def __repr__(self) -> str:
         return f"<Deployment {self.name} {self.version}>"
+
+    def __str__(self) -> str:
+        return super().__repr__()
 
     def _ipython_display_(self) -> None:
         # The card took the place of the progress; the cell that deployed does not show it twice.

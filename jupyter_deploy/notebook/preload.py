@@ -28,7 +28,7 @@ class Preload:
     """Starts when the cell that made it has ended; later cells wait until it is done."""
 
     def __init__(self, shell: Any) -> None:
-        self._thread = threading.Thread(target=_import, name="imports for %deploy", daemon=True)
+        self._thread = threading.Thread(target=load, name="imports for %deploy", daemon=True)
         self._shell = shell
         shell.events.register("post_run_cell", self._start)
 
@@ -49,7 +49,8 @@ class Preload:
         self._shell.events.unregister("pre_run_cell", self._wait)
 
 
-def _import() -> None:
+def load() -> None:
+    """Import what a deploy needs."""
     for module in MODULES:
         # Whatever is wrong with an import is said by the deploy that needs it.
         with contextlib.suppress(Exception):

@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 
 from jupyter_deploy.core.aliases import ACTIVE, MovedAlias, sentence
-from jupyter_deploy.core.compiled import AS_IS
 from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.errors import RegistryUnavailable, StateUnavailable
 from jupyter_deploy.supervisor.journal import Journal
@@ -72,8 +71,7 @@ def _order(state: State, endpoint: str, uri: str, name: str, versions: list[Vers
 def _form(version: Version) -> dict[str, str]:
     """Which form is served, where `--compile` was asked for."""
     manifest = version.manifest
-    form = AS_IS if manifest.compiled is None else manifest.compiled.form
-    return {"jupyter_deploy.form": form} if manifest.trials else {}
+    return {"jupyter_deploy.form": manifest.form} if manifest.trials else {}
 
 
 class Registrar:

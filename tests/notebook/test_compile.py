@@ -32,4 +32,8 @@ def test_the_card_compares_the_forms_and_names_the_one_that_is_served(shell, cap
     assert "as is" in said
     assert "onnx float64" in said
     assert "served as onnx" in said
+    # A script has no card before it: it asks for the lines, or prints the whole.
+    assert [line.split(":")[0] for line in churn.comparison[:2]] == ["as is", "onnx float64"]
+    assert sum(line.endswith("served") for line in churn.comparison) == 1
+    assert "onnx float64" in str(churn)
     assert churn.predict(X).tolist() == model.predict(X).tolist()

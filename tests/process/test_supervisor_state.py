@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from jupyter_deploy.client.discovery import connect
+from jupyter_deploy.client.discovery import begin, connect
 from jupyter_deploy.client.models import (
     CreateKey,
     IssuedKey,
@@ -29,7 +29,7 @@ from jupyter_deploy.errors import (
     SupervisorUnavailable,
     UsageError,
 )
-from tests.process.stack import ROWS, Stack, me, ours, stack
+from tests.process.stack import ROWS, Stack, end, me, ours, stack
 from tests.support import free_port, wait_until
 
 
@@ -270,6 +270,21 @@ def test_a_state_of_a_newer_release_is_left_alone(
     with pytest.raises(SupervisorUnavailable, match="newer release"):
         connect()
     assert (home / "state.db").read_bytes() == before
+
+
+def test_whoever_has_begun_a_supervisor_is_connected_to_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTER_DEPLOY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("JUPYTER_DEPLOY_PORT", str(free_port()))
+    begun = begin()
+    assert begun is not None
+    one = Stack(tmp_path / "home", connect(begun=begun))
+    try:
+        assert one.client.ping() == begun.pid
+        assert begin() is None
+    finally:
+        end(one)
 
 
 # --- what it costs --------------------------------------------------------------------------------
