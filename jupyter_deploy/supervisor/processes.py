@@ -51,6 +51,12 @@ class Exit:
         asked = (None, 0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
         return self.out_of_memory or self.status not in asked
 
+    @property
+    def killed(self) -> bool:
+        """Whether somebody outside has ended it, by a signal."""
+        signals = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
+        return self.status in signals and not self.out_of_memory
+
     def __str__(self) -> str:
         if self.out_of_memory:
             held = "" if self.peak_bytes is None else f" (it held {size(self.peak_bytes)})"

@@ -303,7 +303,8 @@ class Replicas:
 
     async def _until_exit(self, slot: Slot) -> None:
         assert slot.process is not None
-        self._note_end(slot, await slot.process.exit())
+        exit_ = await slot.process.exit()
+        self._note_end(slot, exit_)
         if slot.place is not None:
             slot.place.remove()
         others = slot.tasks - {asyncio.current_task()}
@@ -312,7 +313,7 @@ class Replicas:
         if slot.channel is not None:
             slot.channel.close()
         slot.process = slot.channel = slot.pulse = None
-        self._apply(slot, lifecycle.Exited())
+        self._apply(slot, lifecycle.Exited(killed=exit_.killed))
 
     def _note_end(self, slot: Slot, exit_: Exit) -> None:
         assert slot.process is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from jupyter_deploy.core.lifecycle.backoff import (
     FIRST_DELAY,
     HEALTHY_SECONDS,
+    KILLED_SECONDS,
     LONGEST_DELAY,
     delay,
 )
@@ -42,7 +43,7 @@ from jupyter_deploy.core.lifecycle.replica import (
 
 EVENTS = [
     StartDue(), BecameReady(), TookTooLong(), WentSilent(), AnsweredAgain(), WasHung(), Exited(),
-    StopAsked(),
+    Exited(killed=True), StopAsked(),
 ]  # fmt: skip
 #: A process exists in these phases, and in no other.
 WITH_PROCESS = {Phase.STARTING, Phase.READY, Phase.EJECTED, Phase.STOPPING}
@@ -139,9 +140,13 @@ def test_a_minute_of_health_forgets_earlier_failures() -> None:
     assert (soon, late) == (StartAfter(0.5 * FIRST_DELAY), StartAfter(0.5 * LONGEST_DELAY))
 
 
-def test_events_and_actions_hold_no_clock() -> None:
-    for event in EVENTS:
-        assert not fields(event)
+def test_one_that_is_killed_again_and_again_is_never_kept_waiting_for_long() -> None:
+    tired = Replica(Phase.READY, failures=9, ready_since=0.0)
+    replica, (_, soon) = decide(tired, Exited(killed=True), now=1.0, jitter=0.9)
+    assert (replica.failures, soon) == (10, StartAfter(KILLED_SECONDS))
+    # One that cannot even start waits as long as any other.
+    _, (late,) = decide(Replica(Phase.STARTING, 9), Exited(killed=True), now=1.0, jitter=0.9)
+    assert late.seconds > 10 * KILLED_SECONDS
 
 
 @dataclass
@@ -264,18 +269,21 @@ class Lives(RuleBasedStateMachine):
         assert self.world.ending
 
     @precondition(lambda self: self.world.process)
-    @rule()
-    def end(self) -> None:
+    @rule(killed=st.booleans())
+    def end(self, killed: bool) -> None:
         self.world.process = self.world.ending = False
         well = self.loaded and not self.silent and self.now - self.well_since >= HEALTHY_SECONDS
         self.ends = 0 if well else self.ends
-        actions = self.happen(Exited())
+        wait = delay(self.ends, 0.5)
+        if killed and self.loaded:
+            wait = min(wait, KILLED_SECONDS)
+        actions = self.happen(Exited(killed=killed))
         self.loaded = False
         if self.stopped or self.silent:
             assert actions == (Forget(),)
             self.stopped = True
         else:
-            assert StartAfter(delay(self.ends, 0.5)) in actions
+            assert StartAfter(wait) in actions
             self.ends += 1
 
     @rule()

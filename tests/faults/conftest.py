@@ -66,6 +66,13 @@ def scene(home: Path, environment: dict[str, str]) -> Iterator[Scene]:
 
 
 @pytest.fixture
+def unharmed(scene: Scene, request: pytest.FixtureRequest) -> None:
+    """Replicas that have not crashed of late: again and again would be a loop, and wait longer."""
+    if request.node.callspec.params.get("chance"):
+        scene.deploy(1.0)
+
+
+@pytest.fixture
 def load(scene: Scene, chance: random.Random) -> Iterator[Load]:
     """Half of peak, up to a random number of answers ahead of the fault."""
     factors = scene.factors

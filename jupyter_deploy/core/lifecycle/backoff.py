@@ -4,6 +4,8 @@ from __future__ import annotations
 
 #: The wait before the nth start in a row: up to 0.1 s, 0.2 s, 0.4 s ... and never over 30 s.
 FIRST_DELAY, LONGEST_DELAY = 0.1, 30.0
+#: What served, and was killed from outside, does not wait longer than this.
+KILLED_SECONDS = 0.5
 #: What has been well for as long as this has forgotten its earlier failures.
 HEALTHY_SECONDS = 60.0
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from jupyter_deploy.core.lifecycle.backoff import delay, failures_after
+from jupyter_deploy.core.lifecycle.backoff import KILLED_SECONDS, delay, failures_after
 
 
 class Phase(StrEnum):
@@ -84,7 +84,9 @@ class WasHung:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The process has ended, or could not be started at all."""
+    """The process has ended, or could not be started; `killed`: somebody outside has ended it."""
+
+    killed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ Decision = tuple[Replica, tuple[Action, ...]]
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
+    event: Event
     now: float
     jitter: float
 
@@ -172,9 +175,13 @@ def _back_off(replica: Replica, moment: _Moment) -> Decision:
 
 def _lose(replica: Replica, moment: _Moment) -> Decision:
     assert replica.ready_since is not None
+    assert isinstance(moment.event, Exited)
     failures = failures_after(replica.failures, replica.ready_since, moment.now)
-    waiting, actions = _back_off(Replica(Phase.WAITING, failures), moment)
-    return waiting, (Unroute(), *actions)
+    wait = delay(failures, moment.jitter)
+    if moment.event.killed:
+        # It has done nothing to be kept waiting, and is missed each time.
+        wait = min(wait, KILLED_SECONDS)
+    return Replica(Phase.WAITING, failures + 1), (Unroute(), StartAfter(wait))
 
 
 def _eject(replica: Replica, _moment: _Moment) -> Decision:
@@ -226,4 +233,6 @@ TRANSITIONS: dict[tuple[Phase, type[Event]], Callable[[Replica, _Moment], Decisi
 def decide(replica: Replica, event: Event, *, now: float, jitter: float) -> Decision:
     """The replica after `event`, and what is to be done, in order."""
     transition = TRANSITIONS.get((replica.phase, type(event)))
-    return (replica, ()) if transition is None else transition(replica, _Moment(now, jitter))
+    if transition is None:
+        return replica, ()
+    return transition(replica, _Moment(event, now, jitter))
