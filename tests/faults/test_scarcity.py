@@ -63,7 +63,8 @@ def test_a_replica_out_of_memory_costs_nobody_else_anything_and_is_said_to_be(
         sent = own.result(60)
     load.after(50)
     ledger = load.stop()
-    assert re.search(r"was killed: out of memory \(it held \d+(\.\d)? [MG]B\); a new one starts\.$", said)
+    held = r"out of memory \(it held \d+(\.\d)? [MG]B\)"
+    assert re.search(rf"was killed: {held}; a new one starts\.$", said)
     # Once it has met two replicas that may not hold so much; a new one may.
     assert sent.outcome == "right" or "poisonous-request" in sent.said
     assert [one for one in ledger.failed if one is not sent] == []
