@@ -29,6 +29,7 @@ ANSWERS: tuple[type, ...] = (
     models.IssuedKey,
     models.RequestFailure,
     models.AuditEntry,
+    models.Event,
     figures.EndpointMetrics,
     models.RegistryUi,
     models.TryForm,

@@ -1,11 +1,14 @@
-"""The figures of an endpoint as a picture: SVG in HTML, without a script.
+"""The figures of an endpoint as pictures: SVG, without a script.
 
-Rule 1: pure; the same document gives the same picture.  Rule 2: colours are the theme's where there
-is one, and every figure says in words what it shows.  Rule 3: small, because it is saved.
+Rule 1: pure; the same document gives the same picture.  Rule 2: each is an image with its data in
+it: of a notebook that is not trusted JupyterLab shows images, and removes SVG that is part of the
+HTML.  So no theme reaches it: its colours can be read on light and on dark.  Rule 3: every figure
+says in words what it shows.  Rule 4: small, because it is saved.
 """
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,19 +25,16 @@ WIDTH, HEIGHT = 360, 110
 _LEFT, _TOP, _BOTTOM = 44, 8, 18
 #: More points than these cannot be told apart at this width.
 _POINTS = 150
-_COLOURS = (
-    "var(--jp-info-color1, #1976d2)",
-    "var(--jp-warn-color1, #e65100)",
-    "var(--jp-error-color1, #c62828)",
-)
+_COLOURS = ("#1e88e5", "#e65100", "#d84343")
 _CSS = """
-.jdf{display:flex;flex-wrap:wrap;gap:12px 20px;font:12px/1.4 var(--jp-ui-font-family,sans-serif);
-color:var(--jp-ui-font-color1,currentColor)}
-.jdf figure{margin:0}.jdf figcaption{font-weight:600}.jdf svg{display:block}
-.jdf text{font-size:10px;fill:var(--jp-ui-font-color2,currentColor)}
-.jdf .g{stroke:var(--jp-border-color2,#8884)}.jdf .m{stroke:var(--jp-ui-font-color2,#888);
-stroke-dasharray:3 3}.jdf i{font-style:normal;margin-left:8px}
+.jdf{display:flex;flex-wrap:wrap;gap:12px 20px;margin-top:12px;
+font:12px/1.4 var(--jp-ui-font-family,sans-serif);color:var(--jp-ui-font-color1,currentColor)}
+.jdf figure{margin:0}.jdf figcaption{font-weight:600}.jdf img{display:block}
+.jdf i{font-style:normal;margin-left:8px}
 """
+_PICTURE_CSS = (
+    "text{font:10px sans-serif;fill:#7a7a7a}.g{stroke:#8884}.m{stroke:#888;stroke-dasharray:3 3}"
+)
 
 Values = Sequence[float | None]
 
@@ -81,11 +81,21 @@ def _drawn(told: EndpointMetrics, figure: _Figure) -> str:
         f'<i style="color:{colour}">{escape(name)}</i>'
         for (name, _), colour in zip(figure.lines, _COLOURS, strict=False)
     )
-    label = escape(f"{figure.title}: now {words}")
+    picture = _picture(
+        f"{figure.title}: now {words}", f"{_axes(told, top, figure.unit)}{_marks(told)}{lines}"
+    )
+    return f"<figure><figcaption>{figure.title}{legend}</figcaption>{picture}</figure>"
+
+
+def _picture(words: str, drawn: str) -> str:
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
+        f'viewBox="0 0 {WIDTH} {HEIGHT}"><style>{_PICTURE_CSS}</style>{drawn}</svg>'
+    )
+    data = base64.b64encode(svg.encode()).decode()
     return (
-        f"<figure><figcaption>{figure.title}{legend}</figcaption>"
-        f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{label}">{_axes(told, top, figure.unit)}{_marks(told)}{lines}</svg></figure>'
+        f'<img width="{WIDTH}" height="{HEIGHT}" alt="{escape(words)}" '
+        f'src="data:image/svg+xml;base64,{data}">'
     )
 
 
@@ -149,17 +159,18 @@ def _bars(one: PredictionCounts) -> str:
                 f'<rect x="{x + shift * width:.1f}" y="{y:.1f}" width="{width * 0.4:.1f}" '
                 f'height="{HEIGHT - _BOTTOM - y:.1f}" fill="{colour}"><title>{title}</title></rect>'
             )
-    label = escape(f"{one.of} that {one.version} predicted, beside its baseline")
     low = HEIGHT - _BOTTOM
-    return (
-        f"<figure><figcaption>{escape(one.version)}: predicted {one.of}"
-        f'<i style="color:{_COLOURS[0]}">served</i><i>baseline</i></figcaption>'
-        f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{label}"><path class="g" d="M{_LEFT} {low}H{WIDTH}"/>'
+    picture = _picture(
+        f"{one.of} that {one.version} predicted, beside its baseline",
+        f'<path class="g" d="M{_LEFT} {low}H{WIDTH}"/>'
         f'<text x="{_LEFT - 4}" y="{_TOP + 4}" text-anchor="end">{top:.0%}</text>{"".join(drawn)}'
         f'<text x="{_LEFT}" y="{HEIGHT - 4}">{escape(names[0][:20]) if names else ""}</text>'
         f'<text x="{WIDTH}" y="{HEIGHT - 4}" text-anchor="end">'
-        f"{escape(names[-1][:20]) if names else ''}</text></svg></figure>"
+        f"{escape(names[-1][:20]) if names else ''}</text>",
+    )
+    return (
+        f"<figure><figcaption>{escape(one.version)}: predicted {one.of}"
+        f'<i style="color:{_COLOURS[0]}">served</i><i>baseline</i></figcaption>{picture}</figure>'
     )
 
 

@@ -54,7 +54,7 @@ export function addCommands(parts: IParts): string[] {
     label: trans.__('Look Again at Deployed Models'),
     icon: refreshIcon,
     describedBy: { args: NO_ARGUMENTS },
-    execute: () => model.refresh()
+    execute: () => model.lookAgain()
   });
   commands.addCommand(CommandIDs.registry, {
     label: trans.__('Open the MLflow Registry'),

@@ -17,6 +17,7 @@ import type {
   About,
   AuditEntry,
   EndpointStatus,
+  Event,
   KeyStatus,
   RegistryDeploy,
   RegistryModel,
@@ -51,6 +52,7 @@ export interface ISections {
   keys: readonly KeyStatus[];
   errors: readonly RequestFailure[];
   logs: readonly string[];
+  events: readonly Event[];
   audit: readonly AuditEntry[];
   form: TryForm;
 }
@@ -61,6 +63,7 @@ const CLOSED: Detail = {
   keys: { kind: 'idle' },
   errors: { kind: 'idle' },
   logs: { kind: 'idle' },
+  events: { kind: 'idle' },
   audit: { kind: 'idle' },
   form: { kind: 'idle' }
 };
@@ -223,6 +226,13 @@ export class DeployModel implements IDisposable {
     return this._looking;
   }
 
+  /** A person asks: look now, and have the registry looked at, which takes MLflow some seconds. */
+  async lookAgain(): Promise<void> {
+    // Whoever may not have that done sees what is known.
+    void this._control.lookAtRegistry().catch(() => undefined);
+    await this.refresh();
+  }
+
   /** Open the page of an endpoint; null closes it. */
   open(name: string | null): void {
     this._opened = name;
@@ -263,9 +273,10 @@ export class DeployModel implements IDisposable {
 
   private async _pollOnce(): Promise<void> {
     await this.refresh();
-    if (this._view.kind === 'failed') {
-      // The poll waits longer after each failure.
-      throw new RequestFailed(this._view.trouble);
+    const { view } = this;
+    // Who is offline comes back at once; of any other failure the poll asks ever less often.
+    if (view.kind === 'failed' && view.trouble.kind !== 'offline') {
+      throw new RequestFailed(view.trouble);
     }
   }
 
@@ -360,6 +371,7 @@ export class DeployModel implements IDisposable {
     keys: name => this._control.keys(name),
     errors: name => this._control.errors(name),
     logs: name => this._control.logs(name, this._logVersion),
+    events: name => this._control.events(name),
     audit: name => this._control.audit(name),
     form: name => this._control.form(name)
   };

@@ -14,6 +14,7 @@ import type {
   CreateKey,
   EndpointMetrics,
   EndpointStatus,
+  Event,
   IssuedKey,
   KeyStatus,
   RegistryDeploy,
@@ -39,6 +40,8 @@ export interface IControl {
   errors(name: string): Promise<readonly RequestFailure[]>;
   logs(name: string, version: string | null): Promise<readonly string[]>;
   audit(name: string): Promise<readonly AuditEntry[]>;
+  /** What happened to an endpoint, the last of it, oldest first. */
+  events(name: string): Promise<readonly Event[]>;
   keys(name: string): Promise<readonly KeyStatus[]>;
   promote(name: string, change: ChangeTraffic): Promise<TrafficChanged>;
   rollback(name: string, change: ChangeTraffic): Promise<TrafficChanged>;
@@ -47,6 +50,8 @@ export interface IControl {
   rotateKey(id: string, change: RotateKey): Promise<IssuedKey>;
   revokeKey(id: string): Promise<KeyStatus>;
   secret(file: string): Promise<string>;
+  /** Have the supervisor see whether somebody has changed the registry. */
+  lookAtRegistry(): Promise<void>;
   registryUi(): Promise<RegistryUi>;
   /** Where the server passes on to the MLflow UI. */
   registryPage(place: string): string;
@@ -93,6 +98,10 @@ export class Control implements IControl {
     return this._get(`endpoints/${encode(name)}/audit`);
   }
 
+  events(name: string): Promise<readonly Event[]> {
+    return this._get('events', { endpoint: name });
+  }
+
   keys(name: string): Promise<readonly KeyStatus[]> {
     return this._get('keys', { endpoint: name });
   }
@@ -124,6 +133,10 @@ export class Control implements IControl {
   async secret(file: string): Promise<string> {
     const answer = await this._post<{ secret: string }>('secret', { file });
     return answer.secret;
+  }
+
+  lookAtRegistry(): Promise<void> {
+    return this._post('registry-look', {});
   }
 
   registryUi(): Promise<RegistryUi> {

@@ -173,6 +173,16 @@ export interface AuditEntry {
   origin: Origin;
 }
 
+/** Something that happened, in one sentence.  `number` grows by one. */
+export interface Event {
+  number: number;
+  at: number;
+  endpoint: string;
+  version: string;
+  kind: string;
+  message: string;
+}
+
 /** The figures of a version, a consumer or all: one value for each point in time. */
 export interface MetricsSeries {
   name: string;

@@ -41,12 +41,13 @@ class Lab(JupyterServer):
         return f"{self.url.removesuffix(API)}{path}?token={TOKEN}&reset"
 
     def _arguments(self) -> list[str]:
-        extensions = "{'jupyter_deploy': True, 'jupyterlab': True}"
+        extensions = dict.fromkeys(("jupyter_deploy", "jupyterlab", "notebook"), True)
         return [
             *(one for one in super()._arguments() if "jpserver_extensions" not in one),
             f"--ServerApp.jpserver_extensions={extensions}",
             "--LabApp.expose_app_in_browser=True",
             "--LabApp.news_url=None",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
         ]
 
     def _environment(self) -> dict[str, str]:
@@ -97,9 +98,9 @@ def write_notebook(lab: Lab, *cells: str) -> None:
     nbformat.write(notebook, lab.root / "model.ipynb")
 
 
-def opened(page: Any, lab: Lab) -> Any:
+def opened(page: Any, lab: Lab, place: str = "lab/tree/model.ipynb") -> Any:
     """The page, with Lab and that notebook open in it."""
-    page.goto(lab.address("lab/tree/model.ipynb"))
+    page.goto(lab.address(place))
     page.wait_for_function("window.jupyterapp?.restored", timeout=60_000)
     page.evaluate("window.jupyterapp.restored")
     return page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.browser.lab import (
     skip_unless_possible,
     write_notebook,
 )
-from tests.browser.sidebar import execute
+from tests.browser.sidebar import execute, panel, section
 from tests.notebook.conftest import home  # noqa: F401 - a fixture
 from tests.support import wait_until
 
@@ -40,6 +41,16 @@ clf = LogisticRegression().fit(X, X.sum(axis=1) > 0)
 #: A folder for pictures to be looked at by a person.
 PICTURES = os.environ.get("DASHBOARD_PICTURES")
 DEPLOYS_MILLISECONDS = 180_000
+#: At fewer than 50 a second they take more than two of the panel's rounds of three seconds.
+SERVED_MEANWHILE = 300
+#: What a browser does to the page of a tab that goes to the back; one without a screen has none.
+HIDE = """hidden => {
+  const visibilityState = hidden ? 'hidden' : 'visible';
+  for (const [name, value] of Object.entries({ hidden, visibilityState })) {
+    Object.defineProperty(document, name, { configurable: true, value });
+  }
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
 FIGURES_HAVE_THE_THEMES_GROUND = """() => {
   const page = document.querySelector('.jp-DeployDashboard:not(.jp-mod-output)');
   const ground = getComputedStyle(page).backgroundColor;
@@ -69,20 +80,21 @@ def page(lab: Lab):
 
 
 @pytest.fixture(scope="module")
-def load(lab: Lab, page) -> Iterator[None]:
-    """Two versions are deployed, and somebody calls the endpoint until the end."""
+def load(lab: Lab, page) -> Iterator[list[int]]:
+    """Two versions are deployed, and somebody calls the endpoint until the end: the statuses."""
     run_first_cell(page, DEPLOYS_MILLISECONDS)
     over = threading.Event()
     with wait_until(running, 20.0) as client:
         status = client.endpoint("churn")
-    thread = threading.Thread(target=_call, args=(status.url, status.key_file, over))
+    answered: list[int] = []
+    thread = threading.Thread(target=_call, args=(status.url, status.key_file, over, answered))
     thread.start()
-    yield
+    yield answered
     over.set()
     thread.join(20)
 
 
-def _call(url: str, key_file: str, over: threading.Event) -> None:
+def _call(url: str, key_file: str, over: threading.Event, answered: list[int]) -> None:
     headers = {"authorization": f"Bearer {Path(key_file).read_text()}"}
     with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
         number = 0
@@ -90,7 +102,7 @@ def _call(url: str, key_file: str, over: threading.Event) -> None:
             number += 1
             bad = [["x", 1.0]] if number % 15 == 0 else [[0.3, number % 7 - 3.0]]
             path = "/versions/1.0.0/invocations" if number % 4 == 0 else "/invocations"
-            client.post(path, json={"inputs": bad})
+            answered.append(client.post(path, json={"inputs": bad}).status_code)
 
 
 def requests_shown(page, where: str) -> int:
@@ -159,18 +171,120 @@ def test_nothing_is_asked_of_a_dashboard_that_nobody_sees(page, load):
     assert not [url for url in page.asked if "/metrics?" in url]
 
 
+def test_nothing_is_asked_of_what_is_hidden(page, load):
+    execute(page, "application:toggle-left-area")
+    panel(page).wait_for(state="hidden")
+    of_ours = asked_while_it_serves(page, load)
+    assert not [url for url in of_ours if "/metrics?" not in url]
+    execute(page, "application:toggle-left-area")
+    with page.expect_response("**/jupyter-deploy/api/status*"):
+        panel(page).wait_for()
+
+
+def test_nothing_is_asked_in_a_tab_of_the_browser_that_is_hidden(page, load):
+    page.evaluate(HIDE, arg=True)
+    with page.expect_response("**/jupyter-deploy/api/status*"):
+        execute(page, "jupyter-deploy:refresh-endpoints")  # whatever was under way is over
+    assert not asked_while_it_serves(page, load)
+    with page.expect_response("**/jupyter-deploy/api/status*"):
+        page.evaluate(HIDE, arg=False)
+
+
+def asked_while_it_serves(page, load: list[int]) -> list[str]:
+    """What is asked of the extension while a good number of requests are served: some seconds."""
+    del page.asked[:]
+    before = len(load)
+    while len(load) < before + SERVED_MEANWHILE:
+        # Playwright hears of requests only while it is asked for something.
+        page.evaluate("document.title")
+        threading.Event().wait(0.05)
+    return [url for url in page.asked if "/jupyter-deploy/" in url]
+
+
 def test_the_output_of_monitor_goes_on_when_its_cell_has_ended(page, load, lab):
     page.locator(".jp-Notebook .jp-CodeCell").nth(1).locator(".jp-InputArea-editor").click()
     execute(page, "notebook:run-cell")
     where = ".jp-DeployDashboard.jp-mod-output"
     page.locator(f"{where} .js-plotly-plot").first.wait_for(timeout=60_000)
     page.locator(where).scroll_into_view_if_needed()
-    before = requests_shown(page, where)
+    before, active = requests_shown(page, where), kernel_active(page)
     wait_until(lambda: requests_shown(page, where) > before, 60.0)
+    assert kernel_active(page) == active, "an idle kernel is culled all the same"
     picture(page, "monitor-light")
     execute(page, "docmanager:save")
     file = lab.root / "model.ipynb"
     wait_until(lambda: MIME in file.read_text(), 30.0)
     saved = nbformat.read(file, 4).cells[1].outputs[0]["data"]
-    assert "<svg" in "".join(saved["text/html"])
-    assert len(json.dumps(saved)) < 200_000
+    assert "data:image/svg+xml" in "".join(saved["text/html"])
+    for cell in nbformat.read(file, 4).cells:
+        assert len(json.dumps(cell.outputs)) < 200_000
+
+
+def kernel_active(page) -> str:
+    """When the notebook's kernel was last active, by the server's word."""
+    (kernel,) = page.evaluate(
+        "window.jupyterapp.serviceManager.kernels.refreshRunning().then("
+        "() => [...window.jupyterapp.serviceManager.kernels.running()])"
+    )
+    return str(kernel["last_activity"])
+
+
+def test_the_saved_notebook_has_figures_and_cards_without_kernel_and_extension(page, load, lab):
+    from nbconvert import HTMLExporter
+
+    html, _ = HTMLExporter(embed_images=True).from_filename(str(lab.root / "model.ipynb"))
+    (lab.root / "model.html").write_text(html)
+    with page.context.new_page() as elsewhere:
+        elsewhere.goto((lab.root / "model.html").as_uri())
+        shows_what_was_saved(elsewhere)
+        picture(elsewhere, "saved-html")
+
+
+def test_a_lab_that_lacks_the_extension_and_the_trust_shows_them_too(page, load, lab):
+    notebook = nbformat.read(lab.root / "model.ipynb", 4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("What is changed is not trusted."))
+    nbformat.write(notebook, lab.root / "elsewhere.ipynb")
+    with page.context.new_page() as elsewhere:
+        elsewhere.route("**/tree/elsewhere.ipynb*", without_the_extension)
+        opened(elsewhere, lab, "lab/tree/elsewhere.ipynb")
+        elsewhere.locator(".jp-Notebook").wait_for()
+        assert not elsewhere.evaluate("window.jupyterapp.hasPlugin('jupyterlab-deploy:model')")
+        shows_what_was_saved(elsewhere)
+        picture(elsewhere, "saved-elsewhere")
+
+
+def without_the_extension(route) -> None:
+    answer = route.fetch()
+    head, config, rest = re.split(
+        r'(?<=id="jupyter-config-data" type="application/json">)(.*?)(?=</script>)',
+        answer.text(), maxsplit=1, flags=re.DOTALL,
+    )  # fmt: skip
+    told = json.loads(config) | {"federated_extensions": []}
+    route.fulfill(response=answer, body=head + json.dumps(told) + rest)
+
+
+def shows_what_was_saved(page) -> None:
+    page.get_by_text("churn 1.1.0").first.wait_for(state="attached")
+    figure = page.get_by_role("img", name="Requests: now all")
+    figure.scroll_into_view_if_needed()
+    # A picture that cannot be decoded has no width of its own.
+    page.wait_for_function("node => node.naturalWidth > 0", arg=figure.element_handle())
+    assert page.get_by_role("img").filter(visible=True).count() >= 4
+
+
+def test_the_panel_and_the_output_live_in_notebook_7_too(page, load, lab):
+    pytest.importorskip("notebook", reason="Notebook 7 is not installed")
+    with page.context.new_page() as seven:
+        opened(seven, lab, "notebooks/model.ipynb")
+        execute(seven, "jupyter-deploy:show-panel")
+        panel(seven).get_by_role("button", name="churn").click()
+        panel(seven).get_by_role("heading", name="churn").wait_for()
+        section(seven, "Try it").locator("summary").click()
+        form = panel(seven).get_by_role("form", name="Try churn")
+        form.get_by_role("button", name="Send").click()
+        form.get_by_text("1.1.0 answered").wait_for()
+        where = ".jp-DeployDashboard.jp-mod-output"
+        seven.locator(where).scroll_into_view_if_needed()
+        before = requests_shown(seven, where)
+        wait_until(lambda: requests_shown(seven, where) > before, 60.0)
+        picture(seven, "notebook-7")

@@ -5,14 +5,21 @@ The tests of this module go on from one another: each is a step of one journey.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from jupyter_deploy.client.control import ControlClient
 from jupyter_deploy.client.discovery import running
+from jupyter_deploy.client.models import EndpointStatus
 from jupyter_deploy.core.manifest import Origin
+from jupyter_deploy.registry.location import using
 from tests.browser.axe import THEMES, choose_theme, serious
 from tests.browser.lab import (
     Lab,
@@ -37,13 +44,21 @@ X_train = X.iloc[:, :4]
 clf = LogisticRegression(max_iter=1000).fit(X_train, y)
 draft = LogisticRegression()
 """
+WORSE = """\
+def worse(frame):
+    if frame["mean radius"].max() > 50:
+        raise ValueError("who would have thought of that")
+    return clf.predict(frame)
+
+%deploy worse --name churn --sample X_train
+"""
 
 
 @pytest.fixture(scope="module")
 def lab(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:  # noqa: F811
     skip_unless_possible()
     lab = Lab(tmp_path_factory.mktemp("jupyter") / "lab")
-    write_notebook(lab, MODEL)
+    write_notebook(lab, MODEL, WORSE)
     wait_until(running, 60.0).close()
     yield lab
     if lab.process.poll() is None:
@@ -58,6 +73,27 @@ def page(lab: Lab):
         page.on("pageerror", lambda error: errors.append(str(error)))
         yield opened(page, lab)
         assert not errors
+
+
+@contextlib.contextmanager
+def calling(endpoint: EndpointStatus) -> Iterator[list[int]]:
+    """Somebody calls the endpoint all the while: the statuses of the answers."""
+    answers: list[int] = []
+    over = threading.Event()
+    headers = {"authorization": f"Bearer {Path(str(endpoint.key_file)).read_text()}"}
+
+    def call() -> None:
+        with httpx.Client(base_url=endpoint.url, headers=headers, timeout=30) as client:
+            while not over.wait(0.02):
+                answers.append(client.post("/invocations", json=endpoint.example).status_code)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        thread.join(20)
 
 
 @pytest.fixture
@@ -159,6 +195,59 @@ def test_stop_asks_with_the_name_and_no_is_an_answer(page, control):
     assert control.endpoint("churn").state == "serving"
 
 
+def test_a_replica_that_was_killed_is_said_and_replaced(page, control):
+    fold = section(page, "What happened")
+    fold.locator("summary").click()
+    (replica,) = control.endpoint("churn").versions[-1].replicas
+    os.kill(replica.pid, signal.SIGKILL)
+    killed = f"A replica of churn 1.1.0 (pid {replica.pid}) was killed by SIGKILL"
+    fold.get_by_text(killed).wait_for()
+    fold.get_by_text("churn 1.1.0 is up again").wait_for()
+    section(page, "Replicas").locator("summary").click()
+    row = section(page, "Replicas").get_by_role("row").nth(1)
+    row.get_by_text("ready").wait_for()
+    assert row.get_by_role("cell").last.inner_text() == "1", "one restart"
+
+
+def test_an_alias_that_was_moved_in_mlflow_is_offered_and_not_followed(page, control):
+    first = control.endpoint("churn").versions[0]
+    with using(control.status().registry.tracking_uri) as client:
+        client.set_registered_model_alias("churn", "active", first.mlflow_version)
+    panel(page).get_by_role("button", name="Look again").click()
+    strip = panel(page).locator(".jp-Deploy-strip", has_text="MLflow's alias active names 1.0.0")
+    strip.wait_for(timeout=60_000)
+    assert "1.1.0 serves" in strip.inner_text()
+    assert strip.get_by_role("button", name="Serve 1.0.0").is_visible()
+    assert control.endpoint("churn").active == "1.1.0"
+    strip.get_by_role("button", name="Put back").click()
+    strip.wait_for(state="detached")
+    with using(control.status().registry.tracking_uri) as client:
+        found = client.get_model_version_by_alias("churn", "active")
+    assert str(found.version) == control.endpoint("churn").versions[1].mlflow_version
+
+
+def test_a_worse_version_is_said_to_be_with_the_trace_and_rolled_back(page, control):
+    page.locator(".jp-Notebook .jp-CodeCell").last.locator(".jp-InputArea-editor").click()
+    execute(page, "notebook:run-cell")
+    rollback = panel(page).get_by_role("button", name="Roll back to 1.1.0")
+    rollback.wait_for(timeout=DEPLOY_MILLISECONDS)
+    section(page, "Try it").locator("summary").click()
+    form = panel(page).get_by_role("form", name="Try churn")
+    form.get_by_label("mean radius", exact=True).fill("51")
+    form.get_by_role("button", name="Send").click()
+    form.get_by_text("Refused with 500").wait_for()
+    section(page, "Try it").locator("summary").click()
+    strip = panel(page).get_by_role("alert").filter(has_text="failed on our side")
+    strip.get_by_text("or roll back to 1.1.0").wait_for()
+    strip.get_by_role("button", name="Read why").click()
+    failed = section(page, "Failed requests")
+    failed.get_by_text("who would have thought of that").first.click()
+    failed.get_by_label("The trace").get_by_text("in worse").wait_for()
+    rollback.click()
+    panel(page).get_by_text("Now serves 1.1.0. The switch took").wait_for()
+    assert control.endpoint("churn").active == "1.1.0"
+
+
 def test_a_change_made_elsewhere_is_shown_before_the_next_poll(page, control):
     stopped = panel(page).locator(".jp-Deploy-titleRow", has_text="stopped")
     control.undeploy("churn", WHO)
@@ -190,12 +279,22 @@ def test_there_is_no_serious_finding_about_accessibility(page, theme):
     panel(page).get_by_role("button", name="churn").click()
 
 
+def test_who_stops_lab_and_comes_back_finds_what_went_on_serving(page, lab, control):
+    with calling(control.endpoint("churn")) as answers:
+        lab.stop()
+        panel(page).get_by_text("The Jupyter server does not answer").wait_for(timeout=60_000)
+        during = len(answers)
+        wait_until(lambda: len(answers) > during + 20)
+        lab.start(lab.port)
+        back = len(answers)
+        strip = panel(page).get_by_text("What you see may be out of date.")
+        strip.wait_for(state="detached")
+        assert panel(page).locator(".jp-Deploy-titleRow", has_text="serving").is_visible()
+        wait_until(lambda: len(answers) > back + 20)
+    assert set(answers) == {200}
+
+
 def test_a_supervisor_that_was_stopped_is_said_with_the_command_that_starts_it(page, control):
     control.stop(WHO)
     panel(page).get_by_text("The supervisor is not running").wait_for(timeout=60_000)
     assert panel(page).get_by_text("jupyter endpoint start", exact=True).is_visible()
-
-
-def test_a_lost_connection_is_said(page, lab):
-    lab.stop()
-    panel(page).get_by_text("The Jupyter server does not answer").wait_for(timeout=60_000)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.support import wait_until
 
@@ -65,9 +66,14 @@ class JupyterServer:
         self.allow("read write execute")
         config = CONFIG.format(rights=str(self.folder / "rights"))
         (self.folder / "config" / "jupyter_server_config.py").write_text(config)
-        with self.log.open("wb") as log:
+        self.start()
+
+    def start(self, port: int = 0) -> None:
+        """Start it, again at the port where it was if one is given."""
+        at = [f"--ServerApp.port={port}"]
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyter_server", *self._arguments()],
+                [sys.executable, "-m", "jupyter_server", *self._arguments(), *at],
                 env=os.environ | self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -79,6 +85,10 @@ class JupyterServer:
         except BaseException:
             self.process.kill()
             raise
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.url).port or 0
 
     @property
     def log(self) -> Path:
@@ -105,7 +115,6 @@ class JupyterServer:
         return [
             "--no-browser",
             "--allow-root",
-            "--ServerApp.port=0",
             "--ServerApp.ip=127.0.0.1",
             f"--ServerApp.base_url={BASE}",
             f"--ServerApp.allow_unauthenticated_access={not self.strict}",

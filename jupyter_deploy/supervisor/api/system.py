@@ -18,6 +18,7 @@ from jupyter_deploy.supervisor.succession import Successor
 
 router = APIRouter(prefix="/api", tags=["supervisor"])
 _AUDIT_LIMIT = 500
+_EVENTS_OF_ONE = 100
 
 
 @router.get("/ping")
@@ -46,11 +47,20 @@ async def status(request: Request) -> Response:
 
 @router.get("/events", response_model=list[Event])
 async def events(
-    request: Request, after: Annotated[int, Query(ge=0)] = 0, wait: Wait = 0.0
+    request: Request,
+    after: Annotated[int, Query(ge=0)] = 0,
+    wait: Wait = 0.0,
+    endpoint: str | None = None,
 ) -> Response:
-    """What happened after event number `after`; waits up to `wait` seconds for the first."""
+    """What happened after event number `after`; waits up to `wait` seconds for the first.
+
+    With an endpoint, only what is known of that one, and the last of it.
+    """
     supervisor = supervisor_of(request)
-    return answer(await supervisor.journal.after(after, wait_of(supervisor, wait)))
+    found = await supervisor.journal.after(after, wait_of(supervisor, wait))
+    if endpoint is not None:
+        found = [event for event in found if event.endpoint == endpoint][-_EVENTS_OF_ONE:]
+    return answer(found)
 
 
 @router.get("/audit", response_model=list[AuditEntry])

@@ -43,6 +43,42 @@ describe('the model', () => {
     expect(model.endpoints).toHaveLength(1);
   });
 
+  it('asks as often when the server is away, so that it is back at once', async () => {
+    jest.useFakeTimers();
+    let asked = 0;
+    const model = new DeployModel({
+      interval: 1000,
+      control: control({
+        status: () => {
+          asked += 1;
+          return Promise.reject(LOST);
+        }
+      })
+    });
+    const watching = model.watch();
+    await jest.advanceTimersByTimeAsync(20_000);
+    watching.dispose();
+    model.dispose();
+    jest.useRealTimers();
+    expect(asked).toBeGreaterThanOrEqual(20);
+  });
+
+  it('has the registry looked at when a person asks, and shows what is known where that is refused', async () => {
+    const asked: string[] = [];
+    const model = new DeployModel({
+      control: control({
+        lookAtRegistry: () => {
+          asked.push('registry');
+          return Promise.reject(LOST);
+        },
+        status: async () => status(endpoint())
+      })
+    });
+    await model.lookAgain();
+    expect(asked).toEqual(['registry']);
+    expect(model.endpoints).toHaveLength(1);
+  });
+
   it('refuses a server that speaks another API', async () => {
     const model = new DeployModel({
       control: control({

@@ -9,7 +9,7 @@ import { urgency, wrong } from '../attention';
 import type { EndpointStatus } from '../types';
 import { measured, rollbackTarget } from '../words';
 import { MovedAliasStrip } from './alias';
-import { Audit, Errors, Logs } from './history';
+import { Audit, Errors, Happened, Logs } from './history';
 import { unless } from './focus';
 import { Keys } from './keys';
 import { CopyButton, EndpointState, Fold, goTo, Snippet } from './parts';
@@ -48,6 +48,7 @@ export function EndpointPage(props: { endpoint: EndpointStatus }): JSX.Element {
       <Replicas endpoint={endpoint} />
       <Errors />
       <Logs endpoint={endpoint} />
+      <Happened />
       <Audit />
     </section>
   );

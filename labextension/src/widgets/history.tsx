@@ -1,5 +1,5 @@
 /**
- * What happened to an endpoint: requests that failed, its log, and who changed what.
+ * What happened to an endpoint: requests that failed, its log, its processes, and who changed what.
  */
 import { HTMLSelect } from '@jupyterlab/ui-components';
 import * as React from 'react';
@@ -103,6 +103,29 @@ function Lines(props: { lines: readonly string[] }): JSX.Element {
     <pre className="jp-Deploy-log" tabIndex={0} aria-label={trans.__('Log')}>
       {props.lines.join('\n')}
     </pre>
+  );
+}
+
+/** What happened to its processes and versions, newest first. */
+export function Happened(): JSX.Element {
+  const { model, trans } = useUi();
+  return (
+    <Fold title={trans.__('What happened')} reads="events">
+      <Loaded of={model.detail.events}>
+        {found => (
+          <ul className="jp-Deploy-entries">
+            {[...found].reverse().map(one => (
+              <li key={one.number}>
+                <div>{one.message}</div>
+                <div className="jp-Deploy-small">
+                  {age(trans, one.at, now())}
+                </div>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Loaded>
+    </Fold>
   );
 }
 

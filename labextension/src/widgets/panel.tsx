@@ -135,7 +135,7 @@ function Toolbar(): JSX.Element {
       <IconButton
         icon={refreshIcon}
         label={trans.__('Look again')}
-        onClick={() => void model.refresh()}
+        onClick={() => void model.lookAgain()}
       />
     </div>
   );
