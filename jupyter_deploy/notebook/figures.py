@@ -78,7 +78,7 @@ def _drawn(told: EndpointMetrics, figure: _Figure) -> str:
         for (_, values), colour in zip(figure.lines, _COLOURS, strict=False)
     )
     legend = "".join(
-        f'<i style="color:{colour}">{escape(name)}</i>'
+        f' <i style="color:{colour}">{escape(name)}</i>'
         for (name, _), colour in zip(figure.lines, _COLOURS, strict=False)
     )
     picture = _picture(
@@ -170,7 +170,7 @@ def _bars(one: PredictionCounts) -> str:
     )
     return (
         f"<figure><figcaption>{escape(one.version)}: predicted {one.of}"
-        f'<i style="color:{_COLOURS[0]}">served</i><i>baseline</i></figcaption>{picture}</figure>'
+        f' <i style="color:{_COLOURS[0]}">served</i> <i>baseline</i></figcaption>{picture}</figure>'
     )
 
 

@@ -40,7 +40,7 @@ ROUTES = (
     _route("POST", f"deploys/{_ID}/submit", "execute"),
     _route("POST", "keys", "write", signed=True),
     _route("POST", f"keys/{_ID}/(?:rotate|revoke)", "write", signed=True),
-    _route("POST", "registry-(?:ui|look)", "execute"),
+    _route("POST", "registry-ui|registry-look", "execute"),
     _route("POST", "stop|upgrade", "execute", signed=True),
     _route("DELETE", f"deploys/{_ID}", "write"),
     _route("DELETE", f"endpoints/{_NAME}", "execute", signed=True),

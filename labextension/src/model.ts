@@ -84,6 +84,7 @@ export class DeployModel implements IDisposable {
     this._poll = new Poll({
       name: 'jupyterlab-deploy:status',
       auto: false,
+      linger: 0,
       factory: () => this._pollOnce(),
       frequency: { interval, backoff: true, max: 20 * interval },
       standby: () => (this._watchers === 0 ? true : 'when-hidden')

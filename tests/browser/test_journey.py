@@ -80,12 +80,13 @@ def calling(endpoint: EndpointStatus) -> Iterator[list[int]]:
     """Somebody calls the endpoint all the while: the statuses of the answers."""
     answers: list[int] = []
     over = threading.Event()
-    headers = {"authorization": f"Bearer {Path(str(endpoint.key_file)).read_text()}"}
+    key = Path(str(endpoint.key_file)).read_text()
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
 
     def call() -> None:
         with httpx.Client(base_url=endpoint.url, headers=headers, timeout=30) as client:
             while not over.wait(0.02):
-                answers.append(client.post("/invocations", json=endpoint.example).status_code)
+                answers.append(client.post("/invocations", content=endpoint.example).status_code)
 
     thread = threading.Thread(target=call)
     thread.start()

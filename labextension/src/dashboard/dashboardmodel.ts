@@ -34,6 +34,7 @@ export class DashboardModel implements IDisposable {
     this._poll = new Poll({
       name: `jupyterlab-deploy:metrics:${options.name}`,
       auto: false,
+      linger: 0,
       factory: () => this.refresh(),
       frequency: {
         interval: this._interval(),

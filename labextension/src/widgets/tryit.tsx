@@ -20,13 +20,17 @@ import { useUi } from './ui';
 
 export function TryIt(props: { endpoint: EndpointStatus }): JSX.Element | null {
   const { model, trans } = useUi();
-  if (props.endpoint.active === null) {
+  const { active } = props.endpoint;
+  const { form } = model.detail;
+  if (active === null) {
     return null;
   }
+  // The form of the version before is not filled in for nothing.
+  const old = form.kind === 'ready' && form.value.version !== active;
   return (
     <Fold title={trans.__('Try it')} reads="form">
-      <Loaded of={model.detail.form}>
-        {form => <Trial key={form.version} form={form} />}
+      <Loaded of={old ? { kind: 'loading' } : form}>
+        {found => <Trial key={found.version} form={found} />}
       </Loaded>
     </Fold>
   );
