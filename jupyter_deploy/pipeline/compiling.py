@@ -8,6 +8,7 @@ passes the model is served as is, and what was tried is said: a deploy does not 
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ from jupyter_deploy.wire.arrays import Array
 
 _BOUNDARY_SECONDS, _BATCH_SECONDS = 30.0, 0.7
 _TIMED_SECONDS = 0.15
+_LOADING = re.compile(r"^.*Load model from \S+ failed: ?")
 #: Where a smooth model passes through a tie, the order of a sum decides: it may on rows that were
 #: driven there on purpose, and on no others.
 _TIE = 1e-12
@@ -252,4 +254,6 @@ def _milliseconds(call: Callable[[], object]) -> float:
 
 def _first_line(error: BaseException) -> str:
     text = " ".join((str(error).strip() or type(error).__name__).split())
+    # ONNX Runtime names the file first, which is gone when this is read.
+    text = _LOADING.sub("", text)
     return text[:120].rstrip(".")

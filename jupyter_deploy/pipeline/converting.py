@@ -158,11 +158,13 @@ def _register(kind: type, package: str) -> None:
     from skl2onnx.common import shape_calculator as shapes
 
     if package == "xgboost":
-        from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost as to
+        from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
+
+        to = _without_names(convert_xgboost)
     else:
-        from onnxmltools.convert.lightgbm.operator_converters.LightGbm import (
-            convert_lightgbm as to,
-        )
+        from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
+
+        to = convert_lightgbm
     classifier = kind.__name__.endswith("Classifier")
     shape = (
         shapes.calculate_linear_classifier_output_shapes
@@ -171,6 +173,20 @@ def _register(kind: type, package: str) -> None:
     )
     options = {"nocl": [True, False], "zipmap": [True, False, "columns"]} if classifier else None
     update_registered_converter(kind, kind.__name__, shape, to, options=options)
+
+
+def _without_names(to: Callable[..., None]) -> Callable[..., None]:
+    """A converter of a booster that was fitted on a frame: it reads names as places, `f0`, `f1`."""
+
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        booster = operator.raw_operator.get_booster()
+        names, booster.feature_names = booster.feature_names, None
+        try:
+            to(scope, operator, container)
+        finally:
+            booster.feature_names = names
+
+    return convert
 
 
 def _steps(model: Any) -> Iterator[Any]:

@@ -94,6 +94,15 @@ def test_lightgbm_is_served_compiled(tmp_path):
     assert_alike(model, X, tmp_path)
 
 
+def test_xgboost_fitted_on_a_frame_is_served_compiled(tmp_path):
+    xgboost = pytest.importorskip("xgboost")
+    model = xgboost.XGBClassifier(n_estimators=20, n_jobs=1).fit(X, Y == "yes")
+    outcome = assert_alike(model, X, tmp_path)
+    refused = [one.refused for one in outcome.trials]
+    assert not [why for why in refused if why.startswith("cannot be converted") or "/" in why]
+    assert model.get_booster().feature_names == list(X.columns)
+
+
 def test_a_pipeline_over_strings_and_missing_numbers_is_served_compiled(tmp_path):
     frame = X[["a", "b"]].assign(plan=np.where(X.c > 0, "basic", "gold"), months=range(300))
     frame.loc[::7, "a"] = np.nan
