@@ -4,6 +4,9 @@ Deploys as many tiny models, each in a replica of its own, and sends the same lo
 and to all of them in turn, one after the other in each round, so that the machine's moods meet
 both.  Says p50, p99 and their ratios, the memory of supervisor, gateway and replicas (PSS: shared
 pages count once), and the processor time of all of them while nobody calls.
+
+The load is a number of requests a second, which both can serve, and then callers who ask again at
+once: these get more from one endpoint, where those who wait go together in one frame.
 """
 
 from __future__ import annotations
@@ -20,7 +23,10 @@ from pathlib import Path
 # As in __main__.py: a `tests` package in somebody's site-packages would hide ours.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import uvloop
+
 from benchmarks.load import Load, wrk
+from benchmarks.overload import Endpoint, in_turn
 from benchmarks.peer import Target
 from benchmarks.processes import cpu_seconds, pss_kb
 from tests.process.stack import Stack, ours, stack
@@ -41,6 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{asked.endpoints} endpoints deployed in {time.monotonic() - began:.0f} s")
         time.sleep(_SETTLE_SECONDS)
         _rest(one)
+        _compare_at_rate(one, asked)
         for connections in _CONNECTIONS:
             _compare(one, targets, connections, asked)
     return 0
@@ -51,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--endpoints", type=int, default=100)
     parser.add_argument("--seconds", type=int, default=5, help="of each load")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rate", type=float, default=200.0, help="requests a second")
     return parser
 
 
@@ -86,6 +94,20 @@ def _rest(one: Stack) -> None:
 
 def _megabytes(pids: Iterable[int]) -> float:
     return sum(map(pss_kb, pids)) / 1024
+
+
+def _compare_at_rate(one: Stack, asked: argparse.Namespace) -> None:
+    names = [f"many-{number}" for number in range(asked.endpoints)]
+    places = [Endpoint(one.endpoint(name).url, one.key(name)) for name in names]
+    found: dict[str, list[float]] = {"one": [], "all": []}
+    for _ in range(asked.rounds):
+        for name, some in (("one", places[:1]), ("all", places)):
+            sent = uvloop.run(in_turn(some, asked.rate, asked.seconds))
+            cut = statistics.quantiles([each.seconds * 1000 for each in sent], n=100)
+            found[name].append(cut[98])
+            print(f"{asked.rate:g}/s, {name}: p50 {cut[49]:.2f} ms, p99 {cut[98]:.2f} ms")
+    ratios = [every / single for single, every in zip(found["one"], found["all"], strict=True)]
+    print(f"  p99, all to one: median {statistics.median(ratios):.2f}")
 
 
 def _compare(

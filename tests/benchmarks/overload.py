@@ -100,15 +100,7 @@ class Endpoint:
 
     async def at_rate(self, rate: float, seconds: float) -> list[Sent]:
         """Send `rate` requests a second for so long; those sent, once all are answered."""
-        first, began = len(self.sent), time.monotonic()
-        for number in range(int(rate * seconds)):
-            due = began + number / rate
-            # The loop's clock may be a millisecond early.
-            if (early := due - time.monotonic()) > 0:
-                await asyncio.sleep(early)
-            self._send(due)
-        await asyncio.gather(*self._tasks)
-        return self.sent[first:]
+        return await in_turn([self], rate, seconds)
 
     async def closed(self, callers: int, seconds: float) -> list[Sent]:
         """Callers who each wait for their answer and ask again."""
@@ -122,11 +114,17 @@ class Endpoint:
         await asyncio.gather(*(caller() for _ in range(callers)))
         return self.sent[first:]
 
-    def _send(self, due: float) -> None:
+    def send(self, due: float) -> Sent:
+        """Send one, and wait for nothing."""
         self.sent.append(one := Sent(due))
         task = asyncio.get_running_loop().create_task(self._ask(one))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return one
+
+    async def answered(self) -> None:
+        """Return once all that was sent is answered."""
+        await asyncio.gather(*self._tasks)
 
     async def _ask(self, one: Sent) -> None:
         where = urlsplit(self.url)
@@ -143,6 +141,20 @@ class Endpoint:
         one.answered, one.status = time.monotonic(), int(answer.split(b" ", 2)[1])
         one.retry_after = b"\r\nretry-after:" in answer.lower()
         self._idle.append(connection)
+
+
+async def in_turn(endpoints: Sequence[Endpoint], rate: float, seconds: float) -> list[Sent]:
+    """Send `rate` requests a second to one after the other; all, once they are answered."""
+    began, sent = time.monotonic(), []
+    for number in range(int(rate * seconds)):
+        due = began + number / rate
+        # The loop's clock may be a millisecond early.
+        if (early := due - time.monotonic()) > 0:
+            await asyncio.sleep(early)
+        sent.append(endpoints[number % len(endpoints)].send(due))
+    for endpoint in endpoints:
+        await endpoint.answered()
+    return sent
 
 
 def _length(head: bytes) -> int:
