@@ -52,8 +52,11 @@ class Snapshot:
         return {MIME: asdict(self), "text/plain": f"{len(self.candidates)} candidates"}
 
 
-def snapshot(shell: Any, clock: Callable[[], float] = time.perf_counter) -> Snapshot:
-    """What the namespace of `shell` holds now; takes about MAX_SECONDS at most."""
+def snapshot(shell: Any, clock: Callable[[], float] = time.thread_time) -> Snapshot:
+    """What the namespace of `shell` holds now; takes about MAX_SECONDS at most.
+
+    Those are of this thread's work: on a busy machine a look would else end before it has begun.
+    """
     ends = clock() + MAX_SECONDS
     names = _own_names(shell)
     found: list[Candidate] = []
