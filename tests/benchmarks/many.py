@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{asked.endpoints} endpoints deployed in {time.monotonic() - began:.0f} s")
         time.sleep(_SETTLE_SECONDS)
         _rest(one)
-        _compare_at_rate(one, asked)
+        uvloop.run(_compare_at_rate(one, asked))
         for connections in _CONNECTIONS:
             _compare(one, targets, connections, asked)
     return 0
@@ -96,13 +96,13 @@ def _megabytes(pids: Iterable[int]) -> float:
     return sum(map(pss_kb, pids)) / 1024
 
 
-def _compare_at_rate(one: Stack, asked: argparse.Namespace) -> None:
+async def _compare_at_rate(one: Stack, asked: argparse.Namespace) -> None:
     names = [f"many-{number}" for number in range(asked.endpoints)]
     places = [Endpoint(one.endpoint(name).url, one.key(name)) for name in names]
     found: dict[str, list[float]] = {"one": [], "all": []}
     for _ in range(asked.rounds):
         for name, some in (("one", places[:1]), ("all", places)):
-            sent = uvloop.run(in_turn(some, asked.rate, asked.seconds))
+            sent = await in_turn(some, asked.rate, asked.seconds)
             cut = statistics.quantiles([each.seconds * 1000 for each in sent], n=100)
             found[name].append(cut[98])
             print(f"{asked.rate:g}/s, {name}: p50 {cut[49]:.2f} ms, p99 {cut[98]:.2f} ms")
