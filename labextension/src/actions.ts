@@ -249,7 +249,10 @@ export class Actions implements IActions {
       showDialog({
         title,
         body,
-        buttons: [Dialog.cancelButton(), Dialog.warnButton({ label })],
+        buttons: [
+          Dialog.cancelButton(),
+          Dialog.warnButton({ className: 'jp-Deploy-sure', label })
+        ],
         defaultButton: 0
       })
     );

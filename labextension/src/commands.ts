@@ -5,6 +5,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import {
+  copyIcon,
   launcherIcon,
   refreshIcon,
   stopIcon,
@@ -14,6 +15,8 @@ import {
 import type { IActions } from './actions';
 import { deployIcon } from './icons';
 import type { DeployModel } from './model';
+import { ONE_ENDPOINT } from './pointed';
+import { invocations } from './snippets';
 import { CommandIDs } from './tokens';
 import type { EndpointStatus } from './types';
 
@@ -24,17 +27,17 @@ interface IParts {
   readonly trans: TranslationBundle;
   /** Bring the panel to the front. */
   readonly show: () => void;
+  /** The name of the endpoint that a command's arguments mean, if they mean one. */
+  readonly meant: (args: ReadonlyPartialJSONObject) => string | undefined;
 }
 
 const NO_ARGUMENTS = { type: 'object', properties: {} } as const;
-const ONE_ENDPOINT = {
-  type: 'object',
-  properties: { endpoint: { type: 'string' } }
-} as const;
 
 /** Add the commands; the ids of those that belong into the palette. */
 export function addCommands(parts: IParts): string[] {
-  const { commands, model, actions, trans, show } = parts;
+  const { commands, model, actions, trans, show, meant } = parts;
+  const chosen = (args: ReadonlyPartialJSONObject) =>
+    model.endpoints.find(one => one.name === (meant(args) ?? model.opened));
   commands.addCommand(CommandIDs.show, {
     label: trans.__('Show Deployed Models'),
     caption: trans.__('Open the panel of deployed models'),
@@ -63,38 +66,42 @@ export function addCommands(parts: IParts): string[] {
     execute: () => actions.openRegistry()
   });
   commands.addCommand(CommandIDs.rollback, {
-    label: trans.__('Roll Back the Open Endpoint'),
+    label: args =>
+      args['pointed']
+        ? trans.__('Roll Back')
+        : trans.__('Roll Back the Open Endpoint'),
     icon: undoIcon,
     describedBy: { args: ONE_ENDPOINT },
-    isEnabled: args => !!chosen(model, args)?.active,
-    execute: args => withEndpoint(model, args, one => actions.rollback(one))
+    isEnabled: args => !!chosen(args)?.active,
+    execute: args => withEndpoint(chosen(args), one => actions.rollback(one))
   });
   commands.addCommand(CommandIDs.stop, {
-    label: trans.__('Stop the Open Endpoint…'),
+    label: args =>
+      args['pointed'] ? trans.__('Stop…') : trans.__('Stop the Open Endpoint…'),
     icon: stopIcon,
     describedBy: { args: ONE_ENDPOINT },
-    isEnabled: args => !!chosen(model, args)?.active,
-    execute: args => withEndpoint(model, args, one => actions.stop(one))
+    isEnabled: args => !!chosen(args)?.active,
+    execute: args => withEndpoint(chosen(args), one => actions.stop(one))
+  });
+  commands.addCommand(CommandIDs.copyUrl, {
+    label: args =>
+      args['pointed']
+        ? trans.__('Copy the URL')
+        : trans.__('Copy the URL of the Open Endpoint'),
+    icon: copyIcon,
+    describedBy: { args: ONE_ENDPOINT },
+    isEnabled: args => !!chosen(args),
+    execute: args =>
+      withEndpoint(chosen(args), one => actions.copy(invocations(one.url)))
   });
   const elsewhere: string[] = [CommandIDs.dashboard];
   return Object.values(CommandIDs).filter(id => !elsewhere.includes(id));
 }
 
-/** The endpoint that the arguments name, else the one whose page is open. */
-function chosen(
-  model: DeployModel,
-  args: ReadonlyPartialJSONObject
-): EndpointStatus | undefined {
-  const name = args['endpoint'] ?? model.opened;
-  return model.endpoints.find(one => one.name === name);
-}
-
 async function withEndpoint(
-  model: DeployModel,
-  args: ReadonlyPartialJSONObject,
-  work: (endpoint: EndpointStatus) => Promise<void>
+  endpoint: EndpointStatus | undefined,
+  work: (endpoint: EndpointStatus) => Promise<void> | void
 ): Promise<void> {
-  const endpoint = chosen(model, args);
   if (endpoint) {
     await work(endpoint);
   }

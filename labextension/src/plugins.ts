@@ -26,6 +26,7 @@ import { dashboardPlugin } from './dashboard/plugin';
 import { DeployModel } from './model';
 import { Deploying } from './notebook';
 import { Notifications } from './notify';
+import { meant } from './pointed';
 import { Control } from './request';
 import { runningEndpoints } from './running';
 import { DeploySettings } from './settings';
@@ -127,7 +128,8 @@ const panelPlugin: JupyterFrontEndPlugin<void> = {
       model,
       actions,
       trans,
-      show: () => show()
+      show: () => show(),
+      meant: args => meant(app, args)
     });
     const category = trans.__('Deployed Models');
     ids.forEach(command => palette?.addItem({ command, category }));

@@ -22,5 +22,6 @@ export namespace CommandIDs {
   export const rollback = 'jupyter-deploy:roll-back-endpoint';
   export const stop = 'jupyter-deploy:stop-endpoint';
   export const dashboard = 'jupyter-deploy:open-dashboard';
+  export const copyUrl = 'jupyter-deploy:copy-url';
   export const registry = 'jupyter-deploy:open-registry';
 }

@@ -260,6 +260,7 @@ def test_a_change_made_elsewhere_is_shown_before_the_next_poll(page, control):
 @pytest.mark.parametrize("theme", THEMES)
 def test_there_is_no_serious_finding_about_accessibility(page, theme):
     choose_theme(page, theme)
+    assert not serious(page, ".jd-card")
     opening = "folds => folds.forEach(fold => { fold.open = true; })"
     panel(page).locator("details").evaluate_all(opening)
     section(page, "Who changed what").get_by_text("deployed").first.wait_for()
@@ -277,6 +278,19 @@ def test_there_is_no_serious_finding_about_accessibility(page, theme):
     page.keyboard.press("Escape")
     panel(page).get_by_role("button", name="All endpoints").click()
     assert not serious(page, ".jp-DeployPanel")
+    panel(page).get_by_role("button", name="churn").click()
+
+
+def test_the_context_menu_of_an_entry_is_about_that_endpoint(page):
+    panel(page).get_by_role("button", name="All endpoints").click()
+    panel(page).get_by_role("button", name="churn").click(button="right")
+    page.get_by_role("menuitem", name="Copy the URL").click()
+    assert page.evaluate("navigator.clipboard.readText()").endswith("/endpoints/churn/invocations")
+    panel(page).get_by_role("button", name="churn").click(button="right")
+    page.get_by_role("menuitem", name="Stop…").click()
+    dialog = page.locator(".jp-Dialog")
+    assert "Stop churn?" in dialog.inner_text()
+    dialog.get_by_role("button", name="Cancel").click()
     panel(page).get_by_role("button", name="churn").click()
 
 

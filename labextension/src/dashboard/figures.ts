@@ -285,11 +285,24 @@ function bars(
       ...frame(palette, ''),
       barmode: 'group',
       hovermode: 'x unified',
-      xaxis: { ...axis(palette), type: 'category', nticks: 6, tickangle: 0 },
+      xaxis: {
+        ...axis(palette),
+        type: 'category',
+        tickvals: spread(one.names),
+        tickangle: 0
+      },
       yaxis: { ...axis(palette), tickformat: '.0%', rangemode: 'tozero' }
     }
   };
 }
+
+/** Some of the names, as far apart as each other, so that they have room. */
+function spread(names: readonly string[]): string[] {
+  const step = Math.ceil(names.length / MOST_TICKS);
+  return names.filter((_, place) => place % step === 0);
+}
+
+const MOST_TICKS = 4;
 
 function frame(palette: IPalette, unit: string) {
   return {

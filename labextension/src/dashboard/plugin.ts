@@ -20,6 +20,7 @@ import {
 } from '@jupyterlab/translation';
 
 import { deployIcon } from '../icons';
+import { meant, ONE_ENDPOINT } from '../pointed';
 import { Control } from '../request';
 import { CommandIDs, DOMAIN, IDeployModel } from '../tokens';
 import { DashboardPage, MIME, MonitorOutput } from './widgets';
@@ -62,15 +63,16 @@ export const dashboardPlugin: JupyterFrontEndPlugin<void> = {
       return made;
     };
     app.commands.addCommand(CommandIDs.dashboard, {
-      label: trans.__('Open the Dashboard of an Endpoint'),
+      label: args =>
+        args['pointed']
+          ? trans.__('Open the Dashboard')
+          : trans.__('Open the Dashboard of an Endpoint'),
       caption: trans.__('Requests, times, errors and predictions, live'),
       icon: deployIcon,
-      describedBy: {
-        args: { type: 'object', properties: { endpoint: { type: 'string' } } }
-      },
+      describedBy: { args: ONE_ENDPOINT },
       isEnabled: args => !!args['endpoint'] || model.endpoints.length > 0,
       execute: async args => {
-        const name = await chosen(model, trans, args['endpoint']);
+        const name = await chosen(model, trans, meant(app, args));
         if (name !== null) {
           const page = opened(name);
           if (!page.isAttached) {
@@ -105,10 +107,10 @@ export const dashboardPlugin: JupyterFrontEndPlugin<void> = {
 async function chosen(
   model: IDeployModel,
   trans: TranslationBundle,
-  named: unknown
+  named: string | undefined
 ): Promise<string | null> {
   const names = model.endpoints.map(one => one.name);
-  if (typeof named === 'string') {
+  if (named !== undefined) {
     return named;
   }
   if (names.length === 1 || model.opened !== null) {

@@ -47,7 +47,11 @@ function summary(model: DeployModel, trans: TranslationBundle) {
   if (degraded.length > 0) {
     const names = degraded.map(one => one.name).join(', ');
     return {
-      short: trans.__('%1 degraded', names),
+      // Many names would push out what else is there.
+      short:
+        degraded.length === 1
+          ? trans.__('%1 degraded', names)
+          : trans._n('%1 degraded', '%1 degraded', degraded.length),
       long: trans.__('No replica of %1 is ready', names)
     };
   }
