@@ -183,8 +183,7 @@ def test_nothing_is_asked_of_what_is_hidden(page, load):
 
 def test_nothing_is_asked_in_a_tab_of_the_browser_that_is_hidden(page, load):
     page.evaluate(HIDE, arg=True)
-    with page.expect_response("**/jupyter-deploy/api/status*"):
-        execute(page, "jupyter-deploy:refresh-endpoints")  # whatever was under way is over
+    asked_while_it_serves(page, load)  # whatever was under way is over
     assert not asked_while_it_serves(page, load)
     with page.expect_response("**/jupyter-deploy/api/status*"):
         page.evaluate(HIDE, arg=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
@@ -42,9 +42,11 @@ def held(one: Stack) -> Held:
 
 def nothing_more_than(before: Held, one: Stack, seconds: float) -> None:
     """Wait until nothing is held that was not held before, and only what ought to run runs."""
-    wait_until(lambda: not strangers(one), seconds)
-    wait_until(lambda: not files_of_the_dead(one), seconds)
-    wait_until(lambda: _no_more(before, one), seconds)
+    for left in (strangers, files_of_the_dead, lambda one: more(before, held(one))):
+        try:
+            wait_until(lambda left=left: not left(one), seconds)
+        except AssertionError as error:
+            raise AssertionError(f"left after {seconds:g} s: {left(one)}") from error
 
 
 def strangers(one: Stack) -> list[str]:
@@ -78,12 +80,7 @@ def files_of_the_dead(one: Stack) -> list[Path]:
     return [*dead, *(one.home / "staging").iterdir()]
 
 
-def _no_more(before: Held, one: Stack) -> bool:
-    now = held(one)
-    pairs = (
-        (before.supervisor, now.supervisor),
-        (before.gateway, now.gateway),
-        (before.tests, now.tests),
-        (before.threads, now.threads),
-    )
-    return all(after <= had + SPARE for had, after in pairs)
+def more(before: Held, now: Held) -> list[str]:
+    """What has grown by more than is spare, from how many to how many."""
+    had, has = asdict(before), asdict(now)
+    return [f"{name}: {had[name]} to {has[name]}" for name in had if has[name] > had[name] + SPARE]
