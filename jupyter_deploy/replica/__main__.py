@@ -77,9 +77,11 @@ def _ready_worker(spec: ReplicaSpec) -> Worker | None:
             return _reported(way, spec, started)
     try:
         subject = load_model(spec.loader, Path(spec.model), spec.file, spec.trusted)
+        _size_torch()
         way = _plain_way(subject, spec)
         stage = "warm"
         way = _warm(way, subject, spec)
+        _size_torch()  # a function may import it when it is called
     except BaseException as error:  # noqa: BLE001 - loading a model runs its code: the report says why
         traceback.print_exc()
         _write_report(spec, {"stage": stage} | describe(error))
@@ -131,6 +133,16 @@ def _warm(way: Way, subject: Any, spec: ReplicaSpec) -> Way:
     sample = unpack_request(memoryview(Path(spec.warmup).read_bytes()))
     way.model(way.build(sample.arrays, sample.rows), sample.rows, sample.params)
     return quickest(way, subject, spec, sample.arrays, time.monotonic)
+
+
+def _size_torch() -> None:
+    """The pool of torch as large as the environment says.
+
+    Forked, it would go by the OpenMP runtime of the launcher, which was told of one thread.
+    """
+    torch, threads = sys.modules.get("torch"), os.environ.get("OMP_NUM_THREADS", "")
+    if torch is not None and threads.isdecimal():
+        torch.set_num_threads(int(threads))
 
 
 def _write_report(spec: ReplicaSpec, report: Mapping[str, object]) -> None:

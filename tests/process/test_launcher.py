@@ -202,6 +202,17 @@ def test_a_replica_that_is_not_forked_takes_its_share_of_the_cores_only(folder):
     asyncio.run(serve())
 
 
+def test_torch_in_a_forked_replica_has_the_threads_of_its_share(folder):
+    torch = pytest.importorskip("torch")
+    running = Running(folder, "torch")  # with its OpenMP runtime, told of one thread
+    spec = spec_of(folder, lambda rows: [torch.get_num_threads()] * len(rows))
+    share = pool_sizes(cores=2, replicas=1)
+    running.order(spec=spec, log=str(folder / "log"), environment=share)
+    wait_until((folder / "replica").exists, 60)
+    assert predict(str(folder / "replica"), [[1.0, 2.0]]) == [2]
+    running.close()
+
+
 def test_each_replica_gets_its_share_of_the_cores_and_at_least_one_thread():
     assert pool_sizes(cores=16, replicas=3)["OMP_NUM_THREADS"] == "5"
     assert set(pool_sizes(cores=2, replicas=8).values()) == {"1"}
