@@ -281,10 +281,14 @@ class Gateway:
 
     async def _until_ready(self, one: GatewayProcess, process: Process) -> bool:
         """Whether it serves; one that does not in time is not waited for."""
-        began = time.monotonic()
+        began = turned = time.monotonic()
         while process.alive and time.monotonic() - began < _START_SECONDS:
             if await self._is_ready(one, time.monotonic() - began):
                 return True
+            if not running.is_stopped(process.pid):
+                turned = time.monotonic()
+            elif time.monotonic() - turned >= SILENT_SECONDS:
+                self._silent(one, process, Verdict.KILL, "is stopped")
             await asyncio.sleep(_TRY_SECONDS)
         if process.alive and one is self._next:
             self._why_not = f"has not become ready within {_START_SECONDS:g} s"
@@ -310,7 +314,7 @@ class Gateway:
         return True
 
     def _silent(self, one: GatewayProcess, process: Process, verdict: Verdict, why: str) -> None:
-        if one is not self._current or self._life.phase not in ANSWERING:
+        if one is not self._current or self._life.phase not in (Phase.STARTING, *ANSWERING):
             return
         if verdict is Verdict.KILL:
             what = f"{one.label} {why} and is ended; another one takes its place."

@@ -118,9 +118,10 @@ def test_when_a_silent_one_is_killed_its_successor_is_the_gateway_already() -> N
     assert (gateway.phase, actions) == (Phase.STARTING, (TakeOver(),))
 
 
-def test_one_that_is_not_up_yet_is_not_called_silent() -> None:
+def test_one_that_is_not_up_yet_is_not_called_silent_but_killed_when_it_hangs() -> None:
     gateway, _ = live(StartDue())
-    assert live(WentSilent(), gateway=gateway) == live(WasHung(), gateway=gateway) == (gateway, ())
+    assert live(WentSilent(), gateway=gateway) == (gateway, ())
+    assert live(WasHung(), gateway=gateway) == (gateway, (Kill(),))
 
 
 def test_what_is_no_row_of_the_table_changes_nothing() -> None:

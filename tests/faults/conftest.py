@@ -16,7 +16,7 @@ import pytest
 
 from tests.faults import leftovers
 from tests.faults.load import Load, peak_of, under_load
-from tests.faults.scene import REPETITIONS, Scene
+from tests.faults.scene import NAME, REPETITIONS, Scene
 from tests.faults.slowness import slowness
 from tests.process.stack import stack
 
@@ -91,6 +91,8 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     scene: Scene = request.getfixturevalue("scene")
     scene.slowness = slowness()
     scene.whole(60)
+    # A gateway that has only just started has opened little.
+    assert scene.one.call(NAME).status_code == 200
     before = leftovers.held(scene.one)
     yield
     scene.whole(60)

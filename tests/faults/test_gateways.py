@@ -21,6 +21,8 @@ from tests.support import wait_until
 
 #: From the moment at which a gateway stops to the event that says so.
 NOTICED_SECONDS = 2.0
+#: The same for one that has never answered: it may only be slow to start.
+START_NOTICED_SECONDS = 6.0
 #: From the end of a gateway to the first answer of the next, beside what its start takes.
 BACK_SECONDS = 0.5
 
@@ -107,6 +109,23 @@ def test_a_stopped_gateway_is_noticed_and_another_one_serves_who_waited(
     ledger.only_what_was_in_flight(began, gone)
     assert scene.in_time(back - gone, BACK_SECONDS + scene.gateway_start_seconds)
     assert [one.kind for one in scene.events(seen) if one.kind == "gateway-ended"] == []
+
+
+def test_a_gateway_that_is_stopped_before_it_is_up_is_noticed_too(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    first, seen, began = scene.gateway, scene.last_event(), time.monotonic()
+    kill(first)
+    victim = another(scene, first)
+    os.kill(victim, signal.SIGSTOP)
+    said = scene.until_event("gateway-hung", seen, START_NOTICED_SECONDS).message
+    wait_until(lambda: ended(victim))
+    gone = time.monotonic()
+    load.answers_since(gone)
+    load.stop().only_what_was_in_flight(began, gone)
+    assert (
+        said == f"The gateway (pid {victim}) is stopped and is ended; another one takes its place."
+    )
 
 
 def test_a_gateway_that_is_stopped_as_the_supervisor_dies_goes_on_with_the_next_one(

@@ -19,12 +19,14 @@ import pytest
 from jupyter_deploy.errors import Unavailable
 from jupyter_deploy.gateway.protocol import RESERVED_FILES
 from jupyter_deploy.replica.printing import MOST_BYTES
+from tests.faults import leftovers
 from tests.faults.callers import ping
 from tests.faults.groups import control_group
 from tests.faults.load import Load
 from tests.faults.scene import PRINTS, STEALS_MEMORY, WRITES, Scene, kill
 from tests.faults.slowness import wait_scaled
 from tests.process.stack import ours
+from tests.support import wait_until
 
 #: Holds so many bytes until its end, and says when it does.
 _HOG = """
@@ -80,6 +82,8 @@ def test_when_memory_is_short_large_requests_and_deploys_are_refused_and_others_
         return client.post(f"{scene.url}/invocations", content=body, headers=headers)
 
     seen, gateway, most = scene.last_event(), scene.gateway, 2_000_000_000
+    # What tells MLflow of a change grows while it starts, and ends when there is nothing to tell.
+    wait_until(lambda: not leftovers.telling(scene.one), 60)
     with control_group(most) as group, httpx.Client(timeout=60) as client:
         group.add(*[process.pid for process in ours(scene.one.home)])
         with held(int(0.96 * most) - group.used, group):

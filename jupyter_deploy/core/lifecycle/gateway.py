@@ -225,6 +225,7 @@ TRANSITIONS: dict[tuple[Phase, type[Event]], Callable[[Gateway, _Moment], Decisi
     (Phase.WAITING, StopAsked): _be_gone,
     (Phase.STARTING, BecameReady): _serve,
     (Phase.STARTING, TookTooLong): _kill,
+    (Phase.STARTING, WasHung): _kill,
     (Phase.STARTING, Exited): _start_again,
     (Phase.STARTING, StopAsked): _end,
     (Phase.SERVING, WentSilent): _replace,
