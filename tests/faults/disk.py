@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,16 +41,20 @@ class Disk:
     folder: Path
 
     @contextlib.contextmanager
-    def full(self) -> Iterator[None]:
-        """Nothing more can be written while the block runs."""
+    def full(self) -> Iterator[Callable[[], None]]:
+        """Nothing more can be written while the block runs; what it gets fills the disk again."""
         filler = self.folder / "filler"
-        with filler.open("wb", buffering=0) as stream:
-            for size in (1 << 20, 1 << 12, 1):
-                with contextlib.suppress(OSError):
-                    while True:
-                        stream.write(b"\0" * size)
+
+        def fill() -> None:
+            with filler.open("ab", buffering=0) as stream:
+                for size in (1 << 20, 1 << 12, 1):
+                    with contextlib.suppress(OSError):
+                        while True:
+                            stream.write(b"\0" * size)
+
+        fill()
         try:
-            yield
+            yield fill
         finally:
             filler.unlink()
 

@@ -102,6 +102,7 @@ def test_a_request_that_never_yields_costs_nobody_else_anything(
 def test_a_long_call_within_its_time_is_answered_and_nothing_is_killed(
     scene: Scene, load: Load, chance: random.Random
 ) -> None:
+    scene.deploy(1.0)  # of which no long call is known that would make this one usual
     seen, before = scene.last_event(), scene.replicas
     own = load.ask([TIMEOUT_SECONDS * 0.6, SLEEPS]).result(60)
     scene.whole(REPLACED_SECONDS)
