@@ -10,6 +10,7 @@ EXIT_CANNOT_LOAD, and the report says why.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -26,7 +27,7 @@ from jupyter_deploy.replica.inputs import input_builder
 from jupyter_deploy.replica.models import as_model, load_model
 from jupyter_deploy.replica.serving import Server
 from jupyter_deploy.replica.shortcuts import Way, quickest
-from jupyter_deploy.replica.spec import EXIT_CANNOT_LOAD, CompiledSpec, ReplicaSpec
+from jupyter_deploy.replica.spec import EXIT_CANNOT_LOAD, EXIT_NO_ROOM, CompiledSpec, ReplicaSpec
 from jupyter_deploy.replica.work import Worker, describe, imported_packages
 from jupyter_deploy.wire.board import Board, board_of
 from jupyter_deploy.wire.messages import unpack_request
@@ -45,10 +46,16 @@ def main(arguments: list[str]) -> int:
     printing.to_log()
     _offer_ourselves()
     spec = ReplicaSpec.read(Path(arguments[0]))
-    worker = _ready_worker(spec)
-    if worker is None:
-        return EXIT_CANNOT_LOAD
-    server = Server(_listen(Path(spec.socket)), worker.handle, time.monotonic)
+    try:
+        worker = _ready_worker(spec)
+        if worker is None:
+            return EXIT_CANNOT_LOAD
+        listener = _listen(Path(spec.socket))
+    except OSError as error:  # not the model's: those are in the report
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return EXIT_NO_ROOM
+        raise
+    server = Server(listener, worker.handle, time.monotonic)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     server.run(DRAIN_SECONDS, _LINGER_SECONDS)
     for file in (Path(spec.socket), board_of(spec.socket)):

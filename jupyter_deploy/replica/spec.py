@@ -16,6 +16,8 @@ Level = str | int | float | bool
 
 #: Exit status of a replica that cannot load or warm its model: starting it again will not help now.
 EXIT_CANNOT_LOAD = 78
+#: The disk is full, which says nothing of the model (EX_CANTCREAT of sysexits.h).
+EXIT_NO_ROOM = 73
 
 
 class ColumnLike(Protocol):

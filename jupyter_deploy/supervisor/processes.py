@@ -24,6 +24,7 @@ import psutil
 
 from jupyter_deploy.client.memory import size
 from jupyter_deploy.client.process_start import started_at
+from jupyter_deploy.replica.spec import EXIT_NO_ROOM
 from jupyter_deploy.supervisor.out_of_memory import KILLS
 
 #: Where there is no pidfd, processes are looked at this often.
@@ -48,7 +49,7 @@ class Exit:
     @property
     def own_fault(self) -> bool:
         """Whether it ended by itself: a crash, a status, or too much memory."""
-        asked = (None, 0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
+        asked = (None, 0, EXIT_NO_ROOM, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
         return self.out_of_memory or self.status not in asked
 
     @property
