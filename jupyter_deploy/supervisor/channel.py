@@ -36,8 +36,11 @@ class Channel:
         self._frames: deque[Frame] = deque()
         self._last_id = 0
 
-    async def pulse(self, seconds: float) -> Pulse:
-        """Its answer to a heartbeat.  Raises OSError (TimeoutError is one)."""
+    async def pulse(self, seconds: float | None = None) -> Pulse:
+        """Its answer to a heartbeat, however late without `seconds`.
+
+        Raises OSError (TimeoutError is one).
+        """
         frame = await self.ask(Kind.HEARTBEAT, b"", seconds)
         try:
             said = json.loads(bytes(frame.payload))
@@ -45,7 +48,7 @@ class Channel:
         except (ValueError, KeyError, TypeError) as error:
             raise OSError("not a heartbeat") from error
 
-    async def ask(self, kind: Kind, payload: bytes, seconds: float) -> Frame:
+    async def ask(self, kind: Kind, payload: bytes, seconds: float | None) -> Frame:
         """The frame that answers.  Raises OSError (TimeoutError is one)."""
         try:
             async with asyncio.timeout(seconds), self._lock:

@@ -194,8 +194,7 @@ class Gateway:
             case lifecycle.Spawn():
                 self._start(self._current, waits=False)
             case lifecycle.StartAfter(seconds):
-                loop = asyncio.get_running_loop()
-                loop.call_later(seconds, self._apply, lifecycle.StartDue())
+                asyncio.get_running_loop().call_later(seconds, self._apply, lifecycle.StartDue())
             case lifecycle.SpawnSuccessor():
                 self._next = next(one for one in self._turns if one is not self._current)
                 self._start(self._next, waits=True)
@@ -285,9 +284,8 @@ class Gateway:
         while process.alive and time.monotonic() - began < _START_SECONDS:
             if await self._is_ready(one, time.monotonic() - began):
                 return True
-            if not running.is_stopped(process.pid):
-                turned = time.monotonic()
-            elif time.monotonic() - turned >= SILENT_SECONDS:
+            turned = turned if running.is_stopped(process.pid) else time.monotonic()
+            if time.monotonic() - turned >= SILENT_SECONDS:
                 self._silent(one, process, Verdict.KILL, "is stopped")
             await asyncio.sleep(_TRY_SECONDS)
         if process.alive and one is self._next:
@@ -374,13 +372,11 @@ class Gateway:
         process = one.process
         if process is None or not process.alive:
             return one is not self._current
-        starved = running.starved_seconds(process.pid)
         try:
             return await one.reload() >= sequence
         except NoAnswer as error:
             # Else it is only just being started, or has just ended.
-            waited = running.starved_seconds(process.pid) - starved
-            if error.silent and waited <= SILENT_SECONDS / 2:
+            if error.silent:
                 self._end_silent(one, process)
             if self._overdue is process:
                 notes.append(_replaced(process))

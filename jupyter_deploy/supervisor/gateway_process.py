@@ -23,6 +23,7 @@ import msgspec
 from jupyter_deploy.core.scaling import Sight, Work
 from jupyter_deploy.core.series import History
 from jupyter_deploy.errors import Unavailable
+from jupyter_deploy.supervisor import running
 from jupyter_deploy.supervisor.processes import Order, Process, environment
 from jupyter_deploy.supervisor.settings import Settings
 
@@ -39,7 +40,10 @@ _log = logging.getLogger(__name__)
 
 
 class NoAnswer(Exception):
-    """An order was not carried out; `silent` says that it was taken, and nothing came back."""
+    """An order was not carried out; `silent` says that it was taken, and nothing came back.
+
+    Not so where the process was kept from answering, as others had the processors.
+    """
 
     def __init__(self, why: str, *, silent: bool = False) -> None:
         super().__init__(why)
@@ -272,13 +276,18 @@ class GatewayProcess:
     async def _call(
         self, method: str, path: str, answer: type[_T], query: dict[str, str] | None = None
     ) -> _T:
+        starved = self._starved_seconds()
         try:
             response = await self._http.request(method, path, params=query)
             return msgspec.json.decode(response.raise_for_status().content, type=answer)
         except httpx.ReadTimeout as error:
-            raise NoAnswer(f"no answer within {SILENT_SECONDS:g} s", silent=True) from error
+            silent = self._starved_seconds() - starved <= SILENT_SECONDS / 2
+            raise NoAnswer(f"no answer within {SILENT_SECONDS:g} s", silent=silent) from error
         except (httpx.HTTPError, msgspec.MsgspecError) as error:
             raise NoAnswer(str(error) or type(error).__name__) from error
+
+    def _starved_seconds(self) -> float:
+        return 0.0 if self.process is None else running.starved_seconds(self.process.pid)
 
 
 def _borrow(path: Path) -> socket.socket:

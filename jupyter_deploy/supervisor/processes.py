@@ -24,6 +24,7 @@ import psutil
 
 from jupyter_deploy.client.memory import size
 from jupyter_deploy.client.process_start import started_at
+from jupyter_deploy.core.lifecycle.replica import Cause
 from jupyter_deploy.replica.spec import EXIT_NO_ROOM
 from jupyter_deploy.supervisor.out_of_memory import KILLS
 
@@ -32,6 +33,8 @@ _POLL_SECONDS = 0.2
 #: How long the parent of a forked process may take to tell how it ended.
 _REAP_SECONDS = 1.0
 #: To be read too: whoever prints cuts its own log (replica/printing.py).
+#: What a person, or a service manager, ends a process with.
+_SIGNALS = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
 _LOG_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
@@ -49,14 +52,14 @@ class Exit:
     @property
     def own_fault(self) -> bool:
         """Whether it ended by itself: a crash, a status, or too much memory."""
-        asked = (None, 0, EXIT_NO_ROOM, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
-        return self.out_of_memory or self.status not in asked
+        return self.out_of_memory or self.status not in (None, 0, *_SIGNALS)
 
     @property
-    def killed(self) -> bool:
-        """Whether somebody outside has ended it, by a signal."""
-        signals = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
-        return self.status in signals and not self.out_of_memory
+    def cause(self) -> Cause:
+        """Why it ended: of memory, it is its own fault."""
+        if self.status in _SIGNALS and not self.out_of_memory:
+            return Cause.KILLED
+        return Cause.NO_ROOM if self.status == EXIT_NO_ROOM else Cause.ITSELF
 
     def __str__(self) -> str:
         if self.out_of_memory:

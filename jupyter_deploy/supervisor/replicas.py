@@ -313,7 +313,7 @@ class Replicas:
         if slot.channel is not None:
             slot.channel.close()
         slot.process = slot.channel = slot.pulse = None
-        self._apply(slot, lifecycle.Exited(killed=exit_.killed))
+        self._apply(slot, lifecycle.Exited(exit_.cause))
 
     def _note_end(self, slot: Slot, exit_: Exit) -> None:
         assert slot.process is not None
@@ -335,10 +335,9 @@ class Replicas:
         pace = self._paces.setdefault(slot.number, Pace())
         listener = Listener(partial(self._answered, slot), partial(self._silent, slot))
         seconds = slot.version.timeout_seconds
-        # The silence ends a question; its own deadline is only there so that there is one.
-        ask = partial(slot.channel.pulse, 3600.0)
         before, slot.silence = slot.silence, None
-        await Heart(slot.process.pid, ask, pace, seconds, listener).beat(self._rest, before)
+        heart = Heart(slot.process.pid, slot.channel.pulse, pace, seconds, listener)
+        await heart.beat(self._rest, before)
 
     def _rest(self) -> float:
         return max(self._settings.heartbeat_seconds, len(self._slots) / _PULSES_PER_SECOND)

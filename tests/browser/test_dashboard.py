@@ -22,11 +22,8 @@ from tests.browser.lab import (
     chromium,
     opened,
     run_first_cell,
-    skip_unless_possible,
-    write_notebook,
 )
 from tests.browser.sidebar import execute, panel, section
-from tests.notebook.conftest import home  # noqa: F401 - a fixture
 from tests.support import wait_until
 
 MODEL = """\
@@ -58,16 +55,7 @@ FIGURES_HAVE_THE_THEMES_GROUND = """() => {
     one => getComputedStyle(one).backgroundColor === ground
   );
 }"""
-
-
-@pytest.fixture(scope="module")
-def lab(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:  # noqa: F811
-    skip_unless_possible()
-    lab = Lab(tmp_path_factory.mktemp("jupyter") / "lab")
-    write_notebook(lab, MODEL, "%monitor churn --window 5m")
-    wait_until(running, 60.0).close()
-    yield lab
-    lab.stop()
+CELLS = (MODEL, "%monitor churn --window 5m")
 
 
 @pytest.fixture(scope="module")

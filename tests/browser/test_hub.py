@@ -17,7 +17,6 @@ import pytest
 
 from tests.browser.lab import BUILT, NAME, ROOT, chromium, run_first_cell, skip_unless_possible
 from tests.browser.sidebar import execute, panel, section
-from tests.notebook.conftest import home  # noqa: F401 - a fixture
 from tests.support import free_port, wait_until
 
 PROXY = "configurable-http-proxy"
@@ -56,7 +55,7 @@ class Hub:
 
 
 @pytest.fixture(scope="module")
-def hub(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:  # noqa: F811
+def hub(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     skip_unless_possible()
     pytest.importorskip("jupyterhub", reason="jupyterhub is not installed")
     if shutil.which(PROXY) is None:

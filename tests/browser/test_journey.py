@@ -15,8 +15,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from jupyter_deploy.client.control import ControlClient
-from jupyter_deploy.client.discovery import running
 from jupyter_deploy.client.models import EndpointStatus
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.registry.location import using
@@ -26,11 +24,8 @@ from tests.browser.lab import (
     chromium,
     opened,
     run_first_cell,
-    skip_unless_possible,
-    write_notebook,
 )
 from tests.browser.sidebar import execute, panel, section
-from tests.notebook.conftest import home  # noqa: F401 - a fixture
 from tests.support import wait_until
 
 WHO = Origin("tests", "python")
@@ -52,17 +47,7 @@ def worse(frame):
 
 %deploy worse --name churn --sample X_train
 """
-
-
-@pytest.fixture(scope="module")
-def lab(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:  # noqa: F811
-    skip_unless_possible()
-    lab = Lab(tmp_path_factory.mktemp("jupyter") / "lab")
-    write_notebook(lab, MODEL, WORSE)
-    wait_until(running, 60.0).close()
-    yield lab
-    if lab.process.poll() is None:
-        lab.stop()
+CELLS = (MODEL, WORSE)
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +80,6 @@ def calling(endpoint: EndpointStatus) -> Iterator[list[int]]:
     finally:
         over.set()
         thread.join(20)
-
-
-@pytest.fixture
-def control() -> Iterator[ControlClient]:
-    with wait_until(running, 20.0) as client:
-        yield client
 
 
 def test_the_panel_says_what_to_do_when_nothing_is_deployed(page):

@@ -5,13 +5,9 @@ The tests of this module go on from one another: each is a step of one journey.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from jupyter_deploy.client.control import ControlClient
-from jupyter_deploy.client.discovery import connect, running
+from jupyter_deploy.client.discovery import connect
 from jupyter_deploy.core.manifest import Origin
 from tests.browser.keyboard import Keyboard
 from tests.browser.lab import (
@@ -19,11 +15,8 @@ from tests.browser.lab import (
     chromium,
     opened,
     run_first_cell,
-    skip_unless_possible,
-    write_notebook,
 )
 from tests.browser.sidebar import panel
-from tests.notebook.conftest import home  # noqa: F401 - a fixture
 from tests.support import wait_until
 
 WHO = Origin("tests", "python")
@@ -39,16 +32,7 @@ a_draft = LogisticRegression()
 clf = LogisticRegression(max_iter=1000).fit(X, y)
 %deploy clf --name basic
 """
-
-
-@pytest.fixture(scope="module")
-def lab(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:  # noqa: F811
-    skip_unless_possible()
-    lab = Lab(tmp_path_factory.mktemp("jupyter") / "lab")
-    write_notebook(lab, MODEL)
-    wait_until(running, 60.0).close()
-    yield lab
-    lab.stop()
+CELLS = (MODEL,)
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +46,6 @@ def page(lab: Lab):
 @pytest.fixture(scope="module")
 def keyboard(page) -> Keyboard:
     return Keyboard(page)
-
-
-@pytest.fixture
-def control() -> Iterator[ControlClient]:
-    with wait_until(running, 20.0) as client:
-        yield client
 
 
 def palette(keyboard: Keyboard, command: str) -> None:

@@ -14,6 +14,7 @@ from jupyter_deploy.core.lifecycle.backoff import (
     HEALTHY_SECONDS,
     KILLED_SECONDS,
     LONGEST_DELAY,
+    NO_ROOM_SECONDS,
     delay,
 )
 from jupyter_deploy.core.lifecycle.replica import (
@@ -21,6 +22,7 @@ from jupyter_deploy.core.lifecycle.replica import (
     Action,
     AnsweredAgain,
     BecameReady,
+    Cause,
     Drain,
     Event,
     Exited,
@@ -43,7 +45,7 @@ from jupyter_deploy.core.lifecycle.replica import (
 
 EVENTS = [
     StartDue(), BecameReady(), TookTooLong(), WentSilent(), AnsweredAgain(), WasHung(), Exited(),
-    Exited(killed=True), StopAsked(),
+    Exited(Cause.KILLED), StopAsked(),
 ]  # fmt: skip
 #: A process exists in these phases, and in no other.
 WITH_PROCESS = {Phase.STARTING, Phase.READY, Phase.EJECTED, Phase.STOPPING}
@@ -142,10 +144,10 @@ def test_a_minute_of_health_forgets_earlier_failures() -> None:
 
 def test_one_that_is_killed_again_and_again_is_never_kept_waiting_for_long() -> None:
     tired = Replica(Phase.READY, failures=9, ready_since=0.0)
-    replica, (_, soon) = decide(tired, Exited(killed=True), now=1.0, jitter=0.9)
+    replica, (_, soon) = decide(tired, Exited(Cause.KILLED), now=1.0, jitter=0.9)
     assert (replica.failures, soon) == (10, StartAfter(KILLED_SECONDS))
     # One that cannot even start waits as long as any other.
-    _, (late,) = decide(Replica(Phase.STARTING, 9), Exited(killed=True), now=1.0, jitter=0.9)
+    _, (late,) = decide(Replica(Phase.STARTING, 9), Exited(Cause.KILLED), now=1.0, jitter=0.9)
     assert late.seconds > 10 * KILLED_SECONDS
 
 
@@ -269,22 +271,25 @@ class Lives(RuleBasedStateMachine):
         assert self.world.ending
 
     @precondition(lambda self: self.world.process)
-    @rule(killed=st.booleans())
-    def end(self, killed: bool) -> None:
+    @rule(cause=st.sampled_from(Cause))
+    def end(self, cause: Cause) -> None:
         self.world.process = self.world.ending = False
         well = self.loaded and not self.silent and self.now - self.well_since >= HEALTHY_SECONDS
         self.ends = 0 if well else self.ends
         wait = delay(self.ends, 0.5)
-        if killed and self.loaded:
+        blameless = cause is Cause.NO_ROOM and not self.loaded
+        if blameless:
+            wait = NO_ROOM_SECONDS
+        elif cause is Cause.KILLED and self.loaded:
             wait = min(wait, KILLED_SECONDS)
-        actions = self.happen(Exited(killed=killed))
+        actions = self.happen(Exited(cause))
         self.loaded = False
         if self.stopped or self.silent:
             assert actions == (Forget(),)
             self.stopped = True
         else:
             assert StartAfter(wait) in actions
-            self.ends += 1
+            self.ends += not blameless
 
     @rule()
     def ask_to_stop(self) -> None:

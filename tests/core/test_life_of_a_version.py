@@ -73,6 +73,8 @@ def test_one_that_could_not_start_and_can_is_given_up_anew_when_it_cannot_again(
     [
         (LOADING, life.BecameReady(), 1.0, True, READY),
         (LOADING, life.Exited(), 1.0, False, FAILED),
+        (LOADING, life.Exited(life.Cause.KILLED), 1.0, False, FAILED),
+        (LOADING, life.Exited(life.Cause.NO_ROOM), 1.0, True, None),
         (SERVING, life.Exited(), 1.0, True, CRASHED),
         (SERVING, life.Exited(), 1.0, False, None),
         (SERVING, life.Exited(), HEALTHY_SECONDS, True, LIVED_AND_CRASHED),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import random
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +17,19 @@ import msgspec
 import pytest
 
 from jupyter_deploy.client.models import BeginDeploy, ChangeTraffic, CreateKey
+from jupyter_deploy.core.lifecycle.replica import Cause
 from jupyter_deploy.core.snapshot import Snapshot
 from jupyter_deploy.errors import StateUnavailable
+from jupyter_deploy.replica.spec import EXIT_NO_ROOM
+from jupyter_deploy.supervisor.processes import Exit
 from tests.faults.disk import Disk, Syncs, small_disk, syncs
 from tests.faults.load import Load
 from tests.faults.scene import NAME, REPLICAS, Scene, kill
 from tests.faults.slowness import wait_scaled
 from tests.process.damage import checkpoint, kill_supervisor, shape
+from tests.process.specs import spec_of
 from tests.process.stack import CONTRACT, ROWS, me, until_ready
+from tests.support import wait_until
 
 #: A change waits so long for a lock, and everything is as before so long after its end.
 LOCK_SECONDS, AFTER_LOCK_SECONDS, AFTER_DISK_SECONDS = 5.0, 1.0, 5.0
@@ -161,6 +168,18 @@ def test_a_full_disk_is_no_reason_to_give_a_version_up(
     assert scene.active == serves
 
 
+def test_a_replica_that_has_no_room_says_that_it_is_not_its_model(disk: Disk) -> None:
+    """There may be room for its start, and none for what it has to say."""
+    (folder := disk.folder / "lone").mkdir()
+    spec = spec_of(folder, lambda rows: rows.sum(axis=1))
+    with disk.full():
+        ended = subprocess.run(
+            [sys.executable, "-m", "jupyter_deploy.replica", spec], check=False, timeout=60
+        )
+    assert ended.returncode == EXIT_NO_ROOM
+    assert Exit(ended.returncode).cause is Cause.NO_ROOM
+
+
 def room_in_the_log(scene: Scene) -> None:
     """The log of the state is some pages long, and all of it is in the file already."""
     for change in (scene.one.client.promote, scene.one.client.rollback):
@@ -175,7 +194,7 @@ def test_routes_that_could_not_be_written_are_written_when_that_works_again(
 ) -> None:
     victim = chance.choice(scene.replicas)
     obstacle = scene.one.home / "snapshot.new"
-    obstacle.mkdir()
+    wait_until(lambda: in_the_way(obstacle))
     try:
         kill(victim)
         assert victim not in scene.whole(scene.load_seconds + 1)
@@ -188,6 +207,13 @@ def test_routes_that_could_not_be_written_are_written_when_that_works_again(
     wait_scaled(lambda: routed(scene) == ready(scene), AFTER_DISK_SECONDS)
     load.after(50)
     load.stop().nobody_noticed()
+
+
+def in_the_way(obstacle: Path) -> bool:
+    """Whether it stands where the routes are written, which may be happening just now."""
+    with contextlib.suppress(FileExistsError):
+        obstacle.mkdir()
+    return obstacle.is_dir()
 
 
 def routed(scene: Scene) -> set[str]:

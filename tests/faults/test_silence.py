@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,8 +19,18 @@ from tests.process.stack import ROWS, ended, me
 from tests.support import wait_until
 
 EJECTED_SECONDS, REPLACED_SECONDS = 2.0, 5.0
+#: A request may wait for a supervisor to start, also on a starved machine.
+PATIENT_SECONDS = 60.0
 #: A supervisor that was killed has a successor, which has taken over what runs, within this.
 SUPERVISOR_SECONDS = 5.0
+
+
+@pytest.fixture
+def patient(scene: Scene) -> Iterator[None]:
+    """The version gives a request a minute."""
+    scene.deploy(1.0, timeout_seconds=PATIENT_SECONDS)
+    yield
+    scene.deploy(1.0)
 
 
 def test_a_stopped_replica_costs_no_request_and_is_replaced(
@@ -35,7 +46,7 @@ def test_a_stopped_replica_costs_no_request_and_is_replaced(
 
 
 def test_a_replica_that_is_stopped_as_the_supervisor_dies_is_ended_by_the_next_one(
-    scene: Scene, load: Load, chance: random.Random
+    scene: Scene, patient: None, load: Load, chance: random.Random
 ) -> None:
     seen, victim = scene.last_event(), chance.choice(scene.replicas)
     os.kill(victim, signal.SIGSTOP)
@@ -47,26 +58,21 @@ def test_a_replica_that_is_stopped_as_the_supervisor_dies_is_ended_by_the_next_o
     assert f"(pid {victim}) is stopped and is ended; another one takes its place." in said
     assert victim not in scene.whole(REPLACED_SECONDS - EJECTED_SECONDS + scene.load_seconds)
     load.after(50)
-    # Where the next supervisor takes longer to start than a request may wait, its time was over.
-    failed = load.stop().failed
-    assert [one for one in failed if one.seconds < 0.9 * TIMEOUT_SECONDS] == []
+    load.stop().nobody_noticed()
 
 
 def test_a_new_supervisor_knows_from_the_gateway_how_long_a_replica_has_been_silent(
-    scene: Scene, load: Load, chance: random.Random
+    scene: Scene, patient: None, load: Load, chance: random.Random
 ) -> None:
     """It was busy already while there was no supervisor: not the time that this one has watched."""
     seen = scene.last_event()
     kill(scene.one.supervisor_pid())
-    busy = load.ask([TIMEOUT_SECONDS * 0.9, SLEEPS])
+    busy = load.ask([PATIENT_SECONDS / 3, SLEEPS])
     sent = wait_until(lambda: next((s for s in load.ledger.sent if s.row[1] == SLEEPS), None))
     wait_until(lambda: sent.seconds > EJECTED_SECONDS)
     began = time.monotonic()
     scene.find_supervisor(SUPERVISOR_SECONDS)
-    told = wait_until(lambda: silences(scene, seen) or busy.done(), 60)
-    if not isinstance(told, list):
-        pytest.skip("the request had been answered before there was a supervisor")
-    said = told[0]
+    said = scene.until_event("replica-silent", seen, EJECTED_SECONDS).message
     silent = re.search(r"has been silent for (\d+\.\d) s; another one takes its place", said)
     assert silent is not None
     # Longer than there has been a supervisor.
@@ -76,10 +82,6 @@ def test_a_new_supervisor_knows_from_the_gateway_how_long_a_replica_has_been_sil
     load.after(50)
     # Where it shared its frame with others it was asked again elsewhere, and that took too long.
     assert [one for one in load.stop().failed if one is not own] == []
-
-
-def silences(scene: Scene, seen: int) -> list[str]:
-    return [one.message for one in scene.events(seen) if one.kind == "replica-silent"]
 
 
 @pytest.mark.slow
@@ -110,9 +112,7 @@ def test_a_long_call_within_its_time_is_answered_and_nothing_is_killed(
     ledger.nobody_noticed()
     assert own.outcome == "right"
     events = scene.events(seen)
-    kinds = [event.kind for event in events]
-    # On a starved machine each call takes long, and this one is none to be noticed.
-    assert "replica-answers" in kinds or (scene.slowness > 1.5 and "replica-silent" not in kinds)
+    assert "replica-answers" in [event.kind for event in events]
     # A replica that an earlier test has silenced may be ended meanwhile.
     ends = [event.message for event in events if event.kind in ("replica-hung", "replica-ended")]
     assert not [said for said in ends if any(f"(pid {pid})" in said for pid in before)]

@@ -20,15 +20,20 @@ from tests.process.stack import ROWS, ours
 
 
 def crashes_after(seconds: float, factor: float) -> Callable[[np.ndarray], np.ndarray]:
-    """A model whose process aborts so long after its first call."""
+    """A model whose process aborts so long after its first call, and up to a second more.
+
+    Two that abort at one moment would be the fault of the request that was with one and then with
+    the other, for all that anybody can know.
+    """
 
     def model(x):
         import os
+        import random
         import threading
 
         if not getattr(threading, "armed", False):
             threading.armed = True
-            threading.Timer(seconds, os.abort).start()
+            threading.Timer(seconds + random.SystemRandom().random(), os.abort).start()
         return x.sum(axis=1) * factor
 
     return model
@@ -53,11 +58,8 @@ def test_a_version_that_crashes_in_a_loop_is_failed_and_the_one_before_serves(
     assert failed.state == "failed"
     assert "end soon after they are ready; the last one was killed by SIGABRT" in failed.reason
     load.after(50)
-    # What waited for a replica of the new one was answered by the one that serves again.  Its two
-    # crash at one moment: who was alone with one, and then with the other, has stopped both.
-    blamed = [one for one in load.stop().failed if "#poisonous-request" in one.said]
-    assert load.ledger.failed == blamed
-    assert len(blamed) <= 1
+    # What waited for a replica of the new one was answered by the one that serves again.
+    load.stop().nobody_noticed()
 
 
 def test_when_the_interpreter_is_gone_what_runs_goes_on_and_traffic_returns(

@@ -10,13 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import cloudpickle
 import numpy as np
 import psutil
 import pytest
 
 from jupyter_deploy.replica.launcher import ENVIRONMENT
-from jupyter_deploy.replica.spec import ReplicaSpec, TensorSpec
 from jupyter_deploy.supervisor.launch import pool_sizes
 from jupyter_deploy.supervisor.launchers import Launchers
 from jupyter_deploy.supervisor.processes import Order, environment
@@ -24,6 +22,7 @@ from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame
 from jupyter_deploy.wire.messages import PredictRequest, pack_request, unpack_answer
 from tests.frames import receive_frame
+from tests.process.specs import spec_of
 from tests.support import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="replicas are forked on Linux only")
@@ -71,28 +70,6 @@ def launcher(folder):
     running = Running(folder, "numpy", "there_is_no_such_module")
     yield running
     running.close()
-
-
-def spec_of(folder, model):
-    (folder / "model").mkdir()
-    with open(folder / "model" / "function.pkl", "wb") as file:
-        cloudpickle.dump(model, file)
-    spec = ReplicaSpec(
-        socket=str(folder / "replica"),
-        report=str(folder / "report.json"),
-        model=str(folder / "model"),
-        loader="cloudpickle",
-        file="function.pkl",
-        trusted=(),
-        function=True,
-        form="array",
-        columns=(),
-        tensor=TensorSpec("float", "float64", (2,)),
-        probabilities=False,
-        warmup=None,
-    )
-    spec.write(folder / "spec.json")
-    return str(folder / "spec.json")
 
 
 def predict(path, rows):
@@ -207,10 +184,13 @@ def test_torch_in_a_forked_replica_has_the_threads_of_its_share(folder):
     running = Running(folder, "torch")  # with its OpenMP runtime, told of one thread
     spec = spec_of(folder, lambda rows: [torch.get_num_threads()] * len(rows))
     share = pool_sizes(cores=2, replicas=1)
-    running.order(spec=spec, log=str(folder / "log"), environment=share)
-    wait_until((folder / "replica").exists, 60)
-    assert predict(str(folder / "replica"), [[1.0, 2.0]]) == [2]
-    running.close()
+    pid = running.order(spec=spec, log=str(folder / "log"), environment=share)["pid"]
+    try:
+        wait_until((folder / "replica").exists, 60)
+        assert predict(str(folder / "replica"), [[1.0, 2.0]]) == [2]
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        running.close()
 
 
 def test_each_replica_gets_its_share_of_the_cores_and_at_least_one_thread():

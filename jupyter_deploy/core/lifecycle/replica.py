@@ -12,7 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from jupyter_deploy.core.lifecycle.backoff import KILLED_SECONDS, delay, failures_after
+from jupyter_deploy.core.lifecycle.backoff import (
+    KILLED_SECONDS,
+    NO_ROOM_SECONDS,
+    delay,
+    failures_after,
+)
 
 
 class Phase(StrEnum):
@@ -82,11 +87,22 @@ class WasHung:
     """The process is stopped, or has been silent for longer than any request may take."""
 
 
+class Cause(StrEnum):
+    """Why a process has ended."""
+
+    ITSELF = "itself"
+    """It crashed, or ended with a status of its own."""
+    KILLED = "killed"
+    """Somebody outside has ended it."""
+    NO_ROOM = "no room"
+    """The disk was full as it started, which says nothing of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The process has ended, or could not be started; `killed`: somebody outside has ended it."""
+    """The process has ended, or could not be started."""
 
-    killed: bool = False
+    cause: Cause = Cause.ITSELF
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +185,9 @@ def _kill(replica: Replica, _moment: _Moment) -> Decision:
 
 
 def _back_off(replica: Replica, moment: _Moment) -> Decision:
+    assert isinstance(moment.event, Exited)
+    if moment.event.cause is Cause.NO_ROOM:
+        return replace(replica, phase=Phase.WAITING), (StartAfter(NO_ROOM_SECONDS),)
     wait = StartAfter(delay(replica.failures, moment.jitter))
     return Replica(Phase.WAITING, replica.failures + 1), (wait,)
 
@@ -178,7 +197,7 @@ def _lose(replica: Replica, moment: _Moment) -> Decision:
     assert isinstance(moment.event, Exited)
     failures = failures_after(replica.failures, replica.ready_since, moment.now)
     wait = delay(failures, moment.jitter)
-    if moment.event.killed:
+    if moment.event.cause is Cause.KILLED:
         # It has done nothing to be kept waiting, and is missed each time.
         wait = min(wait, KILLED_SECONDS)
     return Replica(Phase.WAITING, failures + 1), (Unroute(), StartAfter(wait))

@@ -85,8 +85,8 @@ def told_by(
     match event:
         case life.BecameReady() if replica.phase is life.Phase.STARTING:
             return ReplicaReady()
-        case life.Exited() if replica.phase is life.Phase.STARTING:
-            return ReplicaFailed()
+        case life.Exited(cause) if replica.phase is life.Phase.STARTING:
+            return None if cause is life.Cause.NO_ROOM else ReplicaFailed()
         case life.Exited() if replica.ready_since is not None:
             if now - replica.ready_since >= HEALTHY_SECONDS:
                 return ReplicaLived(own_fault)
