@@ -26,10 +26,10 @@ class Group:
             (self.folder / "cgroup.procs").write_text(str(pid))
 
     @property
-    def used(self) -> int:
-        """Bytes, with what the kernel keeps of files."""
+    def usage(self) -> Path:
+        """The file that says how many bytes it holds, with what the kernel keeps of files."""
         files = [self.folder / name for name in ("memory.usage_in_bytes", "memory.current")]
-        return next(int(file.read_text()) for file in files if file.exists())
+        return next(file for file in files if file.exists())
 
     @property
     def pids(self) -> list[int]:

@@ -65,16 +65,6 @@ def strangers(one: Stack) -> list[str]:
     return found
 
 
-def telling(one: Stack) -> list[int]:
-    """The processes that tell MLflow of a change."""
-    found = []
-    for process in ours(one.home):
-        with contextlib.suppress(psutil.Error):
-            if HELPERS[1] in " ".join(process.cmdline()):
-                found.append(process.pid)
-    return found
-
-
 def is_replica(pid: int) -> bool:
     """Whether it is a replica: one that was forked has its launcher's arguments, not its score."""
     return int(Path(f"/proc/{pid}/oom_score_adj").read_text()) > 0

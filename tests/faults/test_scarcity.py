@@ -19,31 +19,39 @@ import pytest
 from jupyter_deploy.errors import Unavailable
 from jupyter_deploy.gateway.protocol import RESERVED_FILES
 from jupyter_deploy.replica.printing import MOST_BYTES
-from tests.faults import leftovers
 from tests.faults.callers import ping
-from tests.faults.groups import control_group
+from tests.faults.groups import Group, control_group
 from tests.faults.load import Load
 from tests.faults.scene import PRINTS, STEALS_MEMORY, WRITES, Scene, kill
 from tests.faults.slowness import wait_scaled
 from tests.process.stack import ours
-from tests.support import wait_until
 
-#: Holds so many bytes until its end, and says when it does.
+#: Takes what the others of its group leave of so many bytes, and gives back what they need: the
+#: kernel ends nobody.  Says when there is no more to take.
 _HOG = """
-import sys
+import mmap, pathlib, select, sys
 sys.stdin.readline()
-held = b"x" * int(sys.argv[1])
-print("held", flush=True)
-sys.stdin.read()
+used, most, block = pathlib.Path(sys.argv[1]), int(sys.argv[2]), 4_000_000
+held, waits = [], 0.0
+while not select.select([sys.stdin], [], [], waits)[0]:
+    left = most - int(used.read_text())
+    if left > block:
+        held.append(mmap.mmap(-1, block))
+        held[-1].write(bytes([1]) * block)
+    elif left < 0 and held:
+        held.pop().close()
+    elif not waits:
+        waits = 0.002
+        print("held", flush=True)
 """
 
 
 @contextlib.contextmanager
-def held(count: int, group) -> Iterator[None]:
-    """So many bytes are taken by a process in `group`."""
+def held(most: int, group: Group) -> Iterator[None]:
+    """`group` holds so many bytes, whatever its other processes take or give back."""
     pipe = subprocess.PIPE
-    hog = subprocess.Popen([sys.executable, "-c", _HOG, str(count)], stdin=pipe, stdout=pipe)
-    with hog:
+    arguments = [sys.executable, "-c", _HOG, str(group.usage), str(most)]
+    with subprocess.Popen(arguments, stdin=pipe, stdout=pipe) as hog:
         # What it holds before it is in the group is not counted there.
         group.add(hog.pid)
         hog.stdin.write(b"\n")
@@ -82,11 +90,9 @@ def test_when_memory_is_short_large_requests_and_deploys_are_refused_and_others_
         return client.post(f"{scene.url}/invocations", content=body, headers=headers)
 
     seen, gateway, most = scene.last_event(), scene.gateway, 2_000_000_000
-    # What tells MLflow of a change grows while it starts, and ends when there is nothing to tell.
-    wait_until(lambda: not leftovers.telling(scene.one), 60)
     with control_group(most) as group, httpx.Client(timeout=60) as client:
         group.add(*[process.pid for process in ours(scene.one.home)])
-        with held(int(0.96 * most) - group.used, group):
+        with held(int(0.965 * most), group):
             said = scene.until_event("memory-short", seen).message
             refused = ask(client)
             with pytest.raises(Unavailable, match="too little to start another version"):
