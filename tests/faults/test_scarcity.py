@@ -38,8 +38,9 @@ while not select.select([sys.stdin], [], [], waits)[0]:
     if left > block:
         held.append(mmap.mmap(-1, block))
         held[-1].write(bytes([1]) * block)
-    elif left < 0 and held:
-        held.pop().close()
+    elif left < 0:
+        for _ in range(min(len(held), -left // block + 1)):
+            held.pop().close()
     elif not waits:
         waits = 0.002
         print("held", flush=True)
@@ -59,6 +60,7 @@ def held(most: int, group: Group) -> Iterator[None]:
         assert hog.stdout.readline() == b"held\n"
         yield
         hog.stdin.close()
+        assert hog.wait(60) == 0
 
 
 def test_a_replica_out_of_memory_costs_nobody_else_anything_and_is_said_to_be(
