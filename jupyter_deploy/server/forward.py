@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from jupyter_deploy.errors import DeployError, SupervisorUnavailable
+from jupyter_deploy.errors import DeployError, SupervisorUnavailable, UsageError
 
 if TYPE_CHECKING:
     import httpx
@@ -39,6 +39,14 @@ def problem(error: DeployError) -> Answer:
     """`error` as an answer."""
     document = error.problem(f"urn:uuid:{uuid4()}")
     return Answer(error.status, "application/problem+json", json.dumps(document).encode())
+
+
+def json_body(body: bytes) -> object:
+    """What a request's body says.  Raises UsageError."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise UsageError("The body is not JSON.", "Send a JSON object.") from error
 
 
 class Forwarder:

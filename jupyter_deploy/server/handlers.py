@@ -16,7 +16,7 @@ from tornado.web import authenticated
 
 from jupyter_deploy.errors import DeployError, NotFound, TooLarge, UsageError
 from jupyter_deploy.server import routes
-from jupyter_deploy.server.forward import Answer, Forwarder, problem
+from jupyter_deploy.server.forward import Answer, Forwarder, json_body, problem
 from jupyter_deploy.server.people import name_of
 
 MAX_BODY_BYTES = 4_000_000
@@ -90,8 +90,8 @@ class ControlHandler(ExtensionHandlerMixin, APIHandler):
             raise TooLarge(MAX_BODY_BYTES)
         if not route.signed:
             return bytes(self.request.body)
+        told = json_body(self.request.body or b"{}")
         try:
-            told = json.loads(self.request.body or b"{}")
             signed = routes.sign(told, name_of(self.current_user))
         except ValueError as error:
             raise UsageError("The body is not a JSON object.", "Send one.") from error

@@ -19,7 +19,7 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado.web import authenticated
 
 from jupyter_deploy.errors import DeployError, NotFound, UsageError
-from jupyter_deploy.server.forward import problem
+from jupyter_deploy.server.forward import json_body, problem
 
 MAX_BYTES = 1024
 
@@ -69,7 +69,7 @@ class SecretHandler(ExtensionHandlerMixin, APIHandler):
         self.finish(json.dumps({"secret": secret}))
 
     def _file(self) -> str:
-        body = self.get_json_body()
+        body = json_body(self.request.body)
         file = body.get("file") if isinstance(body, dict) else None
         if not isinstance(file, str):
             raise UsageError("The body does not name a file.", 'Send {"file": PATH}.')

@@ -142,6 +142,9 @@ class MlflowHandler(ExtensionHandlerMixin, JupyterHandler):
                 answer = await http.send(request, stream=True)
             except httpx.ConnectError:
                 return False
+            except httpx.HTTPError as error:
+                why = f"MLflow gave no answer ({type(error).__name__}). Try again."
+                raise HTTPError(502, why) from error
             try:
                 await self._send_back(answer, path)
             finally:
@@ -149,8 +152,10 @@ class MlflowHandler(ExtensionHandlerMixin, JupyterHandler):
         return True
 
     async def _send_back(self, answer: httpx.Response, path: str) -> None:
+        import httpx
+
         self.set_status(answer.status_code)
-        if mlflow_routes.is_artifact(path):
+        if not mlflow_routes.is_own_page(path):
             # A logged file may be a page with scripts, which get no hold of Jupyter's origin.
             policy = f"{self.content_security_policy}; sandbox allow-scripts"
             self.set_header("Content-Security-Policy", policy)
@@ -165,6 +170,13 @@ class MlflowHandler(ExtensionHandlerMixin, JupyterHandler):
         except StreamClosedError:
             # The browser has gone: what MLflow still has to say is not read.
             return
+        except httpx.HTTPError:
+            # MLflow has gone: what there is of its answer must not be taken for all of it.
+            self._break_off()
+
+    def _break_off(self) -> None:
+        connection: Any = self.request.connection
+        connection.close()
 
     async def _end(self) -> None:
         with contextlib.suppress(StreamClosedError):

@@ -8,8 +8,7 @@ knows no framework.  Rule 3: MLflow searches by POST, so a method alone says not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from jupyter_deploy.server.routes import Right
 
@@ -51,7 +50,7 @@ def right(method: str, path: str) -> Right | None:
 
     `path` is relative to the UI's root, as it came.
     """
-    if _climbs(path.split("/")):
+    if _climbs(path):
         return None
     if method in ("GET", "HEAD"):
         return "read" if _LOOKS.fullmatch(path) else None
@@ -67,9 +66,9 @@ def query(asked: str) -> str:
     return f"?{urlencode(kept)}" if kept else ""
 
 
-def is_artifact(path: str) -> bool:
-    """Whether the answer is a file that somebody has logged: it may be HTML with scripts."""
-    return path.endswith(("get-artifact", "get-trace-artifact"))
+def is_own_page(path: str) -> bool:
+    """Whether the answer is a page of MLflow's own, and nothing that somebody has logged."""
+    return path == "" or path.startswith("static-files/")
 
 
 def same_site(fetch_site: str | None, origin: str | None, host: str) -> bool:
@@ -84,5 +83,6 @@ def same_site(fetch_site: str | None, origin: str | None, host: str) -> bool:
     return origin is not None and origin.partition("://")[2].lower() == host.lower()
 
 
-def _climbs(segments: Iterable[str]) -> bool:
-    return any(re.sub("%2e", ".", one, flags=re.IGNORECASE) in (".", "..") for one in segments)
+def _climbs(path: str) -> bool:
+    # MLflow decodes what is still encoded here, the slashes too.
+    return any(one in (".", "..") for one in re.split(r"[/\\]", unquote(path)))

@@ -24,7 +24,7 @@ from jupyter_deploy.client import paths
 from jupyter_deploy.client.discovery import child_environment
 from jupyter_deploy.client.models import StepStatus
 from jupyter_deploy.core.names import endpoint_name
-from jupyter_deploy.errors import NotFound, UsageError
+from jupyter_deploy.errors import NotFound, Unavailable, UsageError
 
 REMEMBERED = 20
 _URI = re.compile(r"models:/[^/@\s]+/[0-9]+")
@@ -100,7 +100,7 @@ class RegistryDeploys:
         return list(reversed(self._known.values()))
 
     async def start(self, order: RegistryOrder, user: str) -> RegistryDeploy:
-        """Begin to deploy, in the name of `user`."""
+        """Begin to deploy, in the name of `user`.  Raises Unavailable."""
         deploy = RegistryDeploy(secrets.token_hex(8), order.uri, order.name)
         process = await _process()
         assert process.stdin is not None
@@ -154,6 +154,16 @@ class RegistryDeploys:
 
 
 async def _process() -> asyncio.subprocess.Process:
+    try:
+        return await _started()
+    except Unavailable:
+        raise
+    except OSError as error:
+        why = f"No process can be started for it: {error.strerror or error}."
+        raise Unavailable(why, "Make room for it, then try again.") from error
+
+
+async def _started() -> asyncio.subprocess.Process:
     home = paths.private_folder(paths.home())
     log = paths.private_folder(home / "logs") / "registry-deploys.log"
     log.touch(mode=0o600)

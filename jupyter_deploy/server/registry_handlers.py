@@ -5,7 +5,6 @@ Rule: it starts a process that runs the model's code, so it takes the right `exe
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import authorized
@@ -14,7 +13,7 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado.web import authenticated
 
 from jupyter_deploy.errors import DeployError
-from jupyter_deploy.server.forward import problem
+from jupyter_deploy.server.forward import json_body, problem
 from jupyter_deploy.server.people import name_of
 
 if TYPE_CHECKING:
@@ -72,10 +71,8 @@ class RegistryDeploysHandler(_Handler):
         from jupyter_deploy.server.registry_deploys import RegistryOrder
 
         try:
-            order = RegistryOrder.read(json.loads(self.request.body or b"null"))
+            order = RegistryOrder.read(json_body(self.request.body))
             self._say(await self._deploys.start(order, name_of(self.current_user)), 202)
-        except json.JSONDecodeError as error:
-            self.send_error(400, reason=f"The body is no JSON: {error.msg}")
         except DeployError as error:
             self._refuse(error)
 

@@ -116,6 +116,16 @@ def test_a_person_whom_jupyter_knows_has_their_own_name(api):
     assert json.loads(body)["origin"]["user"] == "ada"
 
 
+@pytest.mark.parametrize("path", ["endpoints/churn/rollback", "secret", "registry-deploys"])
+@pytest.mark.parametrize("body", [b"{", b'"\xff"', b"[" * 100_000, b"[]"])
+def test_a_body_that_cannot_be_read_is_refused_in_words(api, path, body):
+    answer = api.post(path, content=body)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert {"detail", "fix"} <= answer.json().keys()
+    assert not Recorder.seen
+
+
 def test_a_submitted_manifest_goes_on_as_it_is(api):
     api.post("deploys/d1/submit", content=b'{"manifest": {"a": 1.0}}')
     ((asked, headers, body),) = Recorder.seen

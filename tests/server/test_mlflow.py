@@ -20,6 +20,20 @@ class Mlflow(Recorder):
 
     seen = []  # noqa: RUF012 - the list of this class, not of Recorder
     answer = (200, "text/html", b"<html>")
+    #: How much of what it announces it does not send before it goes; None: it says nothing at all.
+    missing: int | None = 0
+
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        self.close_connection = self.missing != 0
+        if self.missing is not None:
+            super().do_GET()
+
+    do_POST = do_DELETE = do_GET  # noqa: N815 - http.server's names
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if keyword == "Content-Length":
+            value = str(int(value) + (self.missing or 0))
+        super().send_header(keyword, value)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +48,7 @@ def address() -> Iterator[str]:
 @pytest.fixture
 def ui(server: JupyterServer, address: str) -> Iterator[httpx.Client]:  # noqa: F811
     Mlflow.seen.clear()
+    Mlflow.missing = 0
     Recorder.seen.clear()
     status = {"registry": {"ui_url": address}}
     Recorder.answer = (200, "application/json", json.dumps(status).encode())
@@ -88,9 +103,25 @@ def test_somebody_without_a_login_reaches_nothing(ui):
 
 
 def test_a_logged_file_runs_no_script_on_this_origin(ui):
-    policy = ui.get("get-artifact?path=a.html").headers["content-security-policy"]
-    assert "sandbox allow-scripts" in policy
-    assert "sandbox" not in ui.get("").headers["content-security-policy"]
+    of_a_model = "ajax-api/2.0/mlflow/logged-models/m-1/artifacts/files"
+    for path in ("get-artifact", "model-versions/get-artifact", of_a_model):
+        policy = ui.get(path, params={"path": "a.html"}).headers["content-security-policy"]
+        assert "sandbox allow-scripts" in policy, path
+    for path in ("", "static-files/static/js/main.js"):
+        assert "sandbox" not in ui.get(path).headers["content-security-policy"]
+
+
+def test_an_answer_that_breaks_off_is_not_taken_for_all_of_it(ui):
+    Mlflow.missing = 100
+    with pytest.raises(httpx.RemoteProtocolError):
+        ui.get("static-files/static/js/main.js")
+
+
+def test_where_mlflow_goes_without_an_answer_it_is_said(ui):
+    Mlflow.missing = None
+    answer = ui.get("graphql")
+    assert answer.status_code == 502
+    assert "MLflow gave no answer" in answer.text
 
 
 @pytest.mark.parametrize(
@@ -114,6 +145,9 @@ def test_a_logged_file_runs_no_script_on_this_origin(ui):
         ("GET", "api/2.0/mlflow/registered-models/get", None),
         ("GET", "static-files/../../etc/passwd", None),
         ("GET", "static-files/%2e%2e/x", None),
+        ("GET", "static-files/%2E%2e%2fajax-api%2F2.0", None),
+        ("POST", "ajax-api/2.0/mlflow/runs/..%2f..%2fgateway-proxy/search", None),
+        ("GET", "static-files/a%2fb..js", "read"),
         ("GET", "\n", None),
     ],
 )
