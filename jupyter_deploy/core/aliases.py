@@ -24,15 +24,21 @@ class MovedAlias:
     version: str | None = None
 
 
-def moved(wanted: str | None, present: str | None, told: Collection[str]) -> str | None:
+def moved(wanted: str | None, present: str | None, told: Collection[str] | None) -> str | None:
     """Where somebody else has put an alias; None when it stands where it may be overwritten.
 
-    `told` is where we have put it last, and where we were about to when we last tried.  With
-    nothing told (a registry from before this was kept), nothing is known to be somebody else's.
+    `told` is where we have put it last, and where we were about to when we last tried; empty when
+    we have removed it.  With None (it was never put, or before this was kept), nothing is known to
+    be somebody else's.
     """
-    if present is None or present == wanted or not told or present in told:
+    if present is None or present == wanted or told is None or present in told:
         return None
     return present
+
+
+def is_news(wanted: str | None, present: str | None, known: MovedAlias | None) -> bool:
+    """Whether an alias stands elsewhere than where we have put it, or have found it moved to."""
+    return present != (wanted if known is None else known.mlflow_version)
 
 
 def way_out(name: str, alias: MovedAlias) -> str:

@@ -23,15 +23,15 @@ ALIASES = (ACTIVE, "canary", "shadow", "standby")
 class Order:
     """What MLflow shall say of `name`: alias -> version, and version -> tags.
 
-    `told` is where the alias `active` was put before.  `discard` is the id of a deploy that was
-    cut: nothing of it shall be left.
+    `told` is where the alias `active` was put before; None when it never was.  `discard` is the id
+    of a deploy that was cut: nothing of it shall be left.
     """
 
     name: str
     tracking_uri: str
     aliases: dict[str, str] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
-    told: tuple[str, ...] = ()
+    told: tuple[str, ...] | None = None
     discard: str = ""
 
 

@@ -3,7 +3,8 @@
 Rule 1: level-triggered: what is sent is the present truth of an endpoint, never a difference, so a
 lost or repeated order does no harm.  Rule 2: an endpoint is sent until MLflow has its generation;
 the store remembers which it has.  Rule 3: nothing ever waits for this.  Rule 4: an alias that a
-person has moved in MLflow stays where it is until a person has chosen (core.aliases).
+person has moved in MLflow stays where it is until a person has chosen (core.aliases).  Rule 5: a
+look imports MLflow, so nobody who writes to a registry causes one but by moving an alias of ours.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
-from jupyter_deploy.core.aliases import ACTIVE, MovedAlias, sentence
+from jupyter_deploy.core.aliases import ACTIVE, MovedAlias, is_news, sentence
 from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.errors import RegistryUnavailable, StateUnavailable
 from jupyter_deploy.supervisor.journal import Journal
-from jupyter_deploy.supervisor.registry_file import Stamp, stamp
+from jupyter_deploy.supervisor.registry_file import AliasFiles, Registered, Stamp, stamp
 from jupyter_deploy.supervisor.registry_process import Order, RegistryProcess
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.state import State, Version
@@ -35,6 +36,10 @@ _IDLE_SECONDS = 20.0
 _LOOK_SECONDS = 900.0
 #: The first look leaves the machine to whoever has just started Jupyter.
 _FIRST_LOOK_SECONDS = 120.0
+#: How often a registry that is a file is asked whether somebody has written to it: a stat.
+_WATCH_SECONDS = 1.0
+#: How often aliases that are moved all the time may have MLflow imported.
+_GAP_SECONDS = 60.0
 #: How long a tracking server that is away is left alone.
 _LONGEST_WAIT_SECONDS = 300.0
 
@@ -75,7 +80,7 @@ def _form(version: Version) -> dict[str, str]:
 
 
 class Registrar:
-    """Sends what MLflow does not know yet.  `run` works until cancelled."""
+    """Sends what MLflow does not know yet.  `run` and `watch` work until cancelled."""
 
     def __init__(
         self, settings: Settings, store: Store, journal: Journal, jitter: Callable[[], float]
@@ -90,6 +95,10 @@ class Registrar:
         self._failures = 0
         self._next_look = time.monotonic() + _FIRST_LOOK_SECONDS
         self._seen: dict[str, Stamp | None] = {}
+        self._files = AliasFiles()
+        #: Endpoints of which somebody seems to have moved the alias.
+        self._suspects: set[str] = set()
+        self._next_gap = 0.0
         self._moved: dict[str, MovedAlias] = {}
         self._metrics: dict[tuple[str, str], dict[str, float]] = {}
 
@@ -156,6 +165,25 @@ class Registrar:
             # No time for what is under way: the next supervisor sends it again.
             await self._process.close(0.0)
 
+    async def watch(self) -> None:
+        """Notice within seconds what a script moves in a registry that is a file."""
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            moved = await asyncio.to_thread(self._files.moved, self._registries())
+            self._suspects |= set(self._elsewhere(moved)) if moved else set()
+            # A process that has MLflow looks at once.
+            if self._suspects and (self._process.running or time.monotonic() >= self._next_gap):
+                self._next_gap = time.monotonic() + _GAP_SECONDS
+                self._work.set()
+
+    def _elsewhere(self, moved: dict[Registered, str | None]) -> Iterator[str]:
+        """The endpoints whose alias is not where we have put it."""
+        for name in self._store.state.endpoints:
+            for order in orders(self._store.state, name):
+                wanted, model = order["aliases"].get(ACTIVE), (order["tracking_uri"], order["name"])
+                if model in moved and is_news(wanted, moved[model], self._moved.get(name)):
+                    yield name
+
     async def _until_work(self) -> None:
         if self._process.running and not await self._work_within(_IDLE_SECONDS):
             await self._process.close()
@@ -177,7 +205,15 @@ class Registrar:
         self._work.set()
 
     async def _send_all(self) -> bool:
-        names, seen = self._unregistered(), self._seen
+        suspects, self._suspects = self._suspects, set()
+        if await self._send_those(suspects):
+            return True
+        self._suspects |= suspects
+        return False
+
+    async def _send_those(self, suspects: set[str]) -> bool:
+        """Send them and what MLflow does not know, or all when it is time; whether that worked."""
+        names, seen = list(dict.fromkeys([*self._unregistered(), *suspects])), self._seen
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _LOOK_SECONDS
             # Taken first: what is written while we look differs at the next look.
@@ -198,11 +234,13 @@ class Registrar:
         self._note_return()
         return True
 
-    def _stamps(self) -> dict[str, Stamp | None]:
-        """Of each registry that has versions of ours."""
+    def _registries(self) -> set[str]:
+        """Those that have versions of ours."""
         versions = chain.from_iterable(self._store.state.versions.values())
-        uris = {version.manifest.registered.tracking_uri for version in versions}
-        return {uri: stamp(uri) for uri in uris}
+        return {version.manifest.registered.tracking_uri for version in versions}
+
+    def _stamps(self) -> dict[str, Stamp | None]:
+        return {uri: stamp(uri) for uri in self._registries()}
 
     def _note_absence(self, error: Exception) -> None:
         # Once is nothing to tell: the next try may find it.
@@ -249,7 +287,9 @@ class Registrar:
         wanted = {one for one in [order["aliases"].get(ACTIVE)] if one is not None}
         # Before and after: a supervisor that dies in between knows that either may be its own.
         await self._keep(key, told | wanted, told)
-        answer = await self._process.send(order | {"told": sorted(told | set(also_told))})
+        never = kept is None and not also_told
+        known = {"told": None if never else sorted(told.union(also_told))}
+        answer = await self._process.send(order | known)
         if answer.get("moved") is None:
             await self._keep(key, wanted, told | wanted)
         return answer

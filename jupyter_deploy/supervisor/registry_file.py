@@ -1,14 +1,29 @@
-"""Whether somebody has written to a registry since: each look at it imports MLflow for seconds."""
+"""What a registry in a SQLite file tells without MLflow, which takes seconds to import.
+
+Rule 1: the file says when to look, and MLflow says what is so: a file that cannot be read here, and
+a registry that is none, are looked at ever so often.  Rule 2: nobody who writes there waits for us.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from jupyter_deploy.core.aliases import ACTIVE
 
 _SQLITE = "sqlite:///"
 #: What SQLite has written and not yet moved into the database.
 _JOURNAL = "-wal"
+#: As MLflow's tables have been since 2.3, when aliases came.
+_ALIASES = "SELECT name, version FROM registered_model_aliases WHERE alias = ?"
+_LOCKED_SECONDS = 1.0
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
+#: The tracking URI and the name of a registered model.
+Registered = tuple[str, str]
 
 
 def stamp(uri: str) -> Stamp | None:
@@ -18,7 +33,7 @@ def stamp(uri: str) -> Stamp | None:
     """
     if not uri.startswith(_SQLITE):
         return None
-    file = Path(uri.removeprefix(_SQLITE))
+    file = _file(uri)
     found = _stamp(file)
     return None if found is None else (found, _stamp(file.with_name(file.name + _JOURNAL)))
 
@@ -28,4 +43,54 @@ def _stamp(file: Path) -> tuple[int, int, int] | None:
         found = file.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    # Whoever only reads leaves an empty journal where there was none.
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if found.st_size else None
+
+
+def aliases(uri: str) -> dict[str, str] | None:
+    """The version that `active` names, by registered model; None where the file does not tell."""
+    place = f"{_file(uri).absolute().as_uri()}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(place, _LOCKED_SECONDS, uri=True)) as database:
+            found = database.execute(_ALIASES, (ACTIVE,)).fetchall()
+    except sqlite3.Error:
+        return None
+    return {str(name): str(version) for name, version in found}
+
+
+def _file(uri: str) -> Path:
+    return Path(uri.removeprefix(_SQLITE))
+
+
+@dataclass(slots=True)
+class _Seen:
+    #: At the last two looks.
+    stamps: tuple[Stamp | None, Stamp | None] = (None, None)
+    aliases: dict[str, str] = field(default_factory=dict)
+
+
+class AliasFiles:
+    """Tells which aliases have been put elsewhere; what nobody has written to is not opened."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, _Seen] = {}
+
+    def moved(self, uris: Iterable[str]) -> dict[Registered, str | None]:
+        """Where `active` stands now, for the models where it stood elsewhere at the last call.
+
+        At first it stood nowhere.  A file that does not tell is read again at the next call.
+        """
+        return {(uri, name): now for uri in uris for name, now in self._moved(uri).items()}
+
+    def _moved(self, uri: str) -> dict[str, str | None]:
+        seen, now = self._seen.setdefault(uri, _Seen()), stamp(uri)
+        # Two commits within a tick of the clock have one stamp, so each stamp is read twice.
+        if now is None or seen.stamps == (now, now):
+            return {}
+        found = aliases(uri)
+        if found is None:
+            return {}
+        before, seen.aliases = seen.aliases, found
+        seen.stamps = (seen.stamps[1], now)
+        names = before.keys() | found.keys()
+        return {name: found.get(name) for name in names if found.get(name) != before.get(name)}

@@ -163,7 +163,7 @@ class Supervisor:
             await asyncio.to_thread(self.keys.recover)
         self.routes.changed()
         parts = (self.routes.run, self.journal.run, self.registrar.run, self.deploys.sweep)
-        own = (self.surroundings.run, self._scale)
+        own = (self.surroundings.run, self.registrar.watch, self._scale)
         for part in (*parts, self.store.run, *own, self.collector.run):
             self._spawn(_for_ever(part))
 

@@ -1,0 +1,97 @@
+"""An alias that a script moves in MLflow: noticed within seconds, and at no cost to who trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from jupyter_deploy.client.models import Event
+from jupyter_deploy.pipeline import run
+from jupyter_deploy.registry.location import using
+from tests.process.stack import ROWS, Stack, me, stack
+from tests.support import wait_until
+
+#: What MLflow takes to be imported on a busy machine, and a minute where it was imported just now.
+SECONDS = 100.0
+#: Some seconds of writing, in each of which the file is looked at.
+COMMITS = 300
+FIRST, SECOND = "1", "2"
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with stack(tmp_path_factory.mktemp("home")) as running:
+        for factor in (1.0, 2.0):
+            model = LinearRegression().fit(ROWS, ROWS.sum(axis=1) * factor)
+            run(model, "churn", sample=ROWS, origin=me(), client=running.client)
+        # From here on nothing but what a test does is a reason to look, for a quarter of an hour.
+        running.client.look_at_registry()
+        wait_until(lambda: told(running) and active(running) == SECOND, SECONDS)
+        yield running
+
+
+def client_of(one: Stack):
+    return using(one.client.status().registry.tracking_uri)
+
+
+def active(one: Stack) -> str:
+    with client_of(one) as client:
+        return str(client.get_model_version_by_alias("churn", "active").version)
+
+
+def move(one: Stack, number: str) -> None:
+    with client_of(one) as client:
+        client.set_registered_model_alias("churn", "active", number)
+
+
+def told(one: Stack) -> bool:
+    return one.client.status().registry.pending == 0
+
+
+def until(one: Stack, kind: str, after: int) -> Event:
+    return wait_until(
+        lambda: next((event for event in one.client.events(after) if event.kind == kind), None),
+        SECONDS,
+    )
+
+
+def last(one: Stack) -> int:
+    return max(event.number for event in one.client.events())
+
+
+def helpers(one: Stack) -> list[psutil.Process]:
+    """The processes of the supervisor that hold MLflow."""
+    children = psutil.Process(one.supervisor_pid()).children()
+    return [child for child in children if "jupyter_deploy.registry" in child.cmdline()]
+
+
+def test_an_alias_that_a_script_moves_is_noticed_and_so_is_its_return(one):
+    before = last(one)
+    move(one, FIRST)
+    said = until(one, "alias-moved", before).message
+    assert said == "MLflow's alias active names 1.0.0; 1.1.0 serves."
+    assert one.endpoint("churn").moved_alias.version == "1.0.0"
+    assert active(one) == FIRST
+    before = last(one)
+    move(one, SECOND)
+    until(one, "alias-settled", before)
+    assert one.endpoint("churn").moved_alias is None
+
+
+def test_who_logs_metrics_has_nobody_import_mlflow(one):
+    for helper in helpers(one):
+        helper.kill()
+        helper.wait(10)
+    seen = []
+    with client_of(one) as client:
+        run_id = client.create_run("0").info.run_id
+        for step in range(COMMITS):
+            client.log_metric(run_id, "loss", 1.0 / (step + 1), step=step)
+            seen += helpers(one)
+    assert not seen
+    before = last(one)
+    move(one, FIRST)
+    until(one, "alias-moved", before)
