@@ -31,7 +31,8 @@ class ReplicaStatus:
 class VersionStatus:
     """One version in the history of an endpoint.
 
-    `why` says why it has this number or state; `log` holds the last lines of a version that failed.
+    `why` says why it has this number or state; `reason` says what is wrong with one that has failed
+    or fails now, and `log` holds the last lines that it wrote.
     It has from `least_replicas` to `most_replicas` replicas, as the load needs.  `percent` of the
     requests that ask for no version go to it, or a copy of them where it is a shadow.
     `metrics` are those of its MLflow run, as far as they have been read.
@@ -72,7 +73,9 @@ class Recent:
 
 @dataclass(frozen=True)
 class EndpointStatus:
-    """One endpoint; `state` is "serving", "degraded" (no replica is ready) or "stopped".
+    """One endpoint; `state` is "serving", "degraded" or "stopped".
+
+    Degraded: no replica of the active version is ready, or each ends again soon after it was.
 
     `example` is the JSON body of a request that the active version answers, where one is known;
     `moved_alias` is where somebody has put MLflow's alias `active`, until that is settled.

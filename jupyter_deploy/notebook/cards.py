@@ -204,9 +204,9 @@ def versions(name: str, history: Sequence[VersionStatus]) -> Card:
     rows = tuple(_version_row(version) for version in reversed(history))
     columns = ("version", "state", "MLflow", "who", "when", "where", "why")
     notes = tuple(
-        f"{version.version} failed: {version.reason}"
+        f"{version.version} {'failed' if version.state == 'failed' else 'fails'}: {version.reason}"
         for version in reversed(history)
-        if version.state == "failed" and version.reason
+        if version.reason
     )
     log = next((v.log for v in reversed(history[-1:]) if v.state == "failed"), ())
     title = f"{name}: {words.counted(len(rows), 'version')}"

@@ -57,7 +57,7 @@ class Endpoint(Shown):
 
     @property
     def state(self) -> str:
-        """Whether it is "serving", "degraded" (no process is ready) or "stopped"."""
+        """Whether it is "serving", "degraded" (none of its processes lives) or "stopped"."""
         return self.status().state
 
     @property

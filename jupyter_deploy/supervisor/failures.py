@@ -26,6 +26,11 @@ class Failure:
     fix: str
     log: tuple[str, ...]
 
+    @property
+    def sentences(self) -> str:
+        """What happened and what to do."""
+        return f"{self.reason} {self.fix}".strip()
+
     def error(self, step: str) -> ReplicaFailed:
         """This failure as the end of a step of a deploy."""
         return ReplicaFailed(step, self.reason, self.fix, self.log)

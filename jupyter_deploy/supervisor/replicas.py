@@ -33,7 +33,7 @@ from jupyter_deploy.supervisor.launch import Place, Report
 from jupyter_deploy.supervisor.launchers import Launchers
 from jupyter_deploy.supervisor.processes import Exit, Process
 from jupyter_deploy.supervisor.settings import Settings
-from jupyter_deploy.supervisor.slots import Slot, Wiring, status_of
+from jupyter_deploy.supervisor.slots import Slot, Wiring, ready_seconds, status_of
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +82,13 @@ class Replicas:
     def ready(self, number: int) -> int:
         """How many replicas of a version are ready."""
         return sum(slot.life.phase is Phase.READY for slot in self._of(number))
+
+    def trouble(self, number: int) -> Failure | None:
+        """Why a version does not serve, or never for long; None where it does."""
+        life, now = self._versions.get(number), time.monotonic()
+        if life is None or not versions.is_failing(life, ready_seconds(self._of(number), now)):
+            return None
+        return self._failures.get(number)
 
     def living(self) -> Counter[int]:
         """How many replicas each version has that are not on their way out."""
@@ -354,7 +361,7 @@ class Replicas:
             return
         who = f"A replica of {slot.label} (pid {slot.process.pid}) {why}"
         if verdict is Verdict.EJECT:
-            if self._unproven(slot):
+            if self._wiring.unproven(slot.number):
                 # Nobody waits for it but the deploy that proves it, as long as its sample takes.
                 return
             self._tell("replica-silent", slot, f"{who}; another one takes its place.")
@@ -364,13 +371,9 @@ class Replicas:
         self._tell("replica-hung", slot, f"{who} and is ended; another one takes its place.")
         self._apply(slot, lifecycle.WasHung())
 
-    def _unproven(self, slot: Slot) -> bool:
-        version = self._wiring.version(slot.number)
-        return version is None or version.fate == "starting"
-
     async def _drain(self, slot: Slot) -> None:
         assert slot.process is not None
-        if self._unproven(slot):
+        if self._wiring.unproven(slot.number):
             # Nobody has ever been routed to it.
             slot.process.kill()
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from jupyter_deploy.client.models import ReplicaStatus
@@ -67,6 +67,17 @@ class Wiring:
     changed: Callable[[], None]
     published: Callable[[], Awaitable[object]]
     gave_up: Callable[[Version, Failure], None]
+
+    def unproven(self, number: int) -> bool:
+        """Whether nobody but the deploy that proves it has ever asked a version."""
+        version = self.version(number)
+        return version is None or version.fate == "starting"
+
+
+def ready_seconds(slots: Iterable[Slot], now: float) -> float | None:
+    """How long the one that has been ready for longest has been; None when none is."""
+    since = [slot.life.ready_since for slot in slots if slot.life.ready_since is not None]
+    return now - min(since) if since else None
 
 
 def status_of(slot: Slot) -> ReplicaStatus:

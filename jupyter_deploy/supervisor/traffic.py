@@ -47,6 +47,8 @@ class Change:
     detail: str
     origin: Origin
     also: Callable[[Connection], None] = lambda _: None
+    #: The version that it is about, where that is not the one which serves then.
+    about: str | None = None
 
 
 class TrafficChanges:
@@ -135,7 +137,7 @@ class TrafficChanges:
                 change.action,
                 message,
                 endpoint=change.endpoint,
-                version=change.traffic.active or "",
+                version=change.about or change.traffic.active or "",
             )
 
     async def switch(self, version: Version, *, staged: bool, origin: Origin) -> None:
@@ -188,14 +190,15 @@ class TrafficChanges:
 
             why = failure.reason.rstrip(".")
             detail = f"{version.version} has failed; {traffic.active or 'nothing'} serves: {why}"
-            change = Change(name, traffic, "version-failed", detail, ourselves(), also)
+            about = version.version
+            change = Change(name, traffic, "version-failed", detail, ourselves(), also, about)
             await self.commit(change)
 
     def _say_failing(self, version: Version, failure: Failure) -> None:
         self._parts.journal.add(
             "version-failing",
             f"{version.endpoint} {version.version} fails again and again, and there is no version "
-            f"to return to; it is tried again every half minute. {failure.reason}",
+            f"to return to; it is tried again every half minute. {failure.sentences}",
             endpoint=version.endpoint,
             version=version.version,
         )

@@ -49,13 +49,15 @@ def _example(parts: Parts, one: Endpoint) -> str | None:
 def _state(parts: Parts, one: Endpoint) -> str:
     if one.traffic.active is None:
         return "stopped"
-    active = parts.state.version(one.name, one.traffic.active)
-    return "serving" if parts.replicas.ready(active.number) else "degraded"
+    number = parts.state.version(one.name, one.traffic.active).number
+    serves = parts.replicas.ready(number) and parts.replicas.trouble(number) is None
+    return "serving" if serves else "degraded"
 
 
 def version(parts: Parts, one: Version, traffic: Traffic) -> VersionStatus:
     """One version of an endpoint with this traffic."""
     registered = one.manifest.registered
+    trouble = parts.replicas.trouble(one.number)
     return VersionStatus(
         version=one.version,
         state=parts.state.state_of(one).value,
@@ -64,8 +66,8 @@ def version(parts: Parts, one: Version, traffic: Traffic) -> VersionStatus:
         created_at=one.created_at,
         origin=one.origin,
         why=one.why,
-        reason=one.reason,
-        log=one.log,
+        reason=one.reason or (trouble.sentences if trouble else ""),
+        log=one.log or (trouble.log if trouble else ()),
         replicas=parts.replicas.statuses(one.number),
         previous=one.previous,
         least_replicas=one.range.least,

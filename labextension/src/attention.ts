@@ -57,6 +57,22 @@ export function wrong(
 function down(trans: TranslationBundle, endpoint: EndpointStatus): string {
   const active = endpoint.active ?? '';
   const back = rollbackTarget(endpoint);
+  const { reason } =
+    endpoint.versions.find(one => one.version === active) ?? {};
+  if (reason) {
+    return back === null
+      ? trans.__(
+          '%1 does not serve. %2 It is started again by itself; if this stays, deploy a version that works.',
+          active,
+          reason
+        )
+      : trans.__(
+          '%1 does not serve. %2 It is started again by itself; if this stays, roll back to %3.',
+          active,
+          reason,
+          back
+        );
+  }
   return back === null
     ? trans.__(
         'No replica of %1 is ready. It is started again by itself; if this stays, read its log or deploy a version that works.',

@@ -6,6 +6,8 @@ import type { EndpointStatus, RegistryDeploy, Status } from './types';
 export type News =
   | { kind: 'deployed'; endpoint: string; version: string; state: string }
   | { kind: 'failed'; endpoint: string; version: string; reason: string }
+  /** A version that had served; `active` does now. */
+  | { kind: 'returned'; endpoint: string; version: string; active: string }
   | { kind: 'degraded'; endpoint: string }
   | { kind: 'recovered'; endpoint: string };
 
@@ -24,6 +26,10 @@ function newsOf(before: EndpointStatus | undefined, after: EndpointStatus) {
   for (const { version, state, reason } of after.versions) {
     const earlier = states.get(version);
     if (earlier !== undefined && earlier !== 'starting') {
+      if (state === 'failed' && earlier !== 'failed') {
+        const active = after.active ?? '';
+        found.push({ kind: 'returned', endpoint: after.name, version, active });
+      }
       continue;
     }
     if (state === 'active' || state === 'standby') {

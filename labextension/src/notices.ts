@@ -64,6 +64,10 @@ function ofOne(trans: TranslationBundle, one: News): string {
         : trans.__('%1 %2 is serving.', one.endpoint, one.version);
     case 'failed':
       return trans.__('%1 could not be deployed. %2', titled(one), one.reason);
+    case 'returned':
+      return one.active
+        ? trans.__('%1 has failed; %2 serves.', titled(one), one.active)
+        : trans.__('%1 has failed; nothing serves.', titled(one));
     case 'degraded':
       return trans.__('%1 does not answer: no replica is ready.', one.endpoint);
     case 'recovered':
@@ -86,6 +90,13 @@ function ofSeveral(trans: TranslationBundle, notice: INotice): string {
       return trans._n(
         '%1 deploy has failed: %2.',
         '%1 deploys have failed: %2.',
+        news.length,
+        names
+      );
+    case 'returned':
+      return trans._n(
+        '%1 version has failed, and another one serves: %2.',
+        '%1 versions have failed, and others serve: %2.',
         news.length,
         names
       );

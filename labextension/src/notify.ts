@@ -10,7 +10,7 @@ import { gathered, INotice, inWords } from './notices';
 import { troubleOf } from './trouble';
 
 /** What stays until a person has seen it. */
-const STAYS: readonly News['kind'][] = ['failed', 'degraded'];
+const STAYS: readonly News['kind'][] = ['failed', 'returned', 'degraded'];
 const PASSES_MILLISECONDS = 5000;
 
 /** The notifications of news; one that more news come to grows in its place. */

@@ -20,6 +20,7 @@ from jupyter_deploy.core.lifecycle.version import (
     ReplicaReady,
     Version,
     decide,
+    is_failing,
     told_by,
 )
 
@@ -86,6 +87,25 @@ def test_one_that_could_not_start_and_can_is_given_up_anew_when_it_cannot_again(
 )
 def test_what_a_replica_tells_of_its_version(replica, event, now, own_fault, told) -> None:
     assert told_by(replica, event, now=now, own_fault=own_fault) == told
+
+
+@pytest.mark.parametrize(
+    ("version", "ready_seconds", "failing"),
+    [
+        (Version(), None, False),
+        (Version(), 0.0, False),
+        (Version(failures=1), None, True),
+        (Version(crashes=1), None, True),
+        (Version(crashes=CRASHES - 1), 0.0, False),
+        (Version(Phase.GIVEN_UP, crashes=CRASHES), 0.0, True),
+        (Version(Phase.GIVEN_UP, crashes=CRASHES), None, True),
+        (Version(Phase.GIVEN_UP, crashes=CRASHES), HEALTHY_SECONDS, False),
+    ],
+)
+def test_one_that_crashes_again_and_again_serves_once_it_has_lived(
+    version, ready_seconds, failing
+) -> None:
+    assert is_failing(version, ready_seconds) == failing
 
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=60))

@@ -269,7 +269,8 @@ def test_an_active_version_that_cannot_start_any_more_gives_the_traffic_back(one
     failed = one.version("broken", "1.1.0")
     assert failed.state == "failed"
     assert "are not those that were deployed" in failed.reason
-    assert [e.kind for e in one.client.events() if e.endpoint == "broken"][-1] == "version-failed"
+    last = [e for e in one.client.events() if e.endpoint == "broken"][-1]
+    assert (last.kind, last.version) == ("version-failed", "1.1.0")
     one.client.undeploy("broken", me())
 
 
@@ -285,8 +286,10 @@ def test_a_version_that_cannot_start_with_none_to_return_to_stays_and_is_tried_a
     kinds = lambda: [e.kind for e in one.client.events() if e.endpoint == "alone"]  # noqa: E731
     wait_until(lambda: "version-failing" in kinds(), 90)
     assert one.endpoint("alone").state == "degraded"
+    assert "are not those that were deployed" in one.version("alone", "1.0.0").reason
     file.write_bytes(good)
     wait_until(lambda: one.endpoint("alone").state == "serving", 60)
+    assert one.version("alone", "1.0.0").reason == ""
     one.client.undeploy("alone", me())
 
 

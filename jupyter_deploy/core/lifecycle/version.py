@@ -78,6 +78,17 @@ class ReplicaLived:
 Event = ReplicaReady | ReplicaFailed | ReplicaCrashed | ReplicaLived
 
 
+def is_failing(version: Version, ready_seconds: float | None) -> bool:
+    """Whether a version does not serve, or never for long; it has been ready for `ready_seconds`.
+
+    One that crashes again and again is ready now and then, and nobody should be told each time
+    that it serves.
+    """
+    if ready_seconds is None:
+        return version.failures + version.crashes > 0
+    return version.phase is Phase.GIVEN_UP and ready_seconds < HEALTHY_SECONDS
+
+
 def told_by(
     replica: life.Replica, event: life.Event, *, now: float, own_fault: bool
 ) -> Event | None:

@@ -23,6 +23,17 @@ describe('words', () => {
     expect(wrong(trans, endpoint())).toBe('');
   });
 
+  it('say why an endpoint does not answer, where that is known', () => {
+    const reason = 'The interpreter /x cannot be started: No such file.';
+    const alone = endpoint({
+      state: 'degraded',
+      versions: [version({ reason })]
+    });
+    expect(wrong(trans, alone)).toBe(
+      `1.0.0 does not serve. ${reason} It is started again by itself; if this stays, deploy a version that works.`
+    );
+  });
+
   it('say what to do about an endpoint whose requests fail on our side', () => {
     const failing = endpoint({ recent: recent({ failed_share: 0.176 }) });
     expect(wrong(trans, failing)).toContain('17.6 % of the requests');
@@ -177,6 +188,27 @@ describe('news', () => {
       { kind: 'failed', reason: 'no disk' }
     ]);
     expect(news(failed, failed)).toEqual([]);
+  });
+
+  it('tell of a version that served and has failed, and which one serves', () => {
+    const before = status(
+      endpoint({
+        active: '1.1.0',
+        versions: [
+          version({ state: 'standby' }),
+          version({ version: '1.1.0', previous: '1.0.0' })
+        ]
+      })
+    );
+    const after = status(
+      endpoint({
+        versions: [version(), version({ version: '1.1.0', state: 'failed' })]
+      })
+    );
+    expect(news(before, after)).toEqual([
+      { kind: 'returned', endpoint: 'churn', version: '1.1.0', active: '1.0.0' }
+    ]);
+    expect(news(after, after)).toEqual([]);
   });
 
   it('do not call a promotion a deploy', () => {
