@@ -20,8 +20,8 @@ from tests.browser.sidebar import execute, panel, section
 from tests.support import free_port, wait_until
 
 PROXY = "configurable-http-proxy"
-#: A name as an identity provider gives it: it stands quoted in every address.
-PERSON = "jo@x.org"
+#: A name that stands quoted in every address.
+PERSON = "jo+x.org"
 MODEL = """\
 %load_ext jupyter_deploy
 import numpy as np
@@ -59,7 +59,7 @@ def hub(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     skip_unless_possible()
     pytest.importorskip("jupyterhub", reason="jupyterhub is not installed")
     if shutil.which(PROXY) is None:
-        pytest.skip(f"there is no {PROXY}: npm install -g {PROXY}")
+        pytest.skip(f"there is no {PROXY}: pip install {PROXY}")
     folder = tmp_path_factory.mktemp("hub")
     (folder / "root").mkdir()
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(MODEL)])
