@@ -24,6 +24,23 @@ describe('notices', () => {
     ]);
   });
 
+  it('say which version serves in place of one that has failed', () => {
+    const kind = 'returned' as const;
+    const one: News = {
+      kind,
+      endpoint: 'a',
+      version: '1.1.0',
+      active: '1.0.0'
+    };
+    expect(words(gathered([], [one], 0))).toEqual([
+      'a 1.1.0 has failed; 1.0.0 serves.'
+    ]);
+    const two: News = { ...one, endpoint: 'b' };
+    expect(words(gathered([], [one, two], 0))).toEqual([
+      '2 versions have failed, and others serve: a 1.1.0, b 1.1.0.'
+    ]);
+  });
+
   it('say with a count what came at once', () => {
     const twenty = Array.from({ length: 20 }, (_, n) => silent(`model-${n}`));
     expect(words(gathered([], twenty, 0))).toEqual([
