@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from jupyter_deploy.core.contract import Column, Contract, Form, Tensor
-from jupyter_deploy.gateway.decode import pieces
-from tests.gateway.bodies import FLOAT, INTEGER, STRING, in_pieces, rows
+from jupyter_deploy.gateway.decode import InputDecoder, pieces
+from jupyter_deploy.gateway.decode.envelope import long_lists
+from tests.gateway.bodies import FLOAT, INTEGER, STRING, in_pieces, outcome, refusal, rows
 
 TEXT = st.text(st.sampled_from('],[{}" \\ab:é'), max_size=8)
 VALUES = st.integers(-9, 9) | TEXT
@@ -89,6 +90,49 @@ MANY = [[n / 3, "],["] for n in range(40)]
 def test_every_form_of_a_long_body_gives_its_rows(body: dict[str, object]) -> None:
     assert rows(FRAME, body) == [tuple(row) for row in MANY]
     assert rows(FRAME, json.dumps(body, separators=(",", ":")).encode()) == list(map(tuple, MANY))
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (" ,\n", " : ")])
+def test_lists_of_columns_are_cut_one_from_another_wherever_they_seem_to_end(
+    separators: tuple[str, str],
+) -> None:
+    columns = {"a": [1, None], "b": ['],"a":[', "]"], "c]": [], "": [[1], {"x": [2]}]}
+    body = json.dumps({"inputs": columns}, separators=separators).encode()
+    lists = long_lists(body)
+    assert lists is not None
+    assert {name: json.loads(bytes(one)) for name, one in lists.items()} == columns
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"inputs":{"a":[1],"b":["x"],"a":[2]}}',
+        b'{"inputs":{"a":[1],"b":["x"]},"inputs":{"a":[1],"b":["x"]}}',
+        b'{"inputs":{"a":[1,2],"b":["x"]}}',
+        b'{"inputs":{"a":[1],"b":["x"],"c":[{"k":1,"k":2}]}}',
+        b'{"inputs":{"a":[1],"b":["x"],"c\n":[1]}}',
+        b'{"inputs":{"a":[1] 2,"b":["x"]}}',
+        b'{"inputs":{"a":[],"b":[]}}',
+        b'{"inputs":{"b":["x"]} ,"params":[]}',
+        b'{"inputs":{}}',
+    ],
+)
+def test_a_bad_object_of_lists_is_refused_for_the_same_as_a_short_one(body: bytes) -> None:
+    refusal(FRAME, body)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["a", "b", "c", "d]"]), st.lists(VALUES, max_size=3)),
+    SPACES,
+    st.booleans(),
+)
+def test_whatever_the_lists_hold_they_read_as_the_whole_does(
+    columns: dict[str, list[object]], separators: tuple[str, str], ascii_only: bool
+) -> None:
+    body = json.dumps({"inputs": columns}, separators=separators, ensure_ascii=ascii_only).encode()
+    short = outcome(lambda: InputDecoder(FRAME).json(body).rows)
+    with in_pieces():
+        assert outcome(lambda: InputDecoder(FRAME).json(body).rows) == short
 
 
 def test_long_tensors_too() -> None:

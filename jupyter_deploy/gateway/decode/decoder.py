@@ -13,6 +13,7 @@ from jupyter_deploy.gateway.decode.anything import read_anything
 from jupyter_deploy.gateway.decode.envelope import (
     Envelope,
     Split,
+    long_lists,
     nan_as_null,
     open_envelope,
     open_long,
@@ -58,7 +59,10 @@ class InputDecoder:
     def _long(self, body: bytes) -> list[Any] | None:
         """The rows of a long body of a usual kind; None when in doubt."""
         found = open_long(body)
-        return None if found is None else self._fast(*found)
+        if found is not None:
+            return self._fast(*found)
+        lists = None if self._frames is None else long_lists(body)
+        return None if self._frames is None or lists is None else self._frames.lists(lists)
 
     def _rows(self, form: str, envelope: Envelope) -> list[Any]:
         part = getattr(envelope, form)

@@ -29,7 +29,11 @@ _LONG = re.compile(
     rb'|dataframe_split"\s*:\s*\{\s*"columns"\s*:\s*(\[[^\]\\]*\])\s*,\s*"data"\s*:)\s*(?=\[)'
 )
 _END = re.compile(rb"\s*\}\s*")
-_END_OF_SPLIT = re.compile(rb"\s*\}\s*\}\s*")
+_END_OF_OBJECT = re.compile(rb"\s*\}\s*\}\s*")
+#: A long body with a list for each column: how it begins, and what is between two lists.
+_NAME = rb'\s*"(?P<name>[^"\\\x00-\x1f]*)"\s*:\s*(?=\[)'
+_LONG_LISTS = re.compile(rb'\s*\{\s*"(?:instances|inputs)"\s*:\s*\{' + _NAME)
+_BETWEEN_LISTS = re.compile(rb"\]\s*," + _NAME)
 
 
 class Split(msgspec.Struct, forbid_unknown_fields=True):
@@ -77,10 +81,40 @@ def open_long(body: bytes) -> tuple[str, Split | Raw] | None:
         return None
     form, columns = begin[1], begin[2]
     last = body.rfind(b"]") + 1
-    if (_END if columns is None else _END_OF_SPLIT).fullmatch(body, last) is None:
+    if (_END if columns is None else _END_OF_OBJECT).fullmatch(body, last) is None:
         return None
     data = Raw(memoryview(body)[begin.end() : last])
     return ("dataframe_split", Split(Raw(columns), data)) if columns else (form.decode(), data)
+
+
+def long_lists(body: bytes) -> dict[str, Raw] | None:
+    """The lists of a long body of ASCII that has one for each column, by name; else None.
+
+    They have been looked at no more than by `open_long`.
+    """
+    found = _LONG_LISTS.match(body)
+    last = body.rfind(b"]") + 1
+    if found is None or not body.isascii() or _END_OF_OBJECT.fullmatch(body, last) is None:
+        return None
+    view = memoryview(body)
+    lists: dict[str, Raw] = {}
+    while found is not None:
+        name, start = found["name"].decode(), found.end()
+        if name in lists:
+            return None
+        found = _after_list(body, start, last)
+        lists[name] = Raw(view[start : last if found is None else found.start() + 1])
+    return lists
+
+
+def _after_list(body: bytes, start: int, last: int) -> re.Match[bytes] | None:
+    """What is between the list at `start` and the next one; None when it is the last one."""
+    # A search for the pattern itself would let nobody else run until the list is over.
+    while (end := body.find(b"]", start, last)) >= 0:
+        if found := _BETWEEN_LISTS.match(body, end, last):
+            return found
+        start = end + 1
+    return None
 
 
 def parameters(envelope: Envelope) -> dict[str, Any] | None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import operator
 import re
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw
@@ -26,12 +26,17 @@ from jupyter_deploy.gateway.decode.values import (
     integer_range,
 )
 
+_T = TypeVar("_T")
 Rows = list[tuple[Any, ...]]
 Reader = Callable[[Raw | bytes], Rows]
+#: Reads a list for each column.
+ListReader = Callable[[Mapping[str, Raw]], Rows]
 #: Decoders kept for one version: one for each set of columns in each form.
 _KEPT = 64
 #: The longest list of columns that is kept as a key.
 _LONGEST_KEY = 1 << 20
+#: Columns become rows so many at a time: others have their turn in between.
+_ROWS_AT_ONCE = 4096
 _KEY_AND_SPACE = re.compile(rb'"[ \t\r\n]+:')
 _astuple = msgspec.structs.astuple
 _FAILURES = (msgspec.DecodeError, RecursionError, ValueError, Refused)
@@ -46,7 +51,7 @@ class FrameReader:
         self._by_name = {column.name: column for column in contract.columns}
         self._row_reader = functools.lru_cache(_KEPT)(self._make_row_reader)
         self._record_reader = functools.lru_cache(_KEPT)(self._make_record_reader)
-        self._column_reader = functools.lru_cache(_KEPT)(self._make_column_reader)
+        self._list_reader = functools.lru_cache(_KEPT)(self._make_list_reader)
         self._usual = frozenset(self._names)
         self._in_order = msgspec.json.encode(self._names)
 
@@ -74,8 +79,12 @@ class FrameReader:
 
     def columns(self, data: Raw) -> Rows | None:
         """One object with a list for each column."""
-        names = _names_of(data)
-        return None if names is None else _attempt(self._column_reader(names), data)
+        lists = _members_of(data)
+        return None if lists is None else self.lists(lists)
+
+    def lists(self, columns: Mapping[str, Raw]) -> Rows | None:
+        """A list for each column, by its name."""
+        return _attempt(self._list_reader(frozenset(columns)), columns)
 
     def _make_row_reader(self, columns: bytes) -> Reader | None:
         try:
@@ -90,7 +99,7 @@ class FrameReader:
         return lambda data: arrange(decoder.decode(data))
 
     def _make_record_reader(self, names: frozenset[str]) -> Reader | None:
-        kind, sent = self._record(names, lambda name: self._type_of(name))
+        kind, sent = self._record(names)
         if kind is None:
             return None
         decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
@@ -103,31 +112,31 @@ class FrameReader:
 
         return read
 
-    def _make_column_reader(self, names: frozenset[str]) -> Reader | None:
-        kind, sent = self._record(names, lambda _: Raw)
-        if kind is None:
+    def _make_list_reader(self, names: frozenset[str]) -> ListReader | None:
+        if not names or not self._complete(names):
             return None
-        decoder = msgspec.json.Decoder(kind)
-        lists = [msgspec.json.Decoder(list[self._type_of(name)]).decode for name in sent]  # type: ignore[misc]
+        sent = self._sent(names)
+        decode = [msgspec.json.Decoder(list[self._type_of(name)]).decode for name in sent]  # type: ignore[misc]
         arrange = self._arrange(sent)
+        # In all others msgspec lets no object pass.
+        loose = [name for name in sent if self._type_of(name) in (Any, Raw)]
 
-        def read(data: Raw | bytes) -> Rows:
-            parts = _astuple(decoder.decode(data))
-            columns = [pieces.read(one, part) for one, part in zip(lists, parts, strict=True)]
-            _check_keys(bytes(data), len(sent))
-            return arrange(list(zip(*columns, strict=True)))
+        def read(lists: Mapping[str, Raw]) -> Rows:
+            for name in loose:
+                _check_keys(bytes(lists[name]), 0)
+            columns = [
+                pieces.read(one, lists[name]) for one, name in zip(decode, sent, strict=True)
+            ]
+            return [row for rows in _turned(columns) for row in arrange(rows)]
 
         return read
 
-    def _record(
-        self, names: frozenset[str], type_of: Callable[[str], Any]
-    ) -> tuple[Any, tuple[str, ...]]:
+    def _record(self, names: frozenset[str]) -> tuple[Any, tuple[str, ...]]:
         """A Struct with these members, in the contract's order where they are its own."""
         if not self._complete(names):
             return None, ()
-        known = [name for name in self._names if name in names]
-        sent = (*known, *sorted(names - set(known)))
-        fields = [(f"f{index}", type_of(name)) for index, name in enumerate(sent)]
+        sent = self._sent(names)
+        fields = [(f"f{index}", self._type_of(name)) for index, name in enumerate(sent)]
         rename = {f"f{index}": name for index, name in enumerate(sent)}
         try:
             return msgspec.defstruct(
@@ -135,6 +144,11 @@ class FrameReader:
             ), sent
         except ValueError:  # a name that msgspec cannot look for: it holds a quote or a backslash
             return None, ()
+
+    def _sent(self, names: frozenset[str]) -> tuple[str, ...]:
+        """The names, in the contract's order as far as it knows them."""
+        known = [name for name in self._names if name in names]
+        return (*known, *sorted(names - set(known)))
 
     def _complete(self, names: frozenset[str]) -> bool:
         if self._contract.strict and names - self._by_name.keys():
@@ -194,6 +208,14 @@ def _in_order(sent: Sequence[str], names: Sequence[str]) -> Callable[[Rows], Row
     return lambda rows: list(map(pick, rows))
 
 
+def _turned(columns: list[list[Any]]) -> Iterator[Rows]:
+    """Columns as rows, some at a time.  Raises ValueError when the columns differ in length."""
+    if len({len(column) for column in columns}) > 1:
+        raise ValueError("columns of different lengths")
+    for start in range(0, len(columns[0]), _ROWS_AT_ONCE):
+        yield list(zip(*(column[start : start + _ROWS_AT_ONCE] for column in columns), strict=True))
+
+
 def _finished(
     row: tuple[Any, ...], late: Sequence[tuple[int, Callable[[Any], Any]]]
 ) -> tuple[Any, ...]:
@@ -203,7 +225,7 @@ def _finished(
     return tuple(values)
 
 
-def _attempt(reader: Reader | None, data: Raw) -> Rows | None:
+def _attempt(reader: Callable[[_T], Rows] | None, data: _T) -> Rows | None:
     if reader is None:
         return None
     try:
@@ -226,11 +248,13 @@ def _check_keys(data: bytes, expected: int) -> None:
         raise ValueError("a key may stand twice")
 
 
-def _names_of(data: Raw) -> frozenset[str] | None:
+def _members_of(data: Raw) -> dict[str, Raw] | None:
     try:
-        return frozenset(msgspec.json.decode(data, type=dict[str, Raw]))
+        members = msgspec.json.decode(data, type=dict[str, Raw])
+        _check_keys(bytes(data), len(members))
     except _FAILURES:
         return None
+    return members
 
 
 def _names_of_first(data: Raw) -> frozenset[str] | None:
