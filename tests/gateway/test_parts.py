@@ -24,6 +24,7 @@ from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.decode import Input
 from jupyter_deploy.gateway.dispatch import Reply, VersionQueue, Work, ask
 from jupyter_deploy.gateway.dispatch import queue as queue_module
+from jupyter_deploy.gateway.dispatch.flight import Flight
 from jupyter_deploy.gateway.dispatch.poison import REFUSED_SECONDS, PoisonLedger
 from jupyter_deploy.gateway.dispatch.work import MAX_BATCH_ROWS, BatchAnswer, shares, take_batch
 from jupyter_deploy.gateway.errorlog import ErrorLog
@@ -199,6 +200,35 @@ def test_a_poisonous_body_is_refused_for_its_time_and_no_longer():
     assert not ledger.holds(b"b", 0.0)
     assert not ledger.holds(b"a", REFUSED_SECONDS)
     assert not ledger
+
+
+class Dead:
+    """The link of a replica that has died, and whether it had begun with its frame."""
+
+    def __init__(self, *, begun: bool) -> None:
+        self._begun = begun
+
+    def has_begun(self, _frame_id: int) -> bool:
+        return self._begun
+
+
+@pytest.mark.parametrize(
+    ("begun", "taken"),
+    [
+        ([True, True], [False, True]),
+        ([True, False, True], [False, False, True]),
+        # Reading it may be what kills: one that is no cause is not there at every death.
+        ([False] * 4, [False, False, False, True]),
+    ],
+)
+def test_a_request_is_the_cause_of_two_deaths_at_work_on_it_or_of_four_others(begun, taken):
+    (work,) = works(1)
+    assert [Flight(Dead(begun=so), 1, [work], 1).was_deadly() for so in begun] == taken
+
+
+def test_of_several_requests_in_a_frame_none_is_the_cause_of_a_death():
+    batch = list(works(1, 1))
+    assert not any(Flight(Dead(begun=True), 1, batch, 2).was_deadly() for _ in range(9))
 
 
 # --- arrays and answers ---------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -54,7 +56,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def key(stack) -> str:
     return stack.key("slow", "two", "single", "poison", "absent", "flaky", "crowded",
-                     "gated", "lasting", "rowwise")  # fmt: skip
+                     "gated", "lasting", "rowwise", "innocent", "lost")  # fmt: skip
 
 
 def together(stack: Stack, name: str, key: str, values: list[float]) -> list[httpx.Response]:
@@ -196,6 +198,39 @@ def test_a_poisonous_request_in_a_batch_takes_nobody_with_it(stack, key):
     by_value = dict(zip([9.0, 8.5, *values, -2.5], answers, strict=True))
     assert by_value[-2.0].status_code == 500
     assert all(by_value[v].json() == {"predictions": [v]} for v in (9.0, 8.5, 1.0, 2.0, 3.0, -2.5))
+
+
+def test_a_request_that_a_dead_replica_has_never_begun_is_not_taken_for_the_cause(stack, key):
+    gate = stack.folder / "innocent.gate"
+    first, second = stack.deploy("innocent", VECTOR, Gated(gate), replicas=2)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(stack.predict, "innocent", {"inputs": [[5, 0]]}, key)
+        had = wait_until(lambda: asked(stack) & {first.name, second.name})
+        one, other = (first, second) if first.name in had else (second, first)
+        wait_until(lambda: calls(Path(f"{gate}.calls")) == [1])
+        os.kill(other.process.pid, signal.SIGSTOP)
+        one.kill()
+        # As good as dead: it takes the request, and never looks at it.
+        wait_until(lambda: other.name in asked(stack))
+        other.kill()
+        gate.touch()
+        one.start()
+        assert call.result(30).json() == {"predictions": [5.0]}
+
+
+def test_a_request_whose_replica_died_may_be_sent_again_when_no_other_has_come(stack, key):
+    gate = stack.folder / "lost.gate"
+    (replica,) = stack.deploy("lost", VECTOR, Gated(gate), timeout_seconds=1.0)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(stack.predict, "lost", {"inputs": [[1, 0]]}, key)
+        wait_until(lambda: calls(Path(f"{gate}.calls")) == [1])
+        replica.kill()
+        assert problem(call.result(30)) == (503, "no-replica")
+
+
+def asked(stack: Stack) -> set[str]:
+    """The replicas that have a request and have not answered it."""
+    return set(stack.admin.get("/load").json()["asked"])
 
 
 # --- deadlines and bounds -------------------------------------------------------------------------

@@ -11,6 +11,10 @@ from jupyter_deploy.wire.messages import PredictRequest, pack_request
 
 #: A frame that took longer when its replica left the rotation is asked again elsewhere.
 _LONG_SECONDS = 1.0
+#: A request that was alone with so many replicas that died at work on it is not tried again, ...
+_DEATHS_AT_WORK = 2
+#: ... nor one that so many died with, whether they had begun or not: reading it may be what kills.
+_DEATHS = 4
 
 
 @dataclass(slots=True)
@@ -31,6 +35,20 @@ class Flight:
     def begun(self) -> bool:
         """Whether the replica has begun with it, and has not only taken it from us."""
         return self.link.has_begun(self.frame_id)
+
+    def computes(self, work: Work) -> bool:
+        """Whether the replica is at work on this request, or on a piece of it."""
+        return self.begun and any(work in (one, one.whole) for one in self.batch)
+
+    def was_deadly(self) -> bool:
+        """Note that the replica has died; whether its request is taken for the cause."""
+        if len(self.batch) > 1:
+            return False
+        (work,) = self.batch
+        work.deaths += 1
+        # One that was dead before the request came to it is not the request's doing.
+        work.deaths_at_work += self.begun
+        return work.deaths_at_work >= _DEATHS_AT_WORK or work.deaths >= _DEATHS
 
     def to_be_asked_elsewhere(self, now: float) -> bool:
         """Whether another replica shall be asked, as this one is silent."""

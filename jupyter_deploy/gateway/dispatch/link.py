@@ -39,25 +39,21 @@ class ReplicaLink(asyncio.Protocol):
     """One replica's socket.
 
     `draining` says that it gets no more work; it closes when what is in flight has ended.
-    `watched` says that others send to the replica, too: its board is looked at.
     """
 
-    def __init__(
-        self, route: ReplicaRoute, owner: LinkOwner, log: Log, *, watched: bool = False
-    ) -> None:
+    def __init__(self, route: ReplicaRoute, owner: LinkOwner, log: Log) -> None:
         self.replica_id = route.replica_id
         self.connected = False
         self.draining = False
         self._path = route.socket
-        self._watched = watched
         self._board: Board | None = None
         self._busy_before = 0.0
         self._owner = owner
         self._log = log
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
-        # Where several gateways send to one replica, no two frames have the same id.
-        self._frame_id = secrets.randbits(62) if watched else 0
+        # Other gateways, and the one before, send to the same replica: no two frames have one id.
+        self._frame_id = secrets.randbits(62)
         self._try_now = asyncio.Event()
         self._down = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._stay_connected())
@@ -99,8 +95,7 @@ class ReplicaLink(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._reader = FrameReader()
         self.connected = True
-        if self._watched:
-            self._look()
+        self._look()
         self._owner.link_up(self)
 
     def data_received(self, data: bytes) -> None:
@@ -122,7 +117,9 @@ class ReplicaLink(asyncio.Protocol):
         self._owner.link_down(self)
 
     def _look(self) -> None:
-        # A replica of an earlier release has none.
+        # That of an earlier process at the same socket says nothing of this one; a replica of an
+        # earlier release, or one whose disk was full, has none.
+        self._board = None
         with contextlib.suppress(OSError):
             self._board = Board.look(board_of(self._path))
             self._busy_before = self._board.busy_seconds(time.monotonic())

@@ -1,4 +1,4 @@
-"""Requests that have killed two replicas, each time alone: refused for a while.
+"""Requests that replicas have died with, each time alone (flight.py): refused for a while.
 
 Only digests are kept.
 """

@@ -2,12 +2,12 @@
 
 Life of a request: waiting -> in flight -> answered, with these ways back and out:
 
-    the replica dies            -> waiting, alone; after two deaths alone: Poisonous
+    the replica dies            -> waiting, alone; after two at work on it alone: Poisonous
     the replica falls silent    -> waiting, alone, where it shared a frame; else in flight
     a frame of several fails    -> waiting, alone, so that one bad row fails nobody else
     a frame of one fails        -> ModelFailed
-    the deadline passes         -> DeadlineExceeded; Overloaded where the model never had it, or
-                                   NoReplica where there was none
+    the deadline passes         -> DeadlineExceeded where a replica is at work on it; else
+                                   Overloaded, or NoReplica where there is none
     the queue is full, or the wait would be too long (load.py) -> Overloaded, at once
     the caller goes             -> out of the queue; what a replica has already is computed
     the version has no replica, and another one the traffic -> Elsewhere
@@ -56,8 +56,6 @@ from jupyter_deploy.wire.messages import PredictAnswer, unpack_answer
 
 MAX_WAITING = 4096
 MAX_OPEN_BYTES = 256_000_000
-#: A request that was alone in flight at so many deaths of a replica is not tried again.
-_DEATHS_ALONE = 2
 
 #: Told of each request that failed on our side.
 FailureSink = Callable[[Work, RequestError, Trace], None]
@@ -139,8 +137,7 @@ class VersionQueue:
             if route.replica_id in self._links:
                 self._links[route.replica_id].hurry()
             else:
-                link = ReplicaLink(route, self, self._log, watched=self._processes > 1)
-                self._links[route.replica_id] = link
+                self._links[route.replica_id] = ReplicaLink(route, self, self._log)
 
     def retire(self) -> None:
         """The version is no longer served: finish what is there, then close the connections."""
@@ -296,8 +293,6 @@ class VersionQueue:
             return
         for work in batch:
             work.sent_at = now
-            if work.whole is not None:
-                work.whole.sent_at = work.whole.sent_at or now
         rows = sum(work.input.count for work in batch)
         self._flights[link] = Flight(link, link.send(payload), batch, rows)
 
@@ -339,14 +334,11 @@ class VersionQueue:
         batch[0].fail(error)
 
     def _died_with(self, flight: Flight) -> None:
-        batch = flight.batch
-        if len(batch) == 1 and flight.begun:
-            batch[0].lone_deaths += 1
-            if batch[0].lone_deaths >= _DEATHS_ALONE:
-                self._poison.add(batch[0].digest(), time.monotonic())
-                self._retry_singly(batch, Poisonous(), Trace())
-                return
-        self._again(batch)
+        if flight.was_deadly():
+            self._poison.add(flight.batch[0].digest(), time.monotonic())
+            self._retry_singly(flight.batch, Poisonous(), Trace())
+        else:
+            self._again(flight.batch)
 
     def _again(self, batch: list[Work]) -> None:
         for work in reversed(batch):
@@ -372,8 +364,7 @@ class VersionQueue:
         self._watch_deadlines()
 
     def _expired(self, work: Work) -> RequestError:
-        flights = (one for one in self._flights.values() if work in one.batch)
-        if work.sent_at and all(flight.begun for flight in flights):
+        if any(flight.computes(work) for flight in self._flights.values()):
             return DeadlineExceeded(self._timeout)
         return Overloaded() if self.connected else NoReplica()
 

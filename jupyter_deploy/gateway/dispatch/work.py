@@ -87,12 +87,14 @@ class Work:
     `alone` says that it shares no frame: because the model says so, or because a frame that it was
     in has failed.  `pinned` says that no other version may answer it.  `whole` is the request that
     this is a piece of.
-    `lone_deaths` counts the replicas that died with this request alone in flight.
+    `deaths` counts the replicas that died with this request alone in flight, `deaths_at_work` those
+    of them that had begun with it.
     `result` is None until the request has ended; `on_end` is called then, once.
     """
 
-    __slots__ = ("alone", "body", "consumer", "deadline", "input", "lone_deaths", "on_end",
-                 "pinned", "queued_at", "request_id", "result", "sent_at", "whole")  # fmt: skip
+    __slots__ = ("alone", "body", "consumer", "deadline", "deaths", "deaths_at_work", "input",
+                 "on_end", "pinned", "queued_at", "request_id", "result", "sent_at",
+                 "whole")  # fmt: skip
 
     def __init__(
         self, request: Input, body: bytes, *, request_id: str, consumer: str, pinned: bool = False
@@ -106,7 +108,8 @@ class Work:
         self.result: Result | None = None
         self.on_end: Callable[[Work], None] | None = None
         self.alone = request.params is not None
-        self.lone_deaths = 0
+        self.deaths = 0
+        self.deaths_at_work = 0
         self.queued_at = 0.0
         self.sent_at = 0.0
         self.whole: Work | None = None
