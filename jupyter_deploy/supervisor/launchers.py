@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import os
+import signal
 import socket
 import struct
 import sys
@@ -69,11 +70,15 @@ class _Launcher:
                 end.set_result(Reaped(status, said.get("peak_bytes")))
             return
         reply = self.replies.popleft()
+        if reply.done():
+            # It was given up, and the replica was started plainly: there would be two of it.
+            with contextlib.suppress(KeyError, ProcessLookupError):
+                os.kill(said["pid"], signal.SIGKILL)
+            return
         if "pid" in said:
             # Made here, before the next line can tell that it has ended.
             self.ends[said["pid"]] = asyncio.get_running_loop().create_future()
-        if not reply.done():
-            reply.set_result(said)
+        reply.set_result(said)
 
     async def fork(self, order: Order) -> dict[str, Any]:
         """Its answer to an order.  Raises OSError (TimeoutError is one)."""

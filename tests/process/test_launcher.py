@@ -179,6 +179,45 @@ def test_a_replica_that_is_not_forked_takes_its_share_of_the_cores_only(folder):
     asyncio.run(serve())
 
 
+def test_a_fork_that_comes_too_late_is_ended_as_the_replica_was_started_plainly(
+    folder, monkeypatch
+):
+    monkeypatch.setattr("jupyter_deploy.supervisor.launchers._FORK_SECONDS", 0.3)
+    variables = environment({})
+
+    def order(name):
+        (folder / name).mkdir()
+        spec = spec_of(folder / name, lambda rows: rows.sum(axis=1))
+        argv = [sys.executable, "-m", "jupyter_deploy.replica", spec]
+        return Order(argv, variables, folder, folder / "log")
+
+    async def serve() -> None:
+        settings = Settings(home=folder / "home", run=folder)
+        settings.make_folders()
+        launchers = Launchers(settings)
+        launchers.warm(sys.executable, {})
+        first = await launchers.start(order("first"), {})
+        warm = psutil.Process(psutil.Process(first.pid).ppid())
+        assert warm.pid != os.getpid()
+        warm.suspend()
+        plain = await launchers.start(order("late"), {})
+        assert psutil.Process(plain.pid).ppid() == os.getpid()
+        warm.resume()
+        monkeypatch.setattr("jupyter_deploy.supervisor.launchers._FORK_SECONDS", 30.0)
+        # It answers in order, so that the late one has been forked and heard of by now.
+        last = await launchers.start(order("last"), {})
+        try:
+            await asyncio.to_thread(
+                wait_until, lambda: {one.pid for one in warm.children()} == {first.pid, last.pid}
+            )
+        finally:
+            for process in (first, plain, last):
+                process.kill()
+            await launchers.close()
+
+    asyncio.run(serve())
+
+
 def test_torch_in_a_forked_replica_has_the_threads_of_its_share(folder):
     torch = pytest.importorskip("torch")
     running = Running(folder, "torch")  # with its OpenMP runtime, told of one thread
