@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from jupyter_deploy.core.lifecycle.backoff import (
     FIRST_DELAY,
     HEALTHY_SECONDS,
+    KILLED_FAILURES,
     KILLED_SECONDS,
     LONGEST_DELAY,
     NO_ROOM_SECONDS,
@@ -145,10 +146,18 @@ def test_a_minute_of_health_forgets_earlier_failures() -> None:
 def test_one_that_is_killed_again_and_again_is_never_kept_waiting_for_long() -> None:
     tired = Replica(Phase.READY, failures=9, ready_since=0.0)
     replica, (_, soon) = decide(tired, Exited(Cause.KILLED), now=1.0, jitter=0.9)
-    assert (replica.failures, soon) == (10, StartAfter(KILLED_SECONDS))
+    assert (replica.failures, soon) == (9, StartAfter(KILLED_SECONDS))
     # One that cannot even start waits as long as any other.
     _, (late,) = decide(Replica(Phase.STARTING, 9), Exited(Cause.KILLED), now=1.0, jitter=0.9)
     assert late.seconds > 10 * KILLED_SECONDS
+
+
+def test_after_many_kills_a_crash_is_not_taken_for_one_of_a_loop() -> None:
+    replica = Replica()
+    for _ in range(10):
+        replica, _ = live(replica, StartDue(), BecameReady(), Exited(Cause.KILLED))
+    _, (_, again) = live(replica, StartDue(), BecameReady(), Exited())
+    assert again.seconds < 2 * KILLED_SECONDS
 
 
 @dataclass
@@ -283,13 +292,16 @@ class Lives(RuleBasedStateMachine):
         elif cause is Cause.KILLED and self.loaded:
             wait = min(wait, KILLED_SECONDS)
         actions = self.happen(Exited(cause))
-        self.loaded = False
+        had_loaded, self.loaded = self.loaded, False
         if self.stopped or self.silent:
             assert actions == (Forget(),)
             self.stopped = True
         else:
             assert StartAfter(wait) in actions
-            self.ends += not blameless
+            if cause is Cause.KILLED and had_loaded:
+                self.ends = max(self.ends, min(self.ends + 1, KILLED_FAILURES))
+            else:
+                self.ends += not blameless
 
     @rule()
     def ask_to_stop(self) -> None:

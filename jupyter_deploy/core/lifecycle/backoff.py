@@ -6,6 +6,8 @@ from __future__ import annotations
 FIRST_DELAY, LONGEST_DELAY = 0.1, 30.0
 #: What served, and was killed from outside, does not wait longer than this.
 KILLED_SECONDS = 0.5
+#: Nor does its next crash: being killed counts as so many failures at most.
+KILLED_FAILURES = 3
 #: What has no room to start tries again after this, however often.
 NO_ROOM_SECONDS = 1.0
 #: What has been well for as long as this has forgotten its earlier failures.

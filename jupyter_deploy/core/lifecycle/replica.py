@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from jupyter_deploy.core.lifecycle.backoff import (
+    KILLED_FAILURES,
     KILLED_SECONDS,
     NO_ROOM_SECONDS,
     delay,
@@ -42,7 +43,8 @@ class Replica:
     """One replica.
 
     Invariants: `ready_since` is set exactly when READY (only_a_ready_replica_has_a_start_of_
-    health); `failures` counts the ends of processes in a row without HEALTHY_SECONDS between.
+    health); `failures` counts the ends of processes in a row without HEALTHY_SECONDS between, but
+    for those that somebody outside has killed: all of them are KILLED_FAILURES at most.
     """
 
     phase: Phase = Phase.WAITING
@@ -197,10 +199,12 @@ def _lose(replica: Replica, moment: _Moment) -> Decision:
     assert isinstance(moment.event, Exited)
     failures = failures_after(replica.failures, replica.ready_since, moment.now)
     wait = delay(failures, moment.jitter)
+    counted = failures + 1
     if moment.event.cause is Cause.KILLED:
         # It has done nothing to be kept waiting, and is missed each time.
         wait = min(wait, KILLED_SECONDS)
-    return Replica(Phase.WAITING, failures + 1), (Unroute(), StartAfter(wait))
+        counted = max(failures, min(counted, KILLED_FAILURES))
+    return Replica(Phase.WAITING, counted), (Unroute(), StartAfter(wait))
 
 
 def _eject(replica: Replica, _moment: _Moment) -> Decision:
