@@ -156,10 +156,9 @@ def test_a_replica_that_prints_without_end_costs_nobody_anything_and_its_log_sta
     log = max(logs, key=lambda path: int(path.stem.rpartition("-")[2]))
     longest = Longest(log)
     kill(scene.one.supervisor_pid())
-    asked = [
-        load.ask([100.0, PRINTS]) for _ in range(10 if request.config.getoption("--all") else 2)
-    ]
-    assert {one.result(60).outcome for one in asked} == {"right"}
+    for _ in range(10 if request.config.getoption("--all") else 2):
+        # One after the other: those that share a frame would print once.
+        assert load.ask([100.0, PRINTS]).result(60).outcome == "right"
     # Two replicas, and each looks once in a megabyte.
     assert longest.stop() < MOST_BYTES + 3_000_000
     scene.find_supervisor()
