@@ -1,4 +1,4 @@
-"""The admin socket: HTTP for the supervisor, and the listening socket for one that adopts us."""
+"""The admin socket: HTTP for the supervisor."""
 
 from __future__ import annotations
 
@@ -114,18 +114,6 @@ def _endpoints(routes: Routes) -> dict[str, dict[str, Any]]:
     return results
 
 
-async def lend_socket(listener: socket.socket, at: socket.socket) -> None:
-    """Hand `listener` to whoever connects to the Unix socket `at`, for as long as this runs."""
-    loop = asyncio.get_running_loop()
-    at.setblocking(False)  # noqa: FBT003 - the standard library has it so
-    while True:
-        connection, _ = await loop.sock_accept(at)
-        with connection:
-            # A single small message into an empty buffer: it does not block.
-            connection.setblocking(True)  # noqa: FBT003
-            _send(connection, listener)
-
-
 def private_socket(path: Path) -> socket.socket:
     """A new listening Unix socket at `path` (0600), in place of what an earlier process left."""
     path.unlink(missing_ok=True)
@@ -137,13 +125,6 @@ def private_socket(path: Path) -> socket.socket:
         os.umask(before)
     listener.listen()
     return listener
-
-
-def _send(connection: socket.socket, listener: socket.socket) -> None:
-    try:
-        socket.send_fds(connection, [b"listener"], [listener.fileno()])
-    except OSError:
-        return  # it has gone again
 
 
 def _json(document: object) -> Response:

@@ -1,4 +1,4 @@
-"""The gateway's process: two HTTP servers and the lending of the socket, in one event loop.
+"""The gateway's process: two HTTP servers in one event loop, and the lending of the socket.
 
 Life: routes are read -> the admin server listens -> the public one, at once or when told to (a
 process that takes over from another) -> SIGTERM -> no more connections are accepted, what is
@@ -22,11 +22,12 @@ from typing import Any, cast
 
 import uvicorn
 
-from jupyter_deploy.gateway.admin import Admin, lend_socket, private_socket
+from jupyter_deploy.gateway.admin import Admin, private_socket
 from jupyter_deploy.gateway.app import Gateway
 from jupyter_deploy.gateway.config import GatewayConfig
 from jupyter_deploy.gateway.drain import Drain
 from jupyter_deploy.gateway.errorlog import ErrorLog
+from jupyter_deploy.gateway.lending import Lender
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.gateway.memory import OpenBytes
 from jupyter_deploy.gateway.pages import Pages
@@ -84,9 +85,8 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     accepting = asyncio.Event()
     if not config.waits:
         accepting.set()
-    lender = loop.create_task(_lend(accepting, listener, lending))
-    lender.add_done_callback(lambda _: lending.close())
-    drain = Drain(public_server, guard, lender.cancel, log)
+    lender = Lender(listener, lending)
+    drain = Drain(public_server, guard, lender.stop, log)
     admin = Admin(routes, Path(config.snapshot), accepting, drain, log)
     admin.reload()
     admin_guard = Guard(config.head_seconds, _KEEP_ALIVE_SECONDS, most_connections())
@@ -110,15 +110,15 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     try:
         # uvicorn closes its sockets when it stops; the lender's own stays open until the end.
         await asyncio.gather(
-            _serve_public(public_server, accepting, listener),
+            _serve_public(public_server, accepting, listener, lender),
             admin_server.serve(sockets=[admin_socket]),
         )
     finally:
-        lender.cancel()
+        lender.stop()
         if teller is not None and shared is not None:
             teller.close()
             shared.counts.close(routes.counts())
-        _close(listener, lending, config)
+        _close(listener, config)
     log.info("gateway stopped")
 
 
@@ -143,16 +143,13 @@ async def _tell(shared: Shared, routes: Routes) -> asyncio.AbstractServer:
     return await asyncio.start_unix_server(answer, sock=private_socket(shared.counts.socket()))
 
 
-async def _serve_public(server: _Server, accepting: asyncio.Event, listener: socket.socket) -> None:
+async def _serve_public(
+    server: _Server, accepting: asyncio.Event, listener: socket.socket, lender: Lender
+) -> None:
     await accepting.wait()
     if not server.should_exit:
+        lender.start()
         await server.serve(sockets=[listener.dup()])
-
-
-async def _lend(accepting: asyncio.Event, listener: socket.socket, lending: socket.socket) -> None:
-    # Whoever lends the socket serves: that is how the next supervisor tells.
-    await accepting.wait()
-    await lend_socket(listener, lending)
 
 
 def _server(app: Any, config: GatewayConfig, guard: Guard) -> _Server:
@@ -175,8 +172,7 @@ def _server(app: Any, config: GatewayConfig, guard: Guard) -> _Server:
     )
 
 
-def _close(listener: socket.socket, lending: socket.socket, config: GatewayConfig) -> None:
+def _close(listener: socket.socket, config: GatewayConfig) -> None:
     listener.close()
-    lending.close()
     for path in (config.admin, f"{config.admin}.fd"):
         Path(path).unlink(missing_ok=True)

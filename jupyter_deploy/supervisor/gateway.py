@@ -114,6 +114,8 @@ class Gateway:
         """Start the process if there is none, and again whenever it ends."""
         self._descriptor = listener.fileno()
         if self._life.phase is Phase.STARTING:
+            # It lends its socket, so it serves, also where it is too busy to say so.
+            self._apply(lifecycle.BecameReady())
             self._attend(self._current)
             if self._current.outdated:
                 self._do(self._renew(), "renew")
@@ -141,7 +143,8 @@ class Gateway:
             seconds = _START_SECONDS + _ORDER_SECONDS
             await self._bell.until(lambda: self._life.phase is not Phase.REPLACING, seconds)
             if self._current is former:
-                raise UpgradeFailed("gateway", *self._reason())
+                lines = logs.last_lines(self._settings.logs / "gateway.log", _LOG_LINES)
+                raise UpgradeFailed("gateway", f"it {self._why_not}", tuple(lines))
             after = await self._told()
             await asyncio.gather(*self._retiring)
             took = time.monotonic() - began
@@ -162,10 +165,6 @@ class Gateway:
             return await self._current.about()
         except NoAnswer as error:
             raise Unavailable("The gateway does not answer now.", "Try again later.") from error
-
-    def _reason(self) -> tuple[str, tuple[str, ...]]:
-        lines = logs.last_lines(self._settings.logs / "gateway.log", _LOG_LINES)
-        return f"it {self._why_not}", tuple(lines)
 
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, end the process."""
@@ -218,8 +217,8 @@ class Gateway:
         except OSError as error:
             _log.warning("a gateway cannot be started: %s", error)
             # Not at once: what has led here is to be over first.
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._ended, one, Exit(1), f"cannot be started ({error.strerror})")
+            why = f"cannot be started ({error.strerror})"
+            asyncio.get_running_loop().call_soon(self._ended, one, Exit(1), why)
             return
         self._attend(one)
 
@@ -271,8 +270,9 @@ class Gateway:
             self._apply(lifecycle.Exited(exit_.own_fault))
 
     async def _care(self, one: GatewayProcess, process: Process) -> None:
-        """Bring it up, and listen to its heart from then on."""
-        if await self._until_ready(one, process):
+        """Bring it up, unless it serves already, and listen to its heart from then on."""
+        serves = one is self._current and self._life.phase is Phase.SERVING
+        if serves or await self._until_ready(one, process):
             # Nothing that a gateway does holds its loop for long, whatever requests take.
             listener: Listener[None] = Listener(lambda _: None, partial(self._silent, one, process))
             heart = Heart(process.pid, one.pulse, Pace(), 0.0, listener)
@@ -314,19 +314,17 @@ class Gateway:
     def _silent(self, one: GatewayProcess, process: Process, verdict: Verdict, why: str) -> None:
         if one is not self._current or self._life.phase not in (Phase.STARTING, *ANSWERING):
             return
-        if verdict is Verdict.KILL:
-            what = f"{one.label} {why} and is ended; another one takes its place."
-            self._journal.add("gateway-hung", what)
-            self._overdue = process
-            self._apply(lifecycle.WasHung())
-        else:
-            what = f"{one.label} {why}; another one takes its place."
-            self._journal.add("gateway-silent", what)
+        if verdict is Verdict.EJECT:
+            self._journal.add("gateway-silent", f"{one.label} {why}; another one takes its place.")
             self._do(self._replace_silent(process), "replace silent")
+            return
+        what = f"{one.label} {why} and is ended; another one takes its place."
+        self._journal.add("gateway-hung", what)
+        self._overdue = process
+        self._apply(lifecycle.WasHung())
 
     async def _replace_silent(self, process: Process) -> None:
-        # The successor's turn comes when whoever had it before has ended.
-        await asyncio.gather(*self._retiring)
+        await asyncio.gather(*self._retiring)  # they have the successor's turn
         if self._current.process is process:
             self._apply(lifecycle.WentSilent())
 
@@ -356,11 +354,13 @@ class Gateway:
         """
         deadline, notes = time.monotonic() + _ORDER_SECONDS, list[str]()
         while time.monotonic() < deadline:
+            successor = self._next
+            asked = [one for one in self._turns if one is not successor]
+            done = [await self._routes_by(sequence, one, notes) for one in asked]
+            # Only now: no successor waits for one that does not answer.
             async with self._switch:
-                asked = [one for one in self._turns if one is not self._next]
-                done = [await self._routes_by(sequence, one, notes) for one in asked]
-            if all(done):
-                return notes[-1] if notes else ""
+                if all(done) and successor is self._next:
+                    return notes[-1] if notes else ""
             await asyncio.sleep(_TRY_SECONDS)
         raise Unavailable(
             f"The gateway has not confirmed the change within {_ORDER_SECONDS:g} s.",

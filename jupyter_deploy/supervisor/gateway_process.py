@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 
+from jupyter_deploy.client.process_start import own_start
 from jupyter_deploy.core.scaling import Sight, Work
 from jupyter_deploy.core.series import History
 from jupyter_deploy.errors import Unavailable
@@ -31,6 +33,9 @@ from jupyter_deploy.supervisor.settings import Settings
 SILENT_SECONDS = 5.0
 #: A process that is taken over lends its socket within this.
 _LEND_SECONDS = 3.0
+#: One that is not older when it is taken over may only just be starting: its socket is waited for.
+_YOUNG_SECONDS = 10.0
+_LOOK_SECONDS = 0.05
 _DISMISS_SECONDS = 2.0
 #: A new supervisor waits no longer to learn of the silences that its gateways have seen.
 _ASKED_SECONDS = 3.0
@@ -200,11 +205,22 @@ class GatewayProcess:
         if self.process is not None:
             # One that was stopped could not lend it, and all who wait would be refused.
             self.process.resume()
-        try:
-            return await asyncio.to_thread(_borrow, Path(f"{self._admin}.fd"))
-        except OSError as error:
-            _log.warning("%s keeps its socket: %s", self.label, error)
-            return None
+        deadline = time.monotonic() + self._youth()
+        while True:
+            try:
+                return await asyncio.to_thread(_borrow, Path(f"{self._admin}.fd"))
+            except (FileNotFoundError, ConnectionRefusedError) as error:
+                why: OSError = error
+            except OSError as error:
+                why, deadline = error, 0.0
+            if not self.alive or time.monotonic() >= deadline:
+                _log.warning("%s keeps its socket: %s", self.label, why)
+                return None
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _youth(self) -> float:
+        """How long it may still be about to serve; less than nothing for one that does or did."""
+        return 0.0 if self.process is None else self.process.started + _YOUNG_SECONDS - own_start()
 
     async def dismiss(self) -> None:
         """End it soon: it is of no use."""

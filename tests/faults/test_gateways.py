@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import signal
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from tests.faults.load import Load
 from tests.faults.scene import TIMEOUT_SECONDS, Scene, kill
 from tests.faults.slowness import wait_scaled
+from tests.process.blocks import Blocks
 from tests.process.stack import ended
 from tests.support import wait_until
 
@@ -26,42 +23,10 @@ START_NOTICED_SECONDS = 6.0
 #: From the end of a gateway to the first answer of the next, beside what its start takes.
 BACK_SECONDS = 0.5
 
-#: Found by every Python that the supervisor starts: SIGUSR2 keeps its loop while a file exists.  It
-#: sleeps: what it would compute counts less on a machine where it waits for a processor.
-_BLOCKS = """
-import os, signal, time
-def block(number, frame):
-    while os.path.exists({file!r}):
-        time.sleep(0.01)
-signal.signal(signal.SIGUSR2, block)
-"""
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Keeps the loop of a process: it is not stopped, and does nothing for anybody."""
-
-    folder: Path
-
-    @property
-    def file(self) -> Path:
-        return self.folder / "blocked"
-
-    @contextlib.contextmanager
-    def loop_of(self, pid: int) -> Iterator[None]:
-        self.file.touch()
-        try:
-            os.kill(pid, signal.SIGUSR2)
-            yield
-        finally:
-            self.file.unlink()
-
 
 @pytest.fixture(scope="module")
 def blocks(tmp_path_factory: pytest.TempPathFactory) -> Blocks:
-    made = Blocks(tmp_path_factory.mktemp("blocks"))
-    (made.folder / "sitecustomize.py").write_text(_BLOCKS.format(file=str(made.file)))
-    return made
+    return Blocks.make(tmp_path_factory.mktemp("blocks"))
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +105,40 @@ def test_a_gateway_that_is_stopped_as_the_supervisor_dies_goes_on_with_the_next_
     ledger = load.stop()
     assert [one for one in ledger.failed if not one.waited_out(TIMEOUT_SECONDS)] == []
     assert scene.gateway == victim
+
+
+def test_a_gateway_that_only_just_starts_as_the_supervisor_dies_keeps_who_waits_for_it(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    first, began = scene.gateway, time.monotonic()
+    kill(first)
+    gone = time.monotonic()
+    victim = another(scene, first)
+    # It is not further than this when the next supervisor looks for it.
+    os.kill(victim, signal.SIGSTOP)
+    kill(scene.one.supervisor_pid())
+    newcomer = load.ask([1.0, 0.0])
+    scene.find_supervisor(5.0)
+    assert newcomer.result(60).outcome == "right"
+    assert scene.gateway == victim
+    load.after(50)
+    load.stop().only_what_was_in_flight(began, gone)
+
+
+def test_a_gateway_that_is_blocked_as_the_supervisor_dies_gives_its_socket_to_the_next_one(
+    scene: Scene, load: Load, blocks: Blocks, chance: random.Random
+) -> None:
+    victim, began = scene.gateway, time.monotonic()
+    with blocks.loop_of(victim):
+        kill(scene.one.supervisor_pid())
+        newcomer = load.ask([1.0, 0.0])
+        scene.find_supervisor(5.0)
+        assert newcomer.result(60).outcome == "right"
+        assert another(scene, victim) != victim
+    wait_scaled(lambda: ended(victim), 30.0)
+    gone = time.monotonic()
+    load.after(50)
+    load.stop().only_what_was_in_flight(began, gone)
 
 
 def test_a_blocked_gateway_is_replaced_and_loses_nothing_when_it_goes_on(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateways import Stack
+from tests.process.blocks import Blocks
 from tests.process.served import VECTOR, total
 from tests.support import wait_until
 
@@ -151,6 +153,24 @@ def test_a_gateway_that_hands_over_lends_its_socket_to_nobody(stack: Stack) -> N
         assert socket.recv_fds(lent, 100, 1)[1]
     drain(stack)
     wait_until(lambda: refuses(stack.folder / "admin.fd"))
+
+
+def test_a_gateway_whose_loop_is_held_lends_its_socket_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the only one that has it."""
+    blocks = Blocks.make(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.getcwd()]))
+    stack = Stack()
+    try:
+        with blocks.loop_of(stack.gateway.pid), socket.socket(socket.AF_UNIX) as lent:
+            lent.settimeout(30)
+            lent.connect(str(stack.folder / "admin.fd"))
+            (descriptor,) = socket.recv_fds(lent, 100, 1)[1]
+            with socket.socket(fileno=descriptor) as listener:
+                assert listener.getsockname()[1] == stack.port
+    finally:
+        stack.close()
 
 
 def refuses(path: Path) -> bool:
