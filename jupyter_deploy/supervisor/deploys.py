@@ -300,15 +300,17 @@ class Deploys:
         await self._end(progress, Ending(status, loss))
 
     async def _end(self, progress: Progress, ending: Ending) -> None:
-        failpoints.reach("end before")
         status = ending.status
         try:
+            failpoints.reach("end before")
             await self._parts.store.change(ending.write)
-        except StateUnavailable as failed:
+        except Exception as failed:  # noqa: BLE001 - whatever it is, who waits is told of the end
             _log.warning("the end of deploy %s is not written yet: %s", status.deploy_id, failed)
             self._unrecorded.append(ending)
-        failpoints.reach("end after")
-        progress.ends(status)
+        try:
+            failpoints.reach("end after")
+        finally:
+            progress.ends(status)
 
     async def _end_open(self, deploy_id: str, why: str, *, left: bool = False) -> None:
         """End a deploy that has not been submitted; one that was left may be in MLflow already."""

@@ -81,6 +81,13 @@ def test_a_deploy_that_is_killed_leaves_the_old_version_or_the_new_one(
     cut(name, "kill", failpoints, kernels, one)
 
 
+def test_a_deploy_whose_end_cannot_be_written_ends_all_the_same(
+    names: list[str], failpoints: Failpoints, kernels: Kernels, one: Stack
+) -> None:
+    """Whatever the reason: its kernel would wait for ever, and nobody else could deploy."""
+    cut("end before", "raise", failpoints, kernels, one)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.timeout(1800)
