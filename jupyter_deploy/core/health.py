@@ -20,8 +20,9 @@ from enum import StrEnum
 
 #: A replica is asked this often ...
 ASK_SECONDS = 0.5
-#: ... and ejected this long after a question: together not more than 2 s.
-SILENT_SECONDS = 1.5
+#: ... and ejected this long after a question: together not more than 2 s, a quarter of a second of
+#: which is for looks that come late, and for telling.
+SILENT_SECONDS = 1.25
 #: A call that takes this many times what is usual for its version is no usual call.
 _UNUSUAL = 2.0
 #: What was usual is forgotten slowly, one answer after the other.
