@@ -7,6 +7,7 @@ stored leaves no file.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 import os
@@ -67,7 +68,7 @@ class Keys:
             expires_at=None if wanted.expires_seconds is None else now + wanted.expires_seconds,
         )
         key = Key(stored, now, None, str(file))
-        with written(file, minted.text):
+        with written(self._parts, minted, file):
             await self._commit(key, "key-created", wanted.origin)
         await self._parts.routes.publish()
         return IssuedKey(status(key), key.file)
@@ -83,9 +84,8 @@ class Keys:
         file = Path(known.file)
         fresh = file.with_suffix(".new")
         fresh.unlink(missing_ok=True)
-        with written(fresh, minted.text):
+        with written(self._parts, minted, file, fresh):
             await self._commit(key, "key-rotated", wanted.origin)
-        fresh.replace(file)
         await self._parts.routes.publish()
         return IssuedKey(status(key), key.file)
 
@@ -130,8 +130,13 @@ class Keys:
             failpoints.reach(f"{action} in")
 
         failpoints.reach(f"{action} before")
-        await self._parts.store.change(statements)
-        failpoints.reach(f"{action} after")
+        try:
+            await self._parts.store.change(statements)
+            failpoints.reach(f"{action} after")
+        except Exception:
+            # It may have been committed all the same.
+            self._parts.routes.changed()
+            raise
 
 
 def entry(key: Key, action: str, endpoint: str, generation: int, origin: Origin) -> AuditEntry:
@@ -144,7 +149,7 @@ def entry(key: Key, action: str, endpoint: str, generation: int, origin: Origin)
 def notebook_key(parts: Parts, endpoint: str) -> Iterator[Key | None]:
     """A new key for the notebook's own calls, or None when it has one.
 
-    The file is removed again when the block raises.
+    The file is removed again when the block does not commit it.
     """
     known = parts.state.notebook_key(endpoint)
     if known is not None and Path(known.file).exists():
@@ -154,13 +159,38 @@ def notebook_key(parts: Parts, endpoint: str) -> Iterator[Key | None]:
     file = parts.settings.keys / f"{endpoint}-{NOTEBOOK}.key"
     file.unlink(missing_ok=True)
     stored = StoredKey(minted.key_id, NOTEBOOK, minted.digest, (endpoint,))
-    with written(file, minted.text):
+    with written(parts, minted, file):
         yield Key(stored, time.time(), None, str(file))
 
 
 @contextlib.contextmanager
-def written(file: Path, secret: Secret) -> Iterator[None]:
-    """The secret in a new 0600 file, removed again when the block raises."""
+def written(parts: Parts, minted: MintedKey, file: Path, at: Path | None = None) -> Iterator[None]:
+    """The new secret in `file` (0600) once the block has committed the key; else it is removed.
+
+    Until then it is `at` another place, where there is one: `file` holds the secret before.
+    """
+    at = at or file
+    _write(at, minted.text)
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise  # the change goes on without us: `recover` sees what has become of it
+    except BaseException:
+        _settle(parts, minted, at, file)
+        raise
+    else:
+        _settle(parts, minted, at, file)
+
+
+def _settle(parts: Parts, minted: MintedKey, at: Path, file: Path) -> None:
+    # What has been committed stays, also where something failed after that.
+    if any(key.stored.digest == minted.digest for key in parts.state.keys):
+        at.replace(file)
+    else:
+        at.unlink(missing_ok=True)
+
+
+def _write(file: Path, secret: Secret) -> None:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -176,11 +206,6 @@ def written(file: Path, secret: Secret) -> Iterator[None]:
         raise StateUnavailable(
             f"The key cannot be written to {file}: {error.strerror}.", "Make room or give access."
         ) from error
-    try:
-        yield
-    except BaseException:
-        file.unlink(missing_ok=True)
-        raise
 
 
 def _names(file: Path) -> tuple[str, str] | None:

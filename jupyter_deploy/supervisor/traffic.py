@@ -122,8 +122,14 @@ class TrafficChanges:
             failpoints.reach(f"{change.action} in")
 
         failpoints.reach(f"{change.action} before")
-        await self._parts.store.change(statements)
-        failpoints.reach(f"{change.action} after")
+        try:
+            await self._parts.store.change(statements)
+            failpoints.reach(f"{change.action} after")
+        except Exception:
+            # It may have been committed all the same: what runs follows the state.
+            self._parts.routes.changed()
+            self._parts.reconcile()
+            raise
 
     async def _follow(self, change: Change) -> tuple[str, ...]:
         """Make it so: the gateways first, then the processes, then whoever wants to know."""

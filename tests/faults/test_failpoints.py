@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_deploy.client.discovery import running
 from jupyter_deploy.client.models import ChangeTraffic, CreateKey, RotateKey
 from jupyter_deploy.errors import DeployError
 from jupyter_deploy.failpoints import VARIABLE
@@ -20,6 +19,7 @@ from jupyter_deploy.pipeline.progress import KERNEL_STEPS, SUPERVISOR_STEPS
 from tests.faults.failpoints import Failpoints, Kernels
 from tests.faults.slowness import wait_scaled
 from tests.process.stack import Stack, me, stack
+from tests.support import wait_until
 
 #: How soon nothing is left of a deploy that was cut, on an idle machine.
 CLEAN_SECONDS = 30.0
@@ -99,9 +99,11 @@ def test_a_deploy_cut_at_each_failpoint_leaves_the_old_version_or_the_new_one(
 
 
 def back(one: Stack) -> None:
-    """A supervisor that was killed is started again by whoever comes next."""
-    if running() is None:
-        one.start()
+    """A supervisor that was killed is started again by whoever comes next.
+
+    One that has failed and goes on has closed the connection: it is asked on another one.
+    """
+    one.start()
 
 
 def nothing_left(one: Stack) -> bool:
@@ -159,7 +161,8 @@ def test_what_a_control_route_commits_is_there_whole_or_not_at_all(
     actions = {
         "rolled-back": roll_back, "promoted": promote, "key-created": create, "key-rotated": rotate
     }  # fmt: skip
-    one.deploy("churn", 1.0)
+    for _ in range(2):  # two versions to roll back to, one after the other
+        one.deploy("churn", 1.0)
     for action, act in actions.items():
         for where in ("before", "in", "after"):
             failpoints.arm(f"{action} {where}", kind)
@@ -168,11 +171,34 @@ def test_what_a_control_route_commits_is_there_whole_or_not_at_all(
             assert failpoints.went_off(), (action, where)
             back(one)
             assert one.predict("churn")
-            files = set(keys_in(one))
-            assert files == {str(file) for file in (one.home / "keys").iterdir()}
-            for key in keys_in(one):
-                assert one.call("churn", key=Path(key).read_text()).status_code == 200
+            all_keys_are_good(one)
         act()
+
+
+def test_a_key_that_has_been_committed_keeps_its_file_whatever_fails_after_it(
+    names: list[str], failpoints: Failpoints, one: Stack
+) -> None:
+    failpoints.arm("key-created after", "raise")
+    with contextlib.suppress(DeployError):
+        one.client.create_key(CreateKey("auditing", ("churn",), me()))
+    assert failpoints.went_off()
+    back(one)
+    (key,) = [key for key in one.client.keys("churn") if key.consumer == "auditing"]
+    all_keys_are_good(one)
+    failpoints.arm("key-rotated after", "raise")
+    with contextlib.suppress(DeployError):
+        one.client.rotate_key(key.key_id, RotateKey(me()))
+    assert failpoints.went_off()
+    back(one)
+    all_keys_are_good(one)
+
+
+def all_keys_are_good(one: Stack) -> None:
+    """Each has its file, there is no other, and what it holds opens the endpoint."""
+    assert set(keys_in(one)) == {str(file) for file in (one.home / "keys").iterdir()}
+    for key in keys_in(one):
+        secret = Path(key).read_text()
+        wait_until(lambda secret=secret: one.call("churn", key=secret).status_code == 200)
 
 
 def keys_in(one: Stack) -> list[str]:
