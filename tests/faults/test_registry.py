@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import socket
@@ -67,12 +68,12 @@ def test_where_mlflow_has_them_no_more_traffic_returns_to_the_last_good_version(
     scene: Scene, load: Load, registered: str, chance: random.Random
 ) -> None:
     seen, victim = scene.last_event(), chance.choice(scene.replicas)
-    shutil.rmtree(scene.one.home / "mlflow")
-    damage(scene)
-    kill(victim)
-    said = scene.until_event("version-failed", seen, 90).message
-    assert f"{registered} has failed; 1.0.0 serves: The files of {NAME} {registered}" in said
-    scene.whole(30)
+    with away(scene.one.home / "mlflow"):
+        damage(scene)
+        kill(victim)
+        said = scene.until_event("version-failed", seen, 90).message
+        assert f"{registered} has failed; 1.0.0 serves: The files of {NAME} {registered}" in said
+        scene.whole(30)
     load.after(50)
     load.stop().nobody_noticed()
     assert scene.active == "1.0.0"
@@ -80,6 +81,18 @@ def test_where_mlflow_has_them_no_more_traffic_returns_to_the_last_good_version(
     assert failed.state == "failed"
     assert "not those that were deployed, and MLflow does not give them again" in failed.reason
     assert failed.reason in scene.until_event("files-lost", seen, 5).message
+
+
+@contextlib.contextmanager
+def away(folder: Path) -> Iterator[None]:
+    """It is not there while the block runs; whoever has its files open has them afterwards."""
+    elsewhere = folder.with_name(f"{folder.name}.away")
+    folder.rename(elsewhere)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        elsewhere.rename(folder)
 
 
 @pytest.fixture(params=[pytest.param("down", marks=pytest.mark.slow), "slow", "gone"])
