@@ -38,6 +38,7 @@ from jupyter_deploy.gateway.sharing.shared import Shared
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75
 _SWITCH_SECONDS = 0.001
+_DATE_SECONDS = 1.0
 
 
 class _Server(uvicorn.Server):
@@ -47,6 +48,26 @@ class _Server(uvicorn.Server):
     """
 
     shared: Shared | None = None
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._end = asyncio.Event()
+
+    def stop(self) -> None:
+        """Accept nobody from now on, and end when what is in flight has ended."""
+        self.should_exit = True
+        self._end.set()
+
+    async def main_loop(self) -> None:
+        """Returns at the end; until then the date in the answers is that of this second.
+
+        uvicorn looks at both ten times a second, and the gateway has two of these servers.
+        """
+        while not self._end.is_set():
+            await self.on_tick(0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DATE_SECONDS):
+                    await self._end.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept on `sockets`."""
@@ -95,7 +116,8 @@ async def serve(config: GatewayConfig, log: Log) -> None:
 
     def stop() -> None:
         log.info("gateway drains")
-        public_server.should_exit = admin_server.should_exit = True
+        public_server.stop()
+        admin_server.stop()
         accepting.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
