@@ -27,12 +27,16 @@ class MetricsSeries:
 
 @dataclass(frozen=True)
 class MetricsMark:
-    """Something that happened in the window: `kind` is "deploy", "rollback" or "failure"."""
+    """Something that happened in the window: `kind` is "deploy", "rollback" or "failure".
+
+    `what` is the action of the audit trail or the kind of the event that `text` belongs to.
+    """
 
     at: float
     kind: Literal["deploy", "rollback", "failure"]
     version: str
     text: str
+    what: str = ""
 
 
 @dataclass(frozen=True)

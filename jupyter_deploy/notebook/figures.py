@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from jupyter_deploy.client.figures import EndpointMetrics, PredictionCounts
+from jupyter_deploy.client.figures import EndpointMetrics, MetricsMark, PredictionCounts
 from jupyter_deploy.notebook import card as render
-from jupyter_deploy.notebook import cards
+from jupyter_deploy.notebook import cards, palette
 
 #: JupyterLab with our extension draws this live; `text/html` beside it is what all others show.
 MIME = "application/vnd.jupyter-deploy.metrics+json"
@@ -25,25 +25,36 @@ WIDTH, HEIGHT = 360, 110
 _LEFT, _TOP, _BOTTOM = 44, 8, 18
 #: More points than these cannot be told apart at this width.
 _POINTS = 150
-_COLOURS = ("#1e88e5", "#e65100", "#d84343")
 _CSS = """
 .jdf{display:flex;flex-wrap:wrap;gap:12px 20px;margin-top:12px;
 font:12px/1.4 var(--jp-ui-font-family,sans-serif);color:var(--jp-ui-font-color1,currentColor)}
 .jdf figure{margin:0}.jdf figcaption{font-weight:600}.jdf img{display:block}
-.jdf i{font-style:normal;margin-left:8px}
+.jdf i{font-style:normal;font-weight:400;margin-left:8px;white-space:nowrap}
+.jdf i span{font-weight:700}
 """
 _PICTURE_CSS = (
-    "text{font:10px sans-serif;fill:#7a7a7a}.g{stroke:#8884}.m{stroke:#888;stroke-dasharray:3 3}"
+    "text{font:10px sans-serif;fill:#7a7a7a}.g{stroke:#8884}"
+    f".m{{stroke:{palette.CALM};stroke-dasharray:1 3}}.m.deploy{{stroke-dasharray:4 3}}"
+    f".m.failure{{stroke:{palette.BAD}}}"
 )
+_DOTTED, _DASHED = "1.5 3", "6 3"
 
 Values = Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    name: str
+    values: Values
+    colour: str
+    dash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Figure:
     title: str
     unit: str
-    lines: tuple[tuple[str, Values], ...]
+    lines: tuple[_Line, ...]
 
 
 def html(told: EndpointMetrics) -> str:
@@ -56,35 +67,46 @@ def html(told: EndpointMetrics) -> str:
 
 def _figures(told: EndpointMetrics) -> Iterator[_Figure]:
     all_ = told.total
-    yield _Figure("Requests", "/s", (("all", all_.requests),))
-    times: tuple[tuple[str, Values], ...] = (
-        ("p50", all_.p50_ms), ("p95", all_.p95_ms), ("p99", all_.p99_ms),
-    )  # fmt: skip
-    yield _Figure("Time to answer", "ms", times)
-    yield _Figure("Errors", "/s", (("4xx", all_.errors_4xx), ("5xx", all_.errors_5xx)))
-    yield _Figure("Queue and replicas", "", (("waiting", all_.waiting), ("ready", all_.replicas)))
+    yield _Figure("Requests", "/s", _lines(("all", all_.requests)))
+    times = (("p50", all_.p50_ms), ("p95", all_.p95_ms), ("p99", all_.p99_ms))
+    yield _Figure("Time to answer", "ms", _lines(*times))
+    theirs = _Line("4xx", all_.errors_4xx, palette.WARN, _DOTTED)
+    yield _Figure("Errors", "/s", (theirs, _Line("5xx", all_.errors_5xx, palette.BAD)))
+    replicas = _Line("replicas", all_.replicas, palette.CALM, _DASHED)
+    yield _Figure("Queue and replicas", "", (*_lines(("waiting", all_.waiting)), replicas))
     for title, several in (("Versions", told.versions), ("Consumers", told.consumers)):
         if len(several) > 1:
-            lines = tuple((one.name, one.requests) for one in several[:3])
+            lines = _lines(*((one.name, one.requests) for one in several[:3]))
             yield _Figure(f"{title}: requests", "/s", lines)
 
 
+def _lines(*named: tuple[str, Values]) -> tuple[_Line, ...]:
+    return tuple(
+        _Line(name, values, colour)
+        for (name, values), colour in zip(named, palette.SERIES, strict=False)
+    )
+
+
 def _drawn(told: EndpointMetrics, figure: _Figure) -> str:
-    top = max((v for _, values in figure.lines for v in values if v is not None), default=0.0)
+    top = max((v for line in figure.lines for v in line.values if v is not None), default=0.0)
     top = top or 1.0
-    words = ", ".join(f"{name} {_last(values)} {figure.unit}" for name, values in figure.lines)
+    words = ", ".join(f"{one.name} {_last(one.values)} {figure.unit}" for one in figure.lines)
     lines = "".join(
-        f'<path d="{_path(values, top)}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-        for (_, values), colour in zip(figure.lines, _COLOURS, strict=False)
+        f'<path d="{_path(one.values, top)}" fill="none" stroke="{one.colour}" stroke-width="1.5"'
+        f' stroke-dasharray="{one.dash or "none"}"/>'
+        for one in figure.lines
     )
-    legend = "".join(
-        f' <i style="color:{colour}">{escape(name)}</i>'
-        for (name, _), colour in zip(figure.lines, _COLOURS, strict=False)
-    )
+    legend = "".join(_named(one.name, one.colour, one.dash) for one in figure.lines)
     picture = _picture(
         f"{figure.title}: now {words}", f"{_axes(told, top, figure.unit)}{_marks(told)}{lines}"
     )
     return f"<figure><figcaption>{figure.title}{legend}</figcaption>{picture}</figure>"
+
+
+def _named(name: str, colour: str, dash: str = "") -> str:
+    """An entry of a legend: the line as it is drawn, and its name in the ink of the page."""
+    sign = {_DOTTED: "┈", _DASHED: "╌"}.get(dash, "━")
+    return f' <i><span style="color:{colour}">{sign}</span> {escape(name)}</i>'
 
 
 def _picture(words: str, drawn: str) -> str:
@@ -138,10 +160,14 @@ def _marks(told: EndpointMetrics) -> str:
     for mark in told.marks[-20:]:
         x = _LEFT + (mark.at - told.start) / length * (WIDTH - _LEFT)
         drawn.append(
-            f'<path class="m" d="M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}">'
-            f"<title>{escape(mark.text)}</title></path>"
+            f'<path class="m {mark.kind}" d="M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}">'
+            f"<title>{escape(_said(mark))}</title></path>"
         )
     return "".join(drawn)
+
+
+def _said(mark: MetricsMark) -> str:
+    return f"{mark.what.replace('-', ' ')}: {mark.text}".removeprefix(": ")
 
 
 def _bars(one: PredictionCounts) -> str:
@@ -153,7 +179,10 @@ def _bars(one: PredictionCounts) -> str:
     for place, (name, now, then) in enumerate(zip(names, served, base, strict=True)):
         x = _LEFT + place * width
         title = escape(f"{name}: {now:.1%}, baseline {then:.1%}")
-        for share, colour, shift in ((now, _COLOURS[0], 0.1), (then, "#8889", 0.5)):
+        for share, colour, shift in (
+            (now, palette.SERIES[0], 0.1),
+            (then, palette.CALM, 0.5),
+        ):
             y = _y(share / top)
             drawn.append(
                 f'<rect x="{x + shift * width:.1f}" y="{y:.1f}" width="{width * 0.4:.1f}" '
@@ -170,7 +199,8 @@ def _bars(one: PredictionCounts) -> str:
     )
     return (
         f"<figure><figcaption>{escape(one.version)}: predicted {one.of}"
-        f' <i style="color:{_COLOURS[0]}">served</i> <i>baseline</i></figcaption>{picture}</figure>'
+        f"{_named('served', palette.SERIES[0])}{_named('baseline', palette.CALM)}"
+        f"</figcaption>{picture}</figure>"
     )
 
 

@@ -2,7 +2,7 @@
 
 Rule 1: a value is asked for its type and for what its `__dict__` holds, and for nothing else: no
 repr, no length, no property of a foreign class.  Rule 2: nothing is imported.  Rule 3: the look
-ends after MAX_SECONDS or MAX_FOUND finds, and says so.
+ends after MAX_SECONDS, and no more than MAX_FOUND finds are given; both are said.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from __future__ import annotations
 import sys
 import time
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from itertools import takewhile
+from typing import Any, Literal, NamedTuple
 
 from jupyter_deploy import __version__
 
 MIME = "application/vnd.jupyter-deploy.models+json"
 MAX_SECONDS = 0.02
-MAX_FOUND = 100
+MAX_FOUND = 1000
 _MAX_DEPTH = 4
 
 
@@ -41,11 +42,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`loaded` says that %deploy is there; `cut` that the look ended early."""
+    """`loaded` says that %deploy is there; `count` how many candidates were seen, given or not.
+
+    `cut` says that the look ended before it had seen all: there may be more than `count`.
+    """
 
     version: str
     loaded: bool
     candidates: tuple[Candidate, ...]
+    count: int
     cut: bool = False
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
@@ -57,16 +62,23 @@ def snapshot(shell: Any, clock: Callable[[], float] = time.thread_time) -> Snaps
 
     Those are of this thread's work: on a busy machine a look would else end before it has begun.
     """
-    ends = clock() + MAX_SECONDS
+    began = clock()
     names = _own_names(shell)
+    # Half of the time at most: a model without its frame is worth more than none.
+    frames = list(takewhile(lambda _: clock() < began + MAX_SECONDS / 2, _frames(names)))
     found: list[Candidate] = []
+    count, cut = 0, False
     for name, value in names.items():
-        if clock() > ends or len(found) == MAX_FOUND:
-            return Snapshot(__version__, _has_magic(shell), tuple(found), cut=True)
-        candidate = _candidate(name, value, names)
-        if candidate is not None:
-            found.append(candidate)
-    return Snapshot(__version__, _has_magic(shell), tuple(found))
+        if clock() > began + MAX_SECONDS:
+            cut = True
+            break
+        kind = _kind(value)
+        if kind is None:
+            continue
+        count += 1
+        if count <= MAX_FOUND:
+            found.append(_candidate(name, kind, value, frames))
+    return Snapshot(__version__, _has_magic(shell), tuple(found), count, cut)
 
 
 def _own_names(shell: Any) -> dict[str, Any]:
@@ -79,24 +91,29 @@ def _has_magic(shell: Any) -> bool:
     return shell.find_line_magic("deploy") is not None
 
 
-def _candidate(name: str, value: Any, names: Mapping[str, Any]) -> Candidate | None:
+def _kind(value: Any) -> Literal["estimator", "function"] | None:
     kind = type(value)
     if kind is types.FunctionType:
-        own = value.__module__ == "__main__"
-        return Candidate(name, "function", "function") if own else None
+        return "function" if value.__module__ == "__main__" else None
     ours = kind.__module__.partition(".")[0] == "jupyter_deploy"
     if ours or isinstance(value, type) or not callable(getattr(kind, "predict", None)):
         return None
+    return "estimator"
+
+
+def _candidate(name: str, kind: str, value: Any, frames: Iterable[_Frame]) -> Candidate:
+    if kind == "function":
+        return Candidate(name, kind, "function")
     columns = _fitted_columns(value)
-    frame = _frame_with(columns, names) if columns else None
+    frame = _frame_with(columns, frames) if columns else None
     return Candidate(
         name=name,
-        kind="estimator",
-        type=kind.__name__,
+        kind=kind,
+        type=type(value).__name__,
         fitted=_fitted(value),
         columns=len(columns) if columns else None,
-        frame=frame[0] if frame else None,
-        rows=frame[1] if frame else None,
+        frame=frame.name if frame else None,
+        rows=frame.rows if frame else None,
     )
 
 
@@ -128,24 +145,28 @@ def _held(value: Any) -> dict[str, Any]:
     return held if isinstance(held, dict) else {}
 
 
-def _frame_with(columns: list[str], names: Mapping[str, Any]) -> tuple[str, int] | None:
+class _Frame(NamedTuple):
+    name: str
+    columns: frozenset[Any]
+    width: int
+    rows: int
+
+
+def _frame_with(columns: list[str], frames: Iterable[_Frame]) -> _Frame | None:
     """The frame with just these columns, else one that has them all, by the longest."""
-    wanted = set(columns)
-    ranked = [
-        (len(present) != len(columns), -rows, name)
-        for name, present, rows in _frames(names)
-        if wanted <= set(present)
-    ]
-    if not ranked:
-        return None
-    _, rows, name = min(ranked)
-    return name, -rows
+    wanted = frozenset(columns)
+    return min(
+        (one for one in frames if wanted <= one.columns),
+        key=lambda one: (one.width != len(columns), -one.rows, one.name),
+        default=None,
+    )
 
 
-def _frames(names: Mapping[str, Any]) -> Iterator[tuple[str, list[Any], int]]:
+def _frames(names: Mapping[str, Any]) -> Iterator[_Frame]:
     pandas = sys.modules.get("pandas")
     if pandas is None:
         return
     for name, value in names.items():
         if isinstance(value, pandas.DataFrame) and len(value):
-            yield name, value.columns.tolist(), len(value)
+            columns = value.columns.tolist()
+            yield _Frame(name, frozenset(columns), len(columns), len(value))

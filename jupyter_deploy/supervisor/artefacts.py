@@ -17,6 +17,7 @@ from pathlib import Path
 from jupyter_deploy.core.manifest import MODEL
 from jupyter_deploy.registry.fetch import digest, file_digest
 from jupyter_deploy.supervisor.failures import FilesLost
+from jupyter_deploy.supervisor.happenings import Happening
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.registry_process import RegistryProcess
 from jupyter_deploy.supervisor.settings import Settings
@@ -91,7 +92,7 @@ class Artefacts:
         await registry.close(0.0)
         await asyncio.to_thread(_remove, fresh)
 
-    def _tell(self, kind: str, message: str, version: Version) -> None:
+    def _tell(self, kind: Happening, message: str, version: Version) -> None:
         self._journal.add(kind, message, endpoint=version.endpoint, version=version.version)
 
 

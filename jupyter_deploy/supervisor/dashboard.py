@@ -59,11 +59,10 @@ def _changes(audit: list[AuditEntry]) -> Iterator[MetricsMark]:
     for entry in audit:
         kind = _CHANGES.get(entry.action)
         if kind is not None:
-            words = entry.action.replace("-", " ")
-            yield MetricsMark(entry.at, kind, "", f"{words}: {entry.detail}")
+            yield MetricsMark(entry.at, kind, "", entry.detail, entry.action)
 
 
 def _failures(events: list[Event], endpoint: str) -> Iterator[MetricsMark]:
     for event in events:
         if event.kind in _FAILURES and event.endpoint in (endpoint, ""):
-            yield MetricsMark(event.at, "failure", event.version, event.message[:200])
+            yield MetricsMark(event.at, "failure", event.version, event.message[:200], event.kind)

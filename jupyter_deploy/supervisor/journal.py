@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from jupyter_deploy.client.models import Event
 from jupyter_deploy.errors import StateUnavailable
 from jupyter_deploy.supervisor.bell import Bell
+from jupyter_deploy.supervisor.happenings import Action, Happening
 from jupyter_deploy.supervisor.store import Store, reading, writing
 
 _KEPT = 1000
@@ -45,7 +46,9 @@ class Journal:
             self._number += _LOST_AT_MOST
             self.add("state-recovered", self._store.recovery.sentence)
 
-    def add(self, kind: str, message: str, *, endpoint: str = "", version: str = "") -> None:
+    def add(
+        self, kind: Action | Happening, message: str, *, endpoint: str = "", version: str = ""
+    ) -> None:
         """Something has happened."""
         self._number += 1
         event = Event(self._number, time.time(), endpoint, version, kind, message)

@@ -33,6 +33,7 @@ from jupyter_deploy.core.limits import parse_rate
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.core.names import NOTEBOOK, consumer_name, endpoint_name
 from jupyter_deploy.errors import Conflict, StateUnavailable, UsageError
+from jupyter_deploy.supervisor.happenings import Action
 from jupyter_deploy.supervisor.parts import Parts, audit_entry
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.state import Key, State
@@ -116,7 +117,7 @@ class Keys:
                 if str(file) not in valid and (_names(file) or not file.stat().st_size):
                     _remove(file)
 
-    async def _commit(self, key: Key, action: str, origin: Origin) -> None:
+    async def _commit(self, key: Key, action: Action, origin: Origin) -> None:
         endpoints = self._parts.state.endpoints
         entries = [
             entry(key, action, name, endpoints[name].generation, origin)
@@ -139,7 +140,7 @@ class Keys:
             raise
 
 
-def entry(key: Key, action: str, endpoint: str, generation: int, origin: Origin) -> AuditEntry:
+def entry(key: Key, action: Action, endpoint: str, generation: int, origin: Origin) -> AuditEntry:
     """What the audit says of a change of a key."""
     detail = f"{key.stored.key_id} of {key.stored.consumer}"
     return audit_entry(endpoint, generation, action, detail, origin)

@@ -17,6 +17,7 @@ from jupyter_deploy.client.models import AuditEntry
 from jupyter_deploy.client.person import system_user
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.supervisor.gateways import Gateways
+from jupyter_deploy.supervisor.happenings import Action
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.launchers import Launchers
 from jupyter_deploy.supervisor.metrics.baselines import Baselines
@@ -92,7 +93,7 @@ def ourselves() -> Origin:
 
 
 def audit_entry(
-    endpoint: str, generation: int, action: str, detail: str, origin: Origin
+    endpoint: str, generation: int, action: Action, detail: str, origin: Origin
 ) -> AuditEntry:
     """An entry of now."""
     return AuditEntry(time.time(), endpoint, generation, action, detail, origin)

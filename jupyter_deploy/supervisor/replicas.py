@@ -23,7 +23,7 @@ from jupyter_deploy.core.lifecycle import replica as lifecycle
 from jupyter_deploy.core.lifecycle import version as versions
 from jupyter_deploy.core.lifecycle.replica import Phase
 from jupyter_deploy.core.snapshot import ReplicaRoute
-from jupyter_deploy.supervisor import failures, launch, logs, starting
+from jupyter_deploy.supervisor import failures, happenings, launch, logs, starting
 from jupyter_deploy.supervisor.bell import Bell
 from jupyter_deploy.supervisor.channel import Channel, Pulse
 from jupyter_deploy.supervisor.failures import Failure
@@ -395,6 +395,6 @@ class Replicas:
         """The last lines that replicas of a version have printed."""
         return logs.last_lines(self._settings.log_of(number), failures.LOG_LINES)
 
-    def _tell(self, kind: str, slot: Slot, message: str) -> None:
+    def _tell(self, kind: happenings.Happening, slot: Slot, message: str) -> None:
         version = slot.version
         self._journal.add(kind, message, endpoint=version.endpoint, version=version.version)

@@ -31,6 +31,7 @@ from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.core.traffic import Traffic
 from jupyter_deploy.errors import StaleGeneration
 from jupyter_deploy.supervisor.failures import Failure
+from jupyter_deploy.supervisor.happenings import Action
 from jupyter_deploy.supervisor.keys import entry, notebook_key
 from jupyter_deploy.supervisor.parts import Parts, audit_entry, ourselves
 from jupyter_deploy.supervisor.state import Endpoint, State, Version
@@ -43,7 +44,7 @@ class Change:
 
     endpoint: str
     traffic: Traffic
-    action: str
+    action: Action
     detail: str
     origin: Origin
     also: Callable[[Connection], None] = lambda _: None
@@ -66,7 +67,7 @@ class TrafficChanges:
         return await self._move(name, change, "promoted", PromoteAsked(change.version))
 
     async def _move(
-        self, name: str, change: ChangeTraffic, action: str, asked: RollbackAsked | PromoteAsked
+        self, name: str, change: ChangeTraffic, action: Action, asked: RollbackAsked | PromoteAsked
     ) -> TrafficChanged:
         began = time.monotonic()
         before = _unchanged(self._parts.state, name, change.generation)
@@ -167,7 +168,7 @@ class TrafficChanges:
                         writing.key(connection, key)
                         writing.audit(connection, made)
 
-                action = "staged" if staged else "deployed"
+                action: Action = "staged" if staged else "deployed"
                 change = Change(name, traffic, action, detail, origin, also)
                 await self._write(change)
                 failpoints.reach("switch in")

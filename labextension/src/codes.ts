@@ -47,9 +47,45 @@ export function actionWord(trans: TranslationBundle, action: string): string {
       return trans.__('key rotated');
     case 'key-revoked':
       return trans.__('key revoked');
+    case 'upgraded':
+      return trans.__('upgraded');
     default:
-      return action.replace('-', ' ');
+      return action.replace(/-/g, ' ');
   }
+}
+
+/** What happened, as the kind of an event or of a mark has it; its sentence is the server's. */
+export function happenedWord(trans: TranslationBundle, kind: string): string {
+  const words: Record<string, string> = {
+    adopted: trans.__('taken over'),
+    'alias-moved': trans.__('alias moved'),
+    'alias-settled': trans.__('alias settled'),
+    'connections-refused': trans.__('connections refused'),
+    'deploy-failed': trans.__('deploy failed'),
+    'files-lost': trans.__('files lost'),
+    'files-restored': trans.__('files restored'),
+    'gateway-ended': trans.__('gateway ended'),
+    'gateway-hung': trans.__('gateway hung'),
+    'gateway-silent': trans.__('gateway silent'),
+    'handed-over': trans.__('handed over'),
+    'memory-enough': trans.__('enough memory again'),
+    'memory-short': trans.__('short of memory'),
+    'port-in-use': trans.__('port in use'),
+    'registry-away': trans.__('registry away'),
+    'registry-back': trans.__('registry back'),
+    'replica-answers': trans.__('replica answers again'),
+    'replica-ended': trans.__('replica ended'),
+    'replica-hung': trans.__('replica hung'),
+    'replica-ready': trans.__('replica ready'),
+    'replica-silent': trans.__('replica silent'),
+    'replica-unknown': trans.__('replica unknown'),
+    scaled: trans.__('scaled'),
+    'state-recovered': trans.__('state recovered'),
+    stopped: trans.__('everything stopped'),
+    'upgrade-failed': trans.__('upgrade failed'),
+    'version-failing': trans.__('version failing')
+  };
+  return words[kind] ?? actionWord(trans, kind);
 }
 
 /** Why a version has its number; what broke a contract stands in the server's words. */

@@ -51,6 +51,33 @@ export class DeployChoice {
     return this._found.kind === 'ready' ? this._found.candidates : [];
   }
 
+  /** What is looked for among the candidates. */
+  get filter(): string {
+    return this._filter;
+  }
+
+  /** The candidates whose name or type has what is looked for. */
+  get shown(): readonly ICandidate[] {
+    const wanted = this._filter.trim().toLowerCase();
+    return this.candidates.filter(one =>
+      `${one.name} ${one.type}`.toLowerCase().includes(wanted)
+    );
+  }
+
+  /** How many candidates the kernel holds, as far as it was looked at. */
+  get count(): number {
+    return this._found.kind === 'ready' ? this._found.count : 0;
+  }
+
+  /** Whether the kernel holds candidates that are not among these, or may. */
+  get more(): boolean {
+    const found = this._found;
+    return (
+      found.kind === 'ready' &&
+      (found.cut || found.count > found.candidates.length)
+    );
+  }
+
   get source(): Source {
     return this._source;
   }
@@ -132,6 +159,16 @@ export class DeployChoice {
     this._suggest();
   }
 
+  /** Show the candidates that have this in their name or type; one of them is chosen. */
+  narrow(filter: string): void {
+    this._filter = filter;
+    const { shown } = this;
+    if (!shown.some(one => one.name === this._candidate)) {
+      this._candidate = shown.find(one => one.fitted !== false)?.name ?? '';
+    }
+    this._suggest();
+  }
+
   /** Choose a registered model, and its newest version. */
   chooseRegistered(name: string): void {
     this._registered = name;
@@ -182,6 +219,7 @@ export class DeployChoice {
   private readonly _changed = new Signal<this, void>(this);
   private _source: Source = 'notebook';
   private _registry: Loadable<readonly RegistryModel[]> = { kind: 'idle' };
+  private _filter = '';
   private _candidate = '';
   private _registered = '';
   private _version = '';

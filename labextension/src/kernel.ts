@@ -30,6 +30,9 @@ export type Look =
       readonly kind: 'ready';
       readonly loaded: boolean;
       readonly candidates: readonly ICandidate[];
+      /** How many the kernel has seen; more than there are here when it has very many. */
+      readonly count: number;
+      /** Whether it ended before it had seen all. */
       readonly cut: boolean;
     };
 
@@ -77,10 +80,13 @@ export function read(answer: unknown): Look {
       reason: typeof said === 'string' ? said : ''
     };
   }
+  const candidates = data['candidates'] as ICandidate[];
+  const count = data['count'];
   return {
     kind: 'ready',
     loaded: data['loaded'] === true,
-    candidates: data['candidates'] as ICandidate[],
+    candidates,
+    count: typeof count === 'number' ? count : candidates.length,
     cut: data['cut'] === true
   };
 }

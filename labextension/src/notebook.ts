@@ -97,7 +97,8 @@ export class Deploying implements INotebooks {
       title: trans.__('Deploy a model'),
       body: form,
       buttons,
-      // A choice that is made, else the name: what is disabled takes no focus.
+      // Where many are narrowed, else a choice that is made, else the name: what is disabled takes
+      // no focus.
       focusNodeSelector: 'input:checked, input.jp-mod-styled'
     });
   }

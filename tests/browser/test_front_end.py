@@ -11,6 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
@@ -19,7 +20,9 @@ from jupyter_deploy.core.lifecycle.replica import Phase
 from jupyter_deploy.core.traffic import VersionState
 from jupyter_deploy.errors import DeployError
 from jupyter_deploy.gateway import app as _gateway  # noqa: F401 - has errors of its own
+from jupyter_deploy.notebook import palette
 from jupyter_deploy.pipeline.progress import KERNEL_STEPS, SUPERVISOR_STEPS
+from jupyter_deploy.supervisor.happenings import Action, Happening
 
 ROOT = Path(__file__).parents[2]
 LAB = ROOT / "labextension"
@@ -49,6 +52,32 @@ def test_the_types_of_the_control_api_are_those_of_the_python_side():
     assert (LAB / "src" / "types.ts").read_text() == load("generate_types").render()
 
 
+def test_a_colour_of_a_figure_is_the_same_in_a_saved_picture_and_in_the_dashboard():
+    source = (LAB / "src" / "dashboard" / "palette.ts").read_text()
+    live = [re.findall("#[0-9a-f]{6}", line) for line in source.splitlines() if "#" in line]
+    assert live == [[*palette.SERIES], [palette.WARN], [palette.BAD], [palette.CALM]]
+
+
+#: What figures are drawn on in JupyterLab's themes, light, dark and high contrast, and in VS Code.
+GROUNDS = ("#ffffff", "#212121", "#111111", "#1e1e1e")
+
+
+@pytest.mark.parametrize("ground", GROUNDS)
+def test_the_colours_of_figures_stand_out_from_what_they_are_drawn_on(ground):
+    for colour in (*palette.SERIES, palette.WARN, palette.BAD, palette.CALM):
+        low, high = sorted((luminance(colour), luminance(ground)))
+        assert (high + 0.05) / (low + 0.05) >= 3, colour
+
+
+def luminance(colour: str) -> float:
+    """That of WCAG 2.2, from 0 for black to 1 for white."""
+    parts = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def test_all_parts_are_of_one_release():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert PACKAGE["version"] == project["version"] == jupyter_deploy.__version__
@@ -60,15 +89,23 @@ def test_the_api_that_the_browser_was_written_for_is_the_one_that_the_server_has
     assert f"export const API = {API};" in (LAB / "src" / "model.ts").read_text()
 
 
+def known_codes() -> set[str]:
+    """The codes of the server for which the sidebar has words."""
+    source = (LAB / "src" / "codes.ts").read_text()
+    known = re.findall(r"^    '?([a-z-]+)'?: trans|case '([a-z-]+)':", source, re.MULTILINE)
+    return {first or second for first, second in known}
+
+
 def test_every_code_and_state_that_the_server_may_say_has_words_that_are_translated():
     steps = (*KERNEL_STEPS, *SUPERVISOR_STEPS)
     states = (*VersionState, *Phase, "serving", "degraded", "stopped")
-    in_codes = (LAB / "src" / "codes.ts").read_text()
     in_words = (LAB / "src" / "words.ts").read_text()
-    known = set(re.findall(r"^    '?([a-z-]+)'?: trans|case '([a-z-]+)':", in_codes, re.MULTILINE))
-    known_codes = {first or second for first, second in known}
-    assert set(DeployError._by_code) | set(steps) <= known_codes
+    assert set(DeployError._by_code) | set(steps) <= known_codes()
     assert {str(state) for state in states} <= set(re.findall(r"case '([a-z]+)':", in_words))
+
+
+def test_everything_that_may_happen_has_words_that_are_translated():
+    assert {*get_args(Action), *get_args(Happening)} <= known_codes()
 
 
 def test_a_change_of_a_source_is_a_reason_to_build_again(tmp_path):

@@ -6,13 +6,14 @@ import base64
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from jupyter_deploy.client.figures import EndpointMetrics, MetricsMark
 from jupyter_deploy.core.series import MOST_POINTS, Counts, Record
-from jupyter_deploy.notebook import figures
+from jupyter_deploy.notebook import figures, palette
 from jupyter_deploy.notebook.shown import Metrics
 from jupyter_deploy.supervisor.metrics.baselines import Baseline
 from jupyter_deploy.supervisor.metrics.document import Axis, document
@@ -55,15 +56,31 @@ def test_a_saved_dashboard_adds_less_than_200_kb():
 
 
 def test_the_picture_is_well_formed_and_says_in_words_what_it_shows():
-    html = figures.html(busy(2, 2))
+    told = busy(2, 2)
+    drawn = pictures(told)
+    assert list(drawn)[:4] == ["Requests", "Time to answer", "Errors", "Queue and replicas"]
+    assert all(one.tag == "{http://www.w3.org/2000/svg}svg" for one in drawn.values())
+    assert "0 <b>" in "".join(drawn["Requests"].itertext())
+    assert "<script" not in figures.html(told)
+
+
+def test_errors_and_marks_have_the_colours_of_the_dashboard():
+    failure = MetricsMark(NOW - 60.0, "failure", "1.0.0", "killed", "replica-ended")
+    errors = pictures(replace(busy(2, 2), marks=(failure,)))["Errors"]
+    found = errors.iter("{http://www.w3.org/2000/svg}path")
+    drawn = {one.get("stroke"): one for one in found if one.get("stroke")}
+    assert set(drawn) == {palette.WARN, palette.BAD}
+    assert drawn[palette.WARN].get("stroke-dasharray") != "none"
+    said = "".join(errors.itertext())
+    assert f".failure{{stroke:{palette.BAD}}}" in said
+    assert "replica ended: killed" in said
+
+
+def pictures(told: EndpointMetrics) -> dict[str, ET.Element]:
+    """The drawing of each figure, by what its sentence begins with."""
+    html = figures.html(told)
     found = re.findall(r'<img [^>]*alt="([^"]*)" src="data:image/svg[+]xml;base64,([^"]*)">', html)
-    assert [label.split(":")[0] for label, _ in found[:4]] == [
-        "Requests", "Time to answer", "Errors", "Queue and replicas",
-    ]  # fmt: skip
-    drawn = [ET.fromstring(base64.b64decode(data)) for _, data in found]
-    assert all(one.tag == "{http://www.w3.org/2000/svg}svg" for one in drawn)
-    assert "0 <b>" in "".join(drawn[0].itertext())
-    assert "<script" not in html
+    return {words.split(":")[0]: ET.fromstring(base64.b64decode(data)) for words, data in found}
 
 
 def test_an_endpoint_that_nobody_has_called_has_figures_too():

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from jupyter_deploy.notebook.snapshot import MIME, Snapshot, snapshot
+from jupyter_deploy.notebook.snapshot import MAX_FOUND, MAX_SECONDS, MIME, Snapshot, snapshot
 
 X = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
 Y = [0, 1, 0, 1]
@@ -68,6 +68,26 @@ def test_a_look_that_takes_too_long_ends_and_says_so():
     found = look(lambda: next(times), a=LogisticRegression(), b=LogisticRegression())
     assert found.cut
     assert [one.name for one in found.candidates] == ["a"]
+
+
+def test_of_very_many_some_are_given_and_all_are_counted():
+    model = LogisticRegression()
+    found = look(**{f"model_{number}": model for number in range(MAX_FOUND + 347)})
+    assert len(found.candidates) == MAX_FOUND
+    assert (found.count, found.cut) == (MAX_FOUND + 347, False)
+
+
+def test_frames_without_end_leave_time_for_the_models():
+    looks = iter(range(10_000))
+    found = look(
+        lambda: next(looks) * MAX_SECONDS / 100,
+        model=LogisticRegression().fit(X, Y),
+        **dict.fromkeys((f"frame_{number}" for number in range(1000)), X.assign(c=1)),
+        X=X,
+    )
+    assert found.cut
+    assert [(one.name, one.rows) for one in found.candidates] == [("model", 4)]
+    assert found.candidates[0].frame != "X", "that was not reached"
 
 
 @pytest.mark.parametrize("magic", [None, print])

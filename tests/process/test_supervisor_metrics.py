@@ -76,6 +76,7 @@ def test_changes_of_traffic_are_marked_and_replicas_are_counted(one):
     one.predict("churn")
     found = counted(one, 7)
     assert [mark.kind for mark in found.marks] == ["deploy", "deploy", "rollback"]
+    assert [mark.what for mark in found.marks] == ["deployed", "deployed", "rolled-back"]
     assert "1.1.0" in found.marks[-1].text
     ready = wait_until(
         lambda: [n for n in one.client.metrics("churn", 300.0).total.replicas if n], SECONDS

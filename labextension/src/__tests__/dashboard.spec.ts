@@ -1,7 +1,7 @@
 import { DashboardModel } from '../dashboard/dashboardmodel';
 import { figures, IPalette } from '../dashboard/figures';
 import { RequestFailed } from '../trouble';
-import type { EndpointMetrics, MetricsSeries } from '../types';
+import type { EndpointMetrics, MetricsMark, MetricsSeries } from '../types';
 import { promised, trans } from './fixtures';
 
 const PALETTE: IPalette = {
@@ -30,6 +30,10 @@ function series(name: string, requests: number[]): MetricsSeries {
   };
 }
 
+function mark(of: Partial<MetricsMark>): MetricsMark {
+  return { at: 0, kind: 'rollback', version: '', text: '', what: '', ...of };
+}
+
 function metrics(of: Partial<EndpointMetrics> = {}): EndpointMetrics {
   return {
     name: 'churn',
@@ -48,8 +52,8 @@ function metrics(of: Partial<EndpointMetrics> = {}): EndpointMetrics {
     versions: [series('1.1.0', [0.05, 0]), series('1.0.0', [0.05, 0])],
     consumers: [],
     marks: [
-      { at: 1100, kind: 'rollback', version: '', text: 'rolled back' },
-      { at: 1200, kind: 'failure', version: '1.1.0', text: 'killed' }
+      mark({ at: 1100, what: 'rolled-back', text: 'to 1.0.0' }),
+      mark({ at: 1200, kind: 'failure', text: 'killed' })
     ],
     predictions: [
       {
@@ -104,8 +108,12 @@ describe('figures', () => {
   it('mark what happened, and failures in another colour', () => {
     const layout = figures(trans, metrics(), PALETTE)[0]?.layout as {
       shapes: { line: { color: string } }[];
-      annotations: { text: string }[];
+      annotations: { text: string; hovertext: string }[];
     };
+    expect(layout.annotations.map(one => one.hovertext)).toEqual([
+      'rolled back: to 1.0.0',
+      'killed'
+    ]);
     expect(layout.shapes.map(one => one.line.color)).toEqual(['text', 'bad']);
     expect(layout.annotations.map(one => one.text)).toEqual(['◀', '✕']);
   });

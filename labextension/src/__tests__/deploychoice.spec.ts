@@ -27,7 +27,8 @@ function notebook(...candidates: Partial<ICandidate>[]): Look {
     rows: null,
     ...one
   }));
-  return { kind: 'ready', loaded: true, candidates: whole, cut: false };
+  const count = whole.length;
+  return { kind: 'ready', loaded: true, candidates: whole, count, cut: false };
 }
 
 /** A choice, once the registry has been read. */
@@ -44,6 +45,33 @@ describe('what to deploy', () => {
     );
     expect(made.source).toBe('notebook');
     expect(made.cell).toBe('%deploy clf --name clf');
+  });
+
+  it('is looked for by its name or type among many, and what is seen is chosen', async () => {
+    const many = Array.from({ length: 346 }, (_, n) => ({ name: `model_${n}` }));
+    const made = await choice(
+      notebook(...many, { name: 'score', type: 'function' })
+    );
+    expect(made.shown).toHaveLength(347);
+    made.narrow('Model_34');
+    expect(made.shown.map(one => one.name)).toEqual([
+      'model_34', 'model_340', 'model_341', 'model_342', 'model_343', 'model_344', 'model_345'
+    ]);
+    expect(made.cell).toBe('%deploy model_34 --name model-34');
+    made.narrow('function');
+    expect(made.candidate).toBe('score');
+    made.narrow('no such');
+    expect(made.wanted).toBeNull();
+    made.narrow('');
+    expect(made.candidate).toBe('model_0');
+  });
+
+  it('may be one that is not listed, and then that is said', async () => {
+    const found = notebook({}, { name: 'other' });
+    const more = (of: object) => choice({ ...found, ...of } as Look);
+    expect((await choice(found)).more).toBe(false);
+    expect((await more({ count: 3 })).more).toBe(true);
+    expect((await more({ cut: true })).more).toBe(true);
   });
 
   it('is the newest registered version where the notebook has no model', async () => {

@@ -1,5 +1,5 @@
 import { inOrder, wrong } from '../attention';
-import { actionWord, errorTitle, stepWord, whyWord } from '../codes';
+import { actionWord, errorTitle, happenedWord, stepWord, whyWord } from '../codes';
 import { deployCell, read, suggestedName } from '../kernel';
 import { news } from '../news';
 import { sparkPoints } from '../spark';
@@ -99,6 +99,8 @@ describe('codes of the server', () => {
   it('are translated where they are known', () => {
     expect(stepWord(shouting, 'package')).toBe('PACKAGE');
     expect(actionWord(shouting, 'rolled-back')).toBe('ROLLED BACK');
+    expect(happenedWord(shouting, 'rolled-back')).toBe('ROLLED BACK');
+    expect(happenedWord(shouting, 'replica-ended')).toBe('REPLICA ENDED');
     expect(whyWord(shouting, 'first version')).toBe('FIRST VERSION');
     expect(errorTitle(shouting, 'not-found', 'Not found')).toBe('NOT FOUND');
   });
@@ -106,6 +108,7 @@ describe('codes of the server', () => {
   it('stay in the words of the server where they are not', () => {
     expect(stepWord(shouting, 'weigh')).toBe('weigh');
     expect(actionWord(shouting, 'moved-away')).toBe('moved away');
+    expect(happenedWord(shouting, 'sun-has-set')).toBe('sun has set');
     expect(whyWord(shouting, 'age is gone')).toBe('age is gone');
     expect(errorTitle(shouting, 'new-one', 'Too new')).toBe('Too new');
   });

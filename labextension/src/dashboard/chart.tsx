@@ -4,6 +4,7 @@
 import * as React from 'react';
 
 import type { IFigure, IPalette } from './figures';
+import { COLOURS } from './palette';
 
 const CONFIG = {
   displayModeBar: false,
@@ -58,7 +59,7 @@ export function Chart(props: { figure: IFigure }): JSX.Element {
   );
 }
 
-/** The colours of the theme that is on, and again whenever it is changed. */
+/** The colours that stand out, on those of the theme that is on; and again whenever it is changed. */
 export function usePalette(): IPalette {
   const [palette, setPalette] = React.useState(read);
   React.useEffect(() => {
@@ -80,15 +81,6 @@ function read(): IPalette {
     grid: value('--jp-border-color2'),
     ground: value('--jp-layout-color1'),
     font: value('--jp-ui-font-family'),
-    series: [
-      value('--jp-info-color1'),
-      value('--jp-warn-color1'),
-      value('--jp-error-color1'),
-      value('--jp-success-color1'),
-      value('--jp-ui-font-color2')
-    ],
-    warn: value('--jp-warn-color1'),
-    bad: value('--jp-error-color1'),
-    calm: value('--jp-ui-font-color3')
+    ...COLOURS
   };
 }

@@ -5,13 +5,15 @@
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { happenedWord } from '../codes';
 import type {
   EndpointMetrics,
+  MetricsMark,
   MetricsSeries,
   PredictionCounts
 } from '../types';
 
-/** Colours of the theme that is on. */
+/** Colours of the theme that is on, and of what is drawn on it. */
 export interface IPalette {
   readonly text: string;
   readonly grid: string;
@@ -63,7 +65,7 @@ export function figures(
     queue(trans, told, palette, split)
   ];
   return [
-    ...charts.map(chart => drawn(told, palette, chart)),
+    ...charts.map(chart => drawn(trans, told, palette, chart)),
     ...told.predictions.map(one => bars(trans, one, palette))
   ];
 }
@@ -164,6 +166,7 @@ function parts(told: EndpointMetrics, split: Split): readonly MetricsSeries[] {
 }
 
 function drawn(
+  trans: TranslationBundle,
   told: EndpointMetrics,
   palette: IPalette,
   chart: IChart
@@ -220,7 +223,7 @@ function drawn(
         yanchor: 'bottom',
         showarrow: false,
         text: SIGNS[mark.kind],
-        hovertext: mark.text,
+        hovertext: said(trans, mark),
         font: {
           color: mark.kind === 'failure' ? palette.bad : palette.text,
           size: 11
@@ -228,6 +231,14 @@ function drawn(
       }))
     }
   };
+}
+
+/** A mark in words. */
+export function said(trans: TranslationBundle, mark: MetricsMark): string {
+  // A figure that was saved by an older release does not tell what it was.
+  return mark.what
+    ? trans.__('%1: %2', happenedWord(trans, mark.what), mark.text)
+    : mark.text;
 }
 
 /** What stands above the line of a mark. */

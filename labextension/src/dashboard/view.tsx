@@ -10,7 +10,7 @@ import { inWords } from '../widgets/trouble';
 import { milliseconds } from '../words';
 import { Chart, usePalette } from './chart';
 import { DashboardModel, WINDOWS } from './dashboardmodel';
-import { figures, short, SIGNS, Split } from './figures';
+import { figures, said, short, SIGNS, Split } from './figures';
 
 interface IProps {
   readonly model: DashboardModel;
@@ -171,7 +171,7 @@ function Table(props: {
         {told.marks.map(mark => (
           <li key={`${mark.at} ${mark.text}`}>
             {SIGNS[mark.kind]} {new Date(mark.at * 1000).toLocaleString()}{' '}
-            {mark.text}
+            {said(trans, mark)}
           </li>
         ))}
       </ul>

@@ -10,6 +10,9 @@ import { DeployChoice, IWanted, NAME, Source } from '../deploychoice';
 import type { ICandidate } from '../kernel';
 import { FromRegistry } from './registryform';
 
+/** So many models are seen at a glance. */
+const WITHOUT_A_FILTER = 10;
+
 export class DeployForm
   extends ReactWidget
   implements Dialog.IBodyWidget<IWanted | null>
@@ -101,7 +104,12 @@ function FromNotebook(props: IChoiceProps): JSX.Element {
   return (
     <fieldset>
       <legend>{trans.__('Model')}</legend>
-      {choice.candidates.map(one => (
+      {choice.candidates.length > WITHOUT_A_FILTER && <Filter {...props} />}
+      <p className="jp-Deploy-small" role="status">
+        {howMany(trans, choice)}
+      </p>
+      <div className="jp-Deploy-candidates">
+      {choice.shown.map(one => (
         <label key={one.name} className="jp-Deploy-candidate">
           <input
             type="radio"
@@ -115,7 +123,22 @@ function FromNotebook(props: IChoiceProps): JSX.Element {
           <small>{contract(trans, one)}</small>
         </label>
       ))}
+      </div>
     </fieldset>
+  );
+}
+
+function Filter(props: IChoiceProps): JSX.Element {
+  const { choice, trans } = props;
+  return (
+    <input
+      type="search"
+      className="jp-mod-styled jp-Deploy-filter"
+      placeholder={trans.__('Filter by name or type')}
+      aria-label={trans.__('Filter by name or type')}
+      value={choice.filter}
+      onChange={event => choice.narrow(event.target.value)}
+    />
   );
 }
 
@@ -177,6 +200,17 @@ function contract(trans: TranslationBundle, one: ICandidate): string {
     return trans.__('no frame here has its %1 columns', one.columns);
   }
   return '';
+}
+
+/** How many of the kernel's models are shown; empty when all are. */
+function howMany(trans: TranslationBundle, choice: DeployChoice): string {
+  const { shown, count, more } = choice;
+  const some =
+    shown.length < count ? trans.__('%1 of %2 shown.', shown.length, count) : '';
+  const others = more
+    ? trans.__('The kernel may hold more: deploy those with %deploy in a cell.')
+    : '';
+  return `${some} ${others}`.trim();
 }
 
 function whyNothing(trans: TranslationBundle, choice: DeployChoice): string {

@@ -4,7 +4,7 @@
 import { HTMLSelect } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { actionWord, errorTitle } from '../codes';
+import { actionWord, errorTitle, happenedWord } from '../codes';
 import type { AuditEntry, EndpointStatus, RequestFailure } from '../types';
 import { age, newestFirst } from '../words';
 import { Fold, Loaded, Whence } from './parts';
@@ -116,10 +116,13 @@ export function Happened(): JSX.Element {
           <ul className="jp-Deploy-entries">
             {[...found].reverse().map(one => (
               <li key={one.number}>
-                <div>{one.message}</div>
-                <div className="jp-Deploy-small">
-                  {age(trans, one.at, now())}
+                <div>
+                  <strong>{happenedWord(trans, one.kind)}</strong>{' '}
+                  <span className="jp-Deploy-small">
+                    {age(trans, one.at, now())}
+                  </span>
                 </div>
+                <div>{one.message}</div>
               </li>
             ))}
           </ul>
