@@ -202,6 +202,7 @@ export interface MetricsMark {
   kind: 'deploy' | 'rollback' | 'failure';
   version: string;
   text: string;
+  what: string;
 }
 
 /** How often a version predicted what, beside its baseline: its answers to the sample. */

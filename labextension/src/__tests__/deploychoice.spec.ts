@@ -48,14 +48,22 @@ describe('what to deploy', () => {
   });
 
   it('is looked for by its name or type among many, and what is seen is chosen', async () => {
-    const many = Array.from({ length: 346 }, (_, n) => ({ name: `model_${n}` }));
+    const many = Array.from({ length: 346 }, (_, n) => ({
+      name: `model_${n}`
+    }));
     const made = await choice(
       notebook(...many, { name: 'score', type: 'function' })
     );
     expect(made.shown).toHaveLength(347);
     made.narrow('Model_34');
     expect(made.shown.map(one => one.name)).toEqual([
-      'model_34', 'model_340', 'model_341', 'model_342', 'model_343', 'model_344', 'model_345'
+      'model_34',
+      'model_340',
+      'model_341',
+      'model_342',
+      'model_343',
+      'model_344',
+      'model_345'
     ]);
     expect(made.cell).toBe('%deploy model_34 --name model-34');
     made.narrow('function');

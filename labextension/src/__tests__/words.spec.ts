@@ -1,5 +1,11 @@
 import { inOrder, wrong } from '../attention';
-import { actionWord, errorTitle, happenedWord, stepWord, whyWord } from '../codes';
+import {
+  actionWord,
+  errorTitle,
+  happenedWord,
+  stepWord,
+  whyWord
+} from '../codes';
 import { deployCell, read, suggestedName } from '../kernel';
 import { news } from '../news';
 import { sparkPoints } from '../spark';

@@ -109,20 +109,20 @@ function FromNotebook(props: IChoiceProps): JSX.Element {
         {howMany(trans, choice)}
       </p>
       <div className="jp-Deploy-candidates">
-      {choice.shown.map(one => (
-        <label key={one.name} className="jp-Deploy-candidate">
-          <input
-            type="radio"
-            name="model"
-            checked={one.name === choice.candidate}
-            disabled={one.fitted === false}
-            onChange={() => choice.chooseCandidate(one.name)}
-          />
-          <code>{one.name}</code>
-          <span>{one.type}</span>
-          <small>{contract(trans, one)}</small>
-        </label>
-      ))}
+        {choice.shown.map(one => (
+          <label key={one.name} className="jp-Deploy-candidate">
+            <input
+              type="radio"
+              name="model"
+              checked={one.name === choice.candidate}
+              disabled={one.fitted === false}
+              onChange={() => choice.chooseCandidate(one.name)}
+            />
+            <code>{one.name}</code>
+            <span>{one.type}</span>
+            <small>{contract(trans, one)}</small>
+          </label>
+        ))}
       </div>
     </fieldset>
   );
@@ -206,7 +206,9 @@ function contract(trans: TranslationBundle, one: ICandidate): string {
 function howMany(trans: TranslationBundle, choice: DeployChoice): string {
   const { shown, count, more } = choice;
   const some =
-    shown.length < count ? trans.__('%1 of %2 shown.', shown.length, count) : '';
+    shown.length < count
+      ? trans.__('%1 of %2 shown.', shown.length, count)
+      : '';
   const others = more
     ? trans.__('The kernel may hold more: deploy those with %deploy in a cell.')
     : '';
