@@ -33,7 +33,8 @@ font:12px/1.4 var(--jp-ui-font-family,sans-serif);color:var(--jp-ui-font-color1,
 .jdf i span{font-weight:700}
 """
 _PICTURE_CSS = (
-    "text{font:10px sans-serif;fill:#7a7a7a}.g{stroke:#8884}"
+    "text{font:10px sans-serif;fill:#7a7a7a}"
+    f".g{{stroke:{palette.GRID}}}"
     f".m{{stroke:{palette.CALM};stroke-dasharray:1 3}}.m.deploy{{stroke-dasharray:4 3}}"
     f".m.failure{{stroke:{palette.BAD}}}"
 )
@@ -146,7 +147,7 @@ def _axes(told: EndpointMetrics, top: float, unit: str) -> str:
     low, high = HEIGHT - _BOTTOM, _TOP
     return (
         f'<path class="g" d="M{_LEFT} {low}H{WIDTH}M{_LEFT} {high}H{WIDTH}"/>'
-        f'<text x="{_LEFT - 4}" y="{high + 4}" text-anchor="end">{top:.3g}{unit}</text>'
+        f'<text x="{_LEFT - 4}" y="{high + 4}" text-anchor="end">{_short(top)}{unit}</text>'
         f'<text x="{_LEFT - 4}" y="{low}" text-anchor="end">0</text>'
         f'<text x="{_LEFT}" y="{HEIGHT - 4}">{_clock(told.start, told.window_seconds)}</text>'
         f'<text x="{WIDTH}" y="{HEIGHT - 4}" text-anchor="end">'
@@ -215,7 +216,15 @@ def _y(share: float) -> float:
 
 def _last(values: Values) -> str:
     known = [value for value in values if value is not None]
-    return f"{known[-1]:.3g}" if known else "none"
+    return _short(known[-1]) if known else "none"
+
+
+def _short(value: float) -> str:
+    """A number as narrow as the room beside an axis: "0.25", "2.5k"."""
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if value >= 0.9995 * size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"
 
 
 def _clock(at: float, window: float) -> str:

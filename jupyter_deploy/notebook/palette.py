@@ -15,3 +15,5 @@ WARN = "#d97706"
 BAD = "#d84343"
 #: What others are compared with.
 CALM = "#8a8a8a"
+#: Behind all of it: a theme's own lines are as bright as the data in high contrast.
+GRID = "#88888844"

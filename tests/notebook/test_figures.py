@@ -76,6 +76,16 @@ def test_errors_and_marks_have_the_colours_of_the_dashboard():
     assert "replica ended: killed" in said
 
 
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [(0.25, "0.25/s"), (999.6, "1k/s"), (2500.0, "2.5k/s"), (123_456.0, "123k/s"), (2e6, "2M/s")],
+)
+def test_a_great_number_has_room_beside_its_axis(rate, words):
+    told = busy(2, 2)
+    high = replace(told, total=replace(told.total, requests=(0.0, rate)))
+    assert words in "".join(pictures(high)["Requests"].itertext())
+
+
 def pictures(told: EndpointMetrics) -> dict[str, ET.Element]:
     """The drawing of each figure, by what its sentence begins with."""
     html = figures.html(told)

@@ -78,7 +78,6 @@ function read(): IPalette {
   const value = (name: string) => style.getPropertyValue(name).trim();
   return {
     text: value('--jp-ui-font-color1'),
-    grid: value('--jp-border-color2'),
     ground: value('--jp-layout-color1'),
     font: value('--jp-ui-font-family'),
     ...COLOURS

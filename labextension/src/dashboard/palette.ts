@@ -6,5 +6,6 @@ export const COLOURS = {
   series: ['#1e88e5', '#d97706', '#a663cc', '#2e9e5b', '#d6568c'],
   warn: '#d97706',
   bad: '#d84343',
-  calm: '#8a8a8a'
+  calm: '#8a8a8a',
+  grid: '#88888844'
 } as const;
