@@ -79,7 +79,7 @@ export interface MovedAlias {
   version: string | null;
 }
 
-/** One endpoint; `state` is "serving", "degraded" (no replica is ready) or "stopped". */
+/** One endpoint; `state` is "serving", "degraded" or "stopped". */
 export interface EndpointStatus {
   name: string;
   url: string;
