@@ -87,6 +87,33 @@ def test_a_slow_moment_does_not_keep_frames_small():
     assert frames(known, 64, 300, fixed=0.002, per_row=1e-5)[-1] == 64
 
 
+def test_the_first_frames_of_a_slow_model_grow_until_the_time_of_a_row_is_known():
+    sizes = frames(Pace(), 4000, 100, fixed=0.0, per_row=0.01)
+    assert sizes[:3] == [8, 16, 32]
+    assert max(sizes[3:]) * 0.01 <= FRAME_SECONDS
+
+
+def test_a_first_call_that_takes_long_is_not_taken_for_what_a_row_takes():
+    known = pace([(1, 2.0)])
+    sizes = frames(known, 4000, 100, fixed=0.0, per_row=0.01)
+    assert sizes[0] == 2
+    assert max(sizes) * 0.01 <= FRAME_SECONDS
+
+
+def test_the_time_that_the_first_frame_takes_anyway_does_not_keep_the_next_ones_small():
+    sizes = frames(Pace(), 4000, 12, fixed=1.0, per_row=0.0)
+    assert sizes[-1] == 4000
+
+
+def test_frames_of_one_size_are_no_reason_for_one_of_any_size():
+    known = pace([(1, 0.01)] * 50)
+    assert frames(known, 4000, 2, fixed=0.0, per_row=0.01) == [12, 12]
+
+
+def test_the_first_frames_of_a_quick_model_are_as_large_as_the_burst_at_once():
+    assert frames(Pace(), 64, 2, fixed=0.0004, per_row=1e-6) == [8, 64]
+
+
 # --- who is refused -------------------------------------------------------------------------------
 
 

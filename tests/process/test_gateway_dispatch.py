@@ -39,6 +39,21 @@ class Gated:
         return x[:, 0]
 
 
+class Cold:
+    """Its first call takes long."""
+
+    def __init__(self) -> None:
+        self.warm = False
+
+    def predict(self, x):
+        import time
+
+        if not self.warm:
+            time.sleep(2.0)
+        self.warm = True
+        return x[:, 0]
+
+
 def calls(path: Path) -> list[int]:
     """The number of rows of each call."""
     return [int(line.split()[0]) for line in path.read_text().splitlines()] if path.exists() else []
@@ -56,7 +71,8 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def key(stack) -> str:
     return stack.key("slow", "two", "single", "poison", "absent", "flaky", "crowded",
-                     "gated", "lasting", "rowwise", "innocent", "lost")  # fmt: skip
+                     "gated", "lasting", "rowwise", "innocent", "lost", "fresh",
+                     "cold")  # fmt: skip
 
 
 def together(stack: Stack, name: str, key: str, values: list[float]) -> list[httpx.Response]:
@@ -300,3 +316,21 @@ def test_a_queue_that_grows_does_not_make_frames_longer_and_longer(stack, key):
         load.wait_for_more(300)
     assert load.statuses.keys() == {200}
     assert max(calls(log)[-10:-1]) < 30
+
+
+def test_a_burst_that_is_a_version_s_first_work_is_no_frame_that_nobody_can_wait_for(stack, key):
+    log = stack.folder / "fresh.calls"
+    stack.deploy("fresh", VECTOR, Marked(log, each=0.05), timeout_seconds=3.0)
+    answers = together(stack, "fresh", key, [float(number) for number in range(1, 101)])
+    by_status = Counter(answer.status_code for answer in answers)
+    # Five seconds of work.  Who was with the model at the deadline is told so, all others may ask
+    # again.
+    assert by_status[200] > 20
+    assert by_status[504] < 10
+    assert by_status[200] + by_status[503] + by_status[504] == 100
+
+
+def test_a_first_call_that_is_slow_refuses_nobody_of_the_burst_behind_it(stack, key):
+    stack.deploy("cold", VECTOR, Cold())
+    answers = together(stack, "cold", key, [float(number) for number in range(1, 301)])
+    assert Counter(answer.status_code for answer in answers) == {200: 300}

@@ -12,6 +12,8 @@ queue (RFC 8289), made on arrival, where the caller can still be told to go else
 
 The same estimate says how many rows go together: no more than can be answered soon.  All that is in
 a frame waits for its last row, and frames that grow with the queue would make an overload grow.
+Until frames of different sizes have been answered nobody knows what a row takes: then a frame is
+not much larger than those before it, so that the first burst of a version is no frame of minutes.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ from jupyter_deploy.gateway.dispatch.work import MAX_BATCH_ROWS
 
 #: How much of its weight an observed frame keeps when the next one comes.
 _KEPT = 0.95
-#: Fewer frames (weighted) than these say nothing.
-_LEAST = 3.0
+#: Fewer frames (weighted) than these, after the first one, say nothing.
+_LEAST = 2.8
 #: An estimate over this share of the time to live is "too late": estimates err.
 _SHARE = 0.8
 #: A queue that has been there for longer than this stands; RFC 8289 calls it the interval.
@@ -38,6 +40,10 @@ _STANDING_FRAMES = 8
 FRAME_SECONDS = 0.125
 #: Unless the time that a frame takes anyway is long: it is shared by more, for so many times it.
 _FRAME_FIXED = 4.0
+#: The first frame of a version holds no more rows; the next ones, while little is known, so many
+#: times those of the largest that was answered of late.
+_FIRST_ROWS = 8
+_GROWTH = 2
 #: Sizes that differ by less of their weight say nothing of what a row takes.
 _LEAST_SPREAD = 0.01
 
@@ -62,21 +68,32 @@ class Pace:
     def __init__(self) -> None:
         self._n = self._x = self._y = self._xx = self._xy = 0.0
         self._fixed = self._per_row = 0.0
+        self._largest = 0.0
+        self._begun = False
+        #: Whether frames of different sizes have told a row's time from a frame's.
+        self._told_apart = False
         #: Requests of more rows do not share a frame.
-        self.most_rows = MAX_BATCH_ROWS
+        self.most_rows = _FIRST_ROWS
 
     def add(self, rows: int, seconds: float) -> None:
         """A frame of `rows` rows took `seconds`."""
+        self._largest = max(float(rows), self._largest * _KEPT)
+        if not self._begun:
+            # A first call may take a hundred times as long: it is no measure for the next ones.
+            self._begun = True
+            self.most_rows = most_rows_at_first(self._largest, seconds / rows)
+            return
         self._n = self._n * _KEPT + 1
         self._x = self._x * _KEPT + rows
         self._y = self._y * _KEPT + seconds
         self._xx = self._xx * _KEPT + rows * rows
         self._xy = self._xy * _KEPT + rows * seconds
-        if self._n >= _LEAST:
-            self._fit()
+        self._fit()
 
     def seconds(self, frames: float, rows: float) -> float:
         """How long one replica needs for `rows` rows in `frames` frames; 0 when not yet known."""
+        if self._n < _LEAST:
+            return 0.0
         return frames * self._fixed + rows * self._per_row
 
     def overdue(self, ahead: Ahead, rows: int, *, now: float, timeout: float) -> float:
@@ -101,10 +118,14 @@ class Pace:
         # stays.  At first all time is taken as fixed, which is the estimate that refuses least.
         if spread > _LEAST_SPREAD * self._n * self._xx:
             self._per_row = max(0.0, (self._n * self._xy - self._x * self._y) / spread)
+            self._told_apart = self._told_apart or self._per_row > 0
         elif self._per_row * self._x > self._y:
             self._per_row = self._y / self._x
         self._fixed = max(0.0, (self._y - self._per_row * self._x) / self._n)
-        self.most_rows = most_rows(self._fixed, self._per_row)
+        if self._told_apart:
+            self.most_rows = most_rows(self._fixed, self._per_row)
+        else:
+            self.most_rows = most_rows_at_first(self._largest, self._y / self._x)
 
 
 def most_rows(fixed: float, per_row: float) -> int:
@@ -113,6 +134,15 @@ def most_rows(fixed: float, per_row: float) -> int:
     if MAX_BATCH_ROWS * per_row <= seconds:
         return MAX_BATCH_ROWS
     return max(1, int(seconds / per_row))
+
+
+def most_rows_at_first(largest: float, per_row: float) -> int:
+    """The same while little is known: the largest frame of late had `largest` rows.
+
+    No row takes longer than `per_row` seconds: that would be so if all time went by rows.
+    """
+    rows = max(_GROWTH * largest, FRAME_SECONDS / max(per_row, FRAME_SECONDS / MAX_BATCH_ROWS))
+    return min(MAX_BATCH_ROWS, int(rows))
 
 
 def frames_of(rows: int, most: int = MAX_BATCH_ROWS) -> int:
