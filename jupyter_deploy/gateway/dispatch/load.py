@@ -67,7 +67,9 @@ class Pace:
 
     def __init__(self) -> None:
         self._n = self._x = self._y = self._xx = self._xy = 0.0
-        self._fixed = self._per_row = 0.0
+        self._per_row = 0.0
+        #: Seconds that a frame takes whatever is in it; 0 when not yet known.
+        self.fixed = 0.0
         self._largest = 0.0
         self._begun = False
         #: Whether frames of different sizes have told a row's time from a frame's.
@@ -94,7 +96,7 @@ class Pace:
         """How long one replica needs for `rows` rows in `frames` frames; 0 when not yet known."""
         if self._n < _LEAST:
             return 0.0
-        return frames * self._fixed + rows * self._per_row
+        return frames * self.fixed + rows * self._per_row
 
     def overdue(self, ahead: Ahead, rows: int, *, now: float, timeout: float) -> float:
         """By how many seconds a request of `rows` rows would wait too long behind `ahead`."""
@@ -121,9 +123,9 @@ class Pace:
             self._told_apart = self._told_apart or self._per_row > 0
         elif self._per_row * self._x > self._y:
             self._per_row = self._y / self._x
-        self._fixed = max(0.0, (self._y - self._per_row * self._x) / self._n)
+        self.fixed = max(0.0, (self._y - self._per_row * self._x) / self._n)
         if self._told_apart:
-            self.most_rows = most_rows(self._fixed, self._per_row)
+            self.most_rows = most_rows(self.fixed, self._per_row)
         else:
             self.most_rows = most_rows_at_first(self._largest, self._y / self._x)
 

@@ -97,6 +97,8 @@ class VersionQueue:
         #: Since when no replica has been idle; None while one is.
         self._busy_since: float | None = None
         self._pumping = False
+        #: What it takes to answer a request of the last frame, and to read the next one.
+        self._turn_seconds = 0.0
         self._retiring = False
         self._has_traffic = True
         self._timer: asyncio.TimerHandle | None = None
@@ -216,9 +218,18 @@ class VersionQueue:
             link.close()
         else:
             self._idle.append(link)
-        # The next frame leaves before this one is taken apart, so that the replica need not wait.
-        self._pump()
+        if self._pace.fixed > self._turn_seconds * len(flight.batch):
+            # Who has an answer may ask again at once: one frame for them and for those who wait
+            # takes less than two.  This turn of the loop answers, the next one reads.
+            self._pumping = True
+            self._loop.call_soon(self._loop.call_soon, self._pump)
+        else:
+            # The next frame leaves before this one is taken apart: the replica need not wait.
+            self._pump()
+        began = time.monotonic()
         self._answered(flight.batch, frame)
+        # To read a request takes about as long as to answer it.
+        self._turn_seconds = 2 * (time.monotonic() - began) / len(flight.batch)
 
     def _over(self, work: Work) -> None:
         then = self._open.pop(work)
