@@ -23,6 +23,7 @@ from jupyter_deploy.gateway.dispatch.poison import PoisonLedger
 from jupyter_deploy.gateway.dispatch.work import Result
 from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame
 from jupyter_deploy.wire.messages import PredictAnswer, pack_answer, unpack_request
+from tests.support import wait_until
 
 NUMBER = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", ()))
 CALLERS, FRAMES = 20, 40
@@ -86,8 +87,7 @@ async def ask_again_and_again(replica: Replica, answering: float) -> list[int]:
         for half in (1, 2):
             for _ in range(CALLERS // 2):
                 ask()
-            while len(replica.rows) < half:
-                await asyncio.sleep(0.001)
+            await asyncio.to_thread(wait_until, lambda half=half: len(replica.rows) >= half)
         await finished.wait()
     queue.update(())
     return replica.rows[FRAMES // 2 : FRAMES]

@@ -97,7 +97,7 @@ class VersionQueue:
         #: Since when no replica has been idle; None while one is.
         self._busy_since: float | None = None
         self._pumping = False
-        #: What it takes to answer a request of the last frame, and to read the next one.
+        #: To answer a request and to read the next one, which takes about as long; of one frame.
         self._turn_seconds = 0.0
         self._retiring = False
         self._has_traffic = True
@@ -219,8 +219,8 @@ class VersionQueue:
         else:
             self._idle.append(link)
         if self._pace.fixed > self._turn_seconds * len(flight.batch):
-            # Who has an answer may ask again at once: one frame for them and for those who wait
-            # takes less than two.  This turn of the loop answers, the next one reads.
+            # One frame takes less than two: who has an answer may ask again before the next leaves.
+            # This turn of the loop answers, the next one reads.
             self._pumping = True
             self._loop.call_soon(self._loop.call_soon, self._pump)
         else:
@@ -228,7 +228,6 @@ class VersionQueue:
             self._pump()
         began = time.monotonic()
         self._answered(flight.batch, frame)
-        # To read a request takes about as long as to answer it.
         self._turn_seconds = 2 * (time.monotonic() - began) / len(flight.batch)
 
     def _over(self, work: Work) -> None:
