@@ -17,32 +17,54 @@ export interface INotice {
   /** The same for as long as the notice grows. */
   readonly id: number;
   readonly kind: News['kind'];
+  /** None where it is over. */
   readonly news: readonly News[];
   /** When it last grew, in milliseconds. */
   readonly at: number;
+  /** When it last grew or shrank. */
+  readonly changed: number;
 }
 
 /**
- * The notices that still take in news, once `fresh` has come: each goes to the one of its kind, or
- * to a new one.  Those with `at` now have something to say.
+ * The notices that still take in news or wait for their end, once `fresh` has come: each goes to
+ * the one of its kind, or to a new one, and an endpoint that serves again is no longer said not to
+ * answer.  Those with `changed` now have something to say.
  */
 export function gathered(
   notices: readonly INotice[],
   fresh: readonly News[],
   now: number
 ): INotice[] {
-  const open = new Map(
-    notices.filter(one => now - one.at <= MOMENT).map(one => [one.kind, one])
+  const present = notices
+    .filter(({ news }) => news.length > 0)
+    .map(one => without(one, fresh, now));
+  const grows = (one: INotice) => one.news.length > 0 && now - one.at <= MOMENT;
+  const open = new Map(present.filter(grows).map(one => [one.kind, one]));
+  const others = present.filter(
+    one => !grows(one) && (one.kind === 'degraded' || one.changed === now)
   );
   let next = Math.max(0, ...notices.map(one => one.id));
   for (const one of fresh) {
     const { kind } = one;
-    const present = open.get(kind);
-    const id = present?.id ?? (next += 1);
-    const news = [...(present?.news ?? []).filter(old => !same(old, one)), one];
-    open.set(kind, { id, kind, news, at: now });
+    const grown = open.get(kind);
+    const id = grown?.id ?? (next += 1);
+    const news = [...(grown?.news ?? []).filter(old => !same(old, one)), one];
+    open.set(kind, { id, kind, news, at: now, changed: now });
   }
-  return [...open.values()];
+  return [...others, ...open.values()];
+}
+
+/** A notice less the endpoints that `fresh` says serve again. */
+function without(
+  notice: INotice,
+  fresh: readonly News[],
+  now: number
+): INotice {
+  const again = fresh.filter(one => one.kind === 'recovered');
+  const news = notice.news.filter(one => !again.some(two => same(one, two)));
+  return notice.kind === 'degraded' && news.length < notice.news.length
+    ? { ...notice, news, changed: now }
+    : notice;
 }
 
 /** A notice in words. */

@@ -28,7 +28,7 @@ export class Notifications {
     this._ids = new Map(
       this._notices.map(one => [
         one.id,
-        one.at === now ? this._say(one, shown.get(one.id)) : this._id(one)
+        one.changed === now ? this._say(one, shown.get(one.id)) : this._id(one)
       ])
     );
   }
@@ -38,6 +38,12 @@ export class Notifications {
   }
 
   private _say(notice: INotice, id: string | undefined): string {
+    if (notice.news.length === 0) {
+      if (id) {
+        Notification.dismiss(id);
+      }
+      return '';
+    }
     const stays = STAYS.includes(notice.kind);
     const type = stays ? 'error' : 'success';
     const message = inWords(this._trans, notice);

@@ -3,6 +3,7 @@ import { gathered, inWords, INotice, MOMENT } from '../notices';
 import { trans } from './fixtures';
 
 const silent = (endpoint: string): News => ({ kind: 'degraded', endpoint });
+const again = (endpoint: string): News => ({ kind: 'recovered', endpoint });
 const deployed = (endpoint: string): News => ({
   kind: 'deployed',
   endpoint,
@@ -54,8 +55,27 @@ describe('notices', () => {
     expect(words(grown)).toEqual(['2 endpoints do not answer: a, b.']);
     expect(grown[0]?.id).toBe(first[0]?.id);
     const late = gathered(grown, [silent('c')], 2 * MOMENT + 1);
-    expect(words(late)).toEqual(['c does not answer: no replica is ready.']);
-    expect(late[0]?.id).not.toBe(first[0]?.id);
+    expect(words(late)).toEqual([
+      '2 endpoints do not answer: a, b.',
+      'c does not answer: no replica is ready.'
+    ]);
+    expect(late[0]?.changed).toBe(MOMENT);
+    expect(late[1]?.id).not.toBe(first[0]?.id);
+  });
+
+  it('end when what they say is over, and shrink until then', () => {
+    const late = 3 * MOMENT;
+    const first = gathered([], [silent('a'), silent('b')], 0);
+    const half = gathered(first, [again('a')], late);
+    expect(words(half)).toEqual([
+      'b does not answer: no replica is ready.',
+      'a is serving again.'
+    ]);
+    expect(half[0]).toMatchObject({ id: first[0]?.id, changed: late });
+    const over = gathered(half, [again('b')], late + 1);
+    expect(over[0]).toMatchObject({ id: first[0]?.id, news: [] });
+    expect(words(over)[1]).toBe('2 endpoints are serving again: a, b.');
+    expect(gathered(over, [], 9 * MOMENT)).toEqual([]);
   });
 
   it('keep good and bad apart, and tell which has grown', () => {
