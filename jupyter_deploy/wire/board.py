@@ -52,6 +52,10 @@ class Board:
         finally:
             os.close(descriptor)
 
+    def close(self) -> None:
+        """Look no more: it is of no use then."""
+        self._map.close()
+
     def begin(self, frame_id: int, now: float) -> None:
         """The replica begins with a frame."""
         self._since = now

@@ -89,6 +89,10 @@ class ReplicaLink(asyncio.Protocol):
         self._task.cancel()
         if self._transport is not None:
             self._transport.close()
+        if self._board is not None:
+            # It has a file open, and a link is part of cycles, which are collected late.
+            self._board.close()
+            self._board = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The replica has accepted."""
