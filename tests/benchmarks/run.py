@@ -8,6 +8,7 @@ that an interrupted run has its table.  Rule 3: a peer that fails is in the tabl
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -172,7 +173,9 @@ class Run:
             cell = measure(peer, place, plan, _say)
             if cell.problem:
                 _say(f"  {cell.problem}")
-                shutil.copy(scratch / "server.log", self.out / f"{peer.name}-{model}.log")
+                # A peer that refuses the model was never started.
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copy(scratch / "server.log", self.out / f"{peer.name}-{model}.log")
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         self.results["cells"].append(asdict(cell))
