@@ -218,7 +218,7 @@ class VersionQueue:
             link.close()
         else:
             self._idle.append(link)
-        if self._pace.fixed > self._turn_seconds * len(flight.batch):
+        if self._pace.fixed > 2 * self._turn_seconds * len(flight.batch):
             # One frame takes less than two: who has an answer may ask again before the next leaves.
             # This turn of the loop answers, the next one reads.
             self._pumping = True
