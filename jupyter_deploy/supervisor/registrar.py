@@ -170,7 +170,7 @@ class Registrar:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             moved = await asyncio.to_thread(self._files.moved, self._registries())
-            self._suspects |= set(self._elsewhere(moved)) if moved else set()
+            self._suspects.update(self._elsewhere(moved))
             # A process that has MLflow looks at once.
             if self._suspects and (self._process.running or time.monotonic() >= self._next_gap):
                 self._next_gap = time.monotonic() + _GAP_SECONDS
@@ -178,7 +178,7 @@ class Registrar:
 
     def _elsewhere(self, moved: dict[Registered, str | None]) -> Iterator[str]:
         """The endpoints whose alias is not where we have put it."""
-        for name in self._store.state.endpoints:
+        for name in self._store.state.endpoints if moved else ():
             for order in orders(self._store.state, name):
                 wanted, model = order["aliases"].get(ACTIVE), (order["tracking_uri"], order["name"])
                 if model in moved and is_news(wanted, moved[model], self._moved.get(name)):

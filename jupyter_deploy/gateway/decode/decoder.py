@@ -61,8 +61,10 @@ class InputDecoder:
         found = open_long(body)
         if found is not None:
             return self._fast(*found)
-        lists = None if self._frames is None else long_lists(body)
-        return None if self._frames is None or lists is None else self._frames.lists(lists)
+        if self._frames is None:
+            return None
+        lists = long_lists(body)
+        return None if lists is None else self._frames.lists(lists)
 
     def _rows(self, form: str, envelope: Envelope) -> list[Any]:
         part = getattr(envelope, form)
