@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from jupyter_deploy.core.limits import Rate, TokenBucket
@@ -18,7 +19,7 @@ from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.gateway.metrics import VersionMetrics, exposition
 from jupyter_deploy.gateway.sharing import records as records_module
 from jupyter_deploy.gateway.sharing.buckets import SharedBucket
-from jupyter_deploy.gateway.sharing.counts import SharedCounts, together
+from jupyter_deploy.gateway.sharing.counts import Report, SharedCounts, together
 from jupyter_deploy.gateway.sharing.poison import SharedPoison
 from jupyter_deploy.gateway.sharing.records import Records
 
@@ -145,6 +146,21 @@ def test_a_gateway_that_does_not_answer_is_taken_at_its_last_word(tmp_path):
     (found,) = together(reports)
     assert found.requests == {("tester", 200): 7}
     assert [report.pid for report in reports] == [os.getpid(), 0, 0]
+
+
+def test_a_gateway_that_has_not_written_yet_is_asked_too(tmp_path):
+    new = SharedCounts(tmp_path, "gateway-1", Log("test"))
+
+    async def asked() -> list[Report]:
+        async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(msgspec.msgpack.encode(Report(1, [counted(5).totals()])))
+            writer.close()
+
+        async with await asyncio.start_unix_server(answer, new.socket()):
+            return await SharedCounts(tmp_path, "gateway", Log("test")).all([counted(2)])
+
+    (found,) = together(asyncio.run(asked()))
+    assert found.requests == {("tester", 200): 7}
 
 
 def test_a_disk_that_keeps_a_write_waiting_holds_up_nothing_else(tmp_path):

@@ -39,8 +39,8 @@ def shown(stack: Stack, key: str, consumer: str) -> int:
         answer = httpx.get(f"{stack.url}/metrics", headers={"X-API-Key": key}, timeout=30)
         gateway = answer.headers["x-request-id"][:12]
         sums[gateway] = sum(float(number) for number in wanted.findall(answer.text))
-    (found,) = set(sums.values())
-    return int(found)
+    assert len(set(sums.values())) == 1, f"{sums}, and this is their log:\n{stack.log[-2000:]}"
+    return int(sums[gateway])
 
 
 def test_callers_are_answered_by_both_and_each_gets_the_own_answer(stack):

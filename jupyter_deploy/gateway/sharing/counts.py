@@ -78,7 +78,9 @@ class SharedCounts:
     async def all(self, versions: Iterable[VersionMetrics]) -> list[Report]:
         """What every gateway has counted until now."""
         own = _decoder.decode(await self.told(versions))
-        names = {file.stem for file in self._folder.glob(f"*{_FILE}")} - {self._name}
+        # One that has just started has no file yet, and of one that has ended only that is left.
+        files = self._folder.iterdir()
+        names = {file.stem for file in files if file.suffix in (_FILE, _SOCKET)} - {self._name}
         return [own, *await asyncio.gather(*(self._of(name) for name in sorted(names)))]
 
     async def _of(self, name: str) -> Report:
