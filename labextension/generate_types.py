@@ -10,9 +10,13 @@ from __future__ import annotations
 import dataclasses
 import enum
 import inspect
+import sys
 import types
 import typing
 from pathlib import Path
+
+# Of this checkout, also where another copy is installed.
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from jupyter_deploy.client import figures, models
 from jupyter_deploy.core.registered import RegistryModel

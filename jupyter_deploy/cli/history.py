@@ -121,7 +121,8 @@ def _failure_row(failure: RequestFailure) -> tuple[str, ...]:
 
 def _show_events(found: list[Event]) -> None:
     for event in found:
-        click.echo(f"{event.number:>5}  {local_time(event.at)}  {event.message}")
+        when = local_time(event.at)
+        click.echo(f"{event.number:>5}  {when}  {event.kind:<19}  {event.message}")
 
 
 def _follow(client: ControlClient, after: int) -> None:

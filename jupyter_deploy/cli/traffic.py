@@ -46,7 +46,7 @@ def promote(name: str, version: str | None, *, as_json: bool) -> None:
 def put_back(name: str, *, as_json: bool) -> None:
     """Have MLflow's alias `active` name what serves again."""
     with control.to_change() as client:
-        found = client.put_alias_back(name)
+        found = client.put_alias_back(name, control.origin())
     if as_json:
         print_json(found)
     else:

@@ -153,10 +153,10 @@ class ControlClient:
         path = _endpoint(name, "promote")
         return self._call("POST", path, TrafficChanged, body=change, timeout=TRAFFIC_SECONDS)
 
-    def put_alias_back(self, name: str) -> EndpointStatus:
+    def put_alias_back(self, name: str, origin: Origin) -> EndpointStatus:
         """Have MLflow's alias `active` name what serves, wherever it was moved."""
-        path = _endpoint(name, "put-alias-back")
-        return self._call("POST", path, EndpointStatus, timeout=UI_SECONDS)
+        path, body = _endpoint(name, "put-alias-back"), {"origin": origin}
+        return self._call("POST", path, EndpointStatus, body=body, timeout=UI_SECONDS)
 
     def form(self, name: str) -> TryForm:
         """What the active version takes, and a row of its sample."""

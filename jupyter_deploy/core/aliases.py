@@ -52,8 +52,14 @@ def way_out(name: str, alias: MovedAlias) -> str:
 def sentence(name: str, active: str | None, alias: MovedAlias) -> str:
     """What to say about an alias that was moved."""
     serves = f"{active} serves" if active else f"{name} serves nothing"
-    if alias.version is None:
-        what = f"version {alias.mlflow_version} of the registered model, which is not deployed"
-    else:
-        what = alias.version
-    return f"MLflow's alias active names {what}; {serves}."
+    deployed = "" if alias.version else ", which is not deployed"
+    return f"MLflow's alias active names {_named(alias)}{deployed}; {serves}."
+
+
+def put_back(active: str | None, alias: MovedAlias) -> str:
+    """What the audit says of an alias that names what serves again."""
+    return f"active names {active or 'nothing'} again, not {_named(alias)}"
+
+
+def _named(alias: MovedAlias) -> str:
+    return alias.version or f"version {alias.mlflow_version} of the registered model"

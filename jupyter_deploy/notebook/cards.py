@@ -254,8 +254,8 @@ def metrics(told: EndpointMetrics) -> Card:
     facts: list[tuple[str, Cell]] = [
         ("Requests", f"{told.requests:,}".replace(",", " ")),
         ("Rows", f"{told.rows:,}".replace(",", " ")),
-        ("Caller errors", str(told.errors_4xx)),
-        ("Our errors", str(told.errors_5xx)),
+        ("Refused (4xx)", str(told.errors_4xx)),
+        ("Failed (5xx)", str(told.errors_5xx)),
         ("Waiting now", str(told.waiting)),
         *((word, f"{value:.1f} ms") for word, value in times),
     ]
@@ -271,14 +271,14 @@ def _percentiles(told: EndpointMetrics) -> tuple[tuple[str, float | None], ...]:
 def failures(name: str, known: Sequence[RequestFailure]) -> Card:
     """Requests that failed on our side, newest first."""
     if not known:
-        return Card(f"{name}: no errors", words.mark("serving"))
+        return Card(f"{name}: no failed requests", words.mark("serving"))
     rows = tuple(
         (Code(f.request_id), words.clock(f.at), f.version, f.consumer, f.code, f.message)
         for f in known
     )
     columns = ("request", "when", "version", "consumer", "code", "message")
     line = f"endpoint({name!r}).errors[{known[0].request_id!r}]"
-    title = f"{name}: {words.counted(len(rows), 'error')}"
+    title = f"{name}: {words.counted(len(rows), 'failed request')}"
     return Card(title, table=Table(columns, rows), commands=(("See a trace", line),))
 
 

@@ -71,8 +71,9 @@ def _figures(told: EndpointMetrics) -> Iterator[_Figure]:
     yield _Figure("Requests", "/s", _lines(("all", all_.requests)))
     times = (("p50", all_.p50_ms), ("p95", all_.p95_ms), ("p99", all_.p99_ms))
     yield _Figure("Time to answer", "ms", _lines(*times))
-    theirs = _Line("4xx", all_.errors_4xx, palette.WARN, _DOTTED)
-    yield _Figure("Errors", "/s", (theirs, _Line("5xx", all_.errors_5xx, palette.BAD)))
+    theirs = _Line("refused (4xx)", all_.errors_4xx, palette.WARN, _DOTTED)
+    ours = _Line("failed (5xx)", all_.errors_5xx, palette.BAD)
+    yield _Figure("Errors", "/s", (theirs, ours))
     replicas = _Line("replicas", all_.replicas, palette.CALM, _DASHED)
     yield _Figure("Queue and replicas", "", (*_lines(("waiting", all_.waiting)), replicas))
     for title, several in (("Versions", told.versions), ("Consumers", told.consumers)):

@@ -6,6 +6,7 @@ from typing import Literal
 
 #: What somebody does to an endpoint: it stands in the audit trail.
 Action = Literal[
+    "alias-put-back",
     "deployed",
     "key-created",
     "key-revoked",

@@ -18,7 +18,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
+from jupyter_deploy.client.models import AuditEntry
+from jupyter_deploy.core import aliases
 from jupyter_deploy.core.aliases import ACTIVE, MovedAlias, is_news, sentence
+from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.errors import RegistryUnavailable, StateUnavailable
 from jupyter_deploy.supervisor.journal import Journal
@@ -128,7 +131,7 @@ class Registrar:
         self._next_look = time.monotonic()
         self._work.set()
 
-    async def put_back(self, endpoint: str) -> None:
+    async def put_back(self, endpoint: str, origin: Origin) -> None:
         """Have the alias name what serves, wherever it was moved.  Raises RegistryUnavailable."""
         alias = self._moved.get(endpoint)
         again = () if alias is None else (alias.mlflow_version,)
@@ -138,6 +141,18 @@ class Registrar:
             raise RegistryUnavailable(
                 f"MLflow does not put the alias of {endpoint} back: {error}.", "Try again."
             ) from error
+        # After it: what MLflow refused, or somebody has moved again, is no change.
+        if alias is not None and endpoint not in self._moved:
+            one = self._store.state.endpoint(endpoint)
+            entry = AuditEntry(
+                at=time.time(),
+                endpoint=endpoint,
+                generation=one.generation,
+                action="alias-put-back",
+                detail=aliases.put_back(one.traffic.active, alias),
+                origin=origin,
+            )
+            await self._store.change(lambda connection: writing.audit(connection, entry))
 
     async def models(self) -> list[RegistryModel]:
         """The registered models.  Raises RegistryUnavailable."""

@@ -139,10 +139,9 @@ class TrafficChanges:
         finally:
             self._parts.reconcile()
             self._parts.registrar.changed()
-            message = f"{change.endpoint}: {change.action.replace('-', ' ')}, {change.detail}."
             self._parts.journal.add(
                 change.action,
-                message,
+                f"{change.endpoint}: {change.detail}.",
                 endpoint=change.endpoint,
                 version=change.about or change.traffic.active or "",
             )

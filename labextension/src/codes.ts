@@ -49,6 +49,8 @@ export function actionWord(trans: TranslationBundle, action: string): string {
       return trans.__('key revoked');
     case 'upgraded':
       return trans.__('upgraded');
+    case 'alias-put-back':
+      return trans.__('alias put back');
     default:
       return action.replace(/-/g, ' ');
   }
@@ -182,4 +184,25 @@ export function errorTitle(
     'version-exists': trans.__('The version exists')
   };
   return titles[code] ?? said;
+}
+
+/** The code of a problem document, as its `type` has it. */
+export function codeOf(type: unknown): string {
+  return typeof type === 'string' ? type.slice(type.lastIndexOf('#') + 1) : '';
+}
+
+/**
+ * What the server says of an error.  Its sentences are in English: whoever reads another language
+ * gets the title in that one before them.
+ */
+export function errorSaid(
+  trans: TranslationBundle,
+  code: string,
+  title: string,
+  sentences: string
+): string {
+  const translated = errorTitle(trans, code, title);
+  return translated === title || !sentences
+    ? sentences || translated
+    : trans.__('%1: %2', translated, sentences);
 }

@@ -7,7 +7,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { News } from './news';
 import { gathered, INotice, inWords } from './notices';
-import { troubleOf } from './trouble';
+import { said, troubleOf } from './trouble';
 
 /** What stays until a person has seen it. */
 const STAYS: readonly News['kind'][] = ['failed', 'returned', 'degraded'];
@@ -75,10 +75,5 @@ export class Notifications {
 
 /** Say that something that a person asked for did not work, and what to do. */
 export function sayFailed(trans: TranslationBundle, error: unknown): void {
-  const trouble = troubleOf(error);
-  const said =
-    'detail' in trouble
-      ? `${trouble.detail} ${trouble.fix}`.trim()
-      : trans.__('The Jupyter server did not answer as expected.');
-  Notification.error(said, { autoClose: false });
+  Notification.error(said(trans, troubleOf(error)), { autoClose: false });
 }

@@ -1,6 +1,9 @@
 /**
- * Why there is nothing to show: a closed list, so that each kind gets a panel of its own.
+ * Why there is nothing to show: a closed list, so that each kind gets a panel of its own.  Pure.
  */
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import { codeOf, errorSaid, errorTitle } from './codes';
 
 export type Trouble =
   /** The server extension is not there: 404 without a problem document. */
@@ -50,7 +53,7 @@ export function troubleOfAnswer(status: number, body: unknown): Trouble {
     return withoutProblem(status);
   }
   const { detail, fix = '', title = '', type = '' } = body;
-  const code = type.slice(type.lastIndexOf('#') + 1);
+  const code = codeOf(type);
   return code === 'supervisor-unavailable'
     ? { kind: 'no-supervisor', detail, fix }
     : { kind: 'failed', code, title, detail, fix };
@@ -86,4 +89,76 @@ function isProblem(body: unknown): body is IProblem {
     'detail' in body &&
     typeof body.detail === 'string'
   );
+}
+
+export interface IWords {
+  readonly title: string;
+  readonly text: string;
+  /** Lines to type in a terminal, one after the other. */
+  readonly commands: readonly string[];
+}
+
+/** A trouble, and what to do about it, where there is no room for a title. */
+export function said(trans: TranslationBundle, trouble: Trouble): string {
+  const { text } = inWords(trans, trouble);
+  return trouble.kind === 'failed'
+    ? errorSaid(trans, trouble.code, trouble.title, text)
+    : text;
+}
+
+/** A trouble, and what to do about it, in words. */
+export function inWords(trans: TranslationBundle, trouble: Trouble): IWords {
+  switch (trouble.kind) {
+    case 'disabled':
+      return {
+        title: trans.__('The server extension is not enabled'),
+        text: trans.__(
+          'This Jupyter server does not know jupyter_deploy. Install it where the server runs, enable it, and restart the server.'
+        ),
+        commands: [
+          'pip install jupyterlab-deploy',
+          'jupyter server extension enable jupyter_deploy'
+        ]
+      };
+    case 'mismatch':
+      return {
+        title: trans.__('Server and page are of different releases'),
+        text: trans.__(
+          'The server has jupyter_deploy %1, which this page (%2) does not fit. Reload the page; if this stays, install one release in both places and restart the server.',
+          trouble.server,
+          trouble.lab
+        ),
+        commands: ['pip install --upgrade jupyterlab-deploy']
+      };
+    case 'no-supervisor':
+      return {
+        title: trans.__('The supervisor is not running'),
+        text: `${trouble.detail} ${trouble.fix}`.trim(),
+        commands: ['jupyter endpoint start']
+      };
+    case 'offline':
+      return {
+        title: trans.__('The Jupyter server does not answer'),
+        text: trans.__(
+          'The connection is lost or the server has stopped. What is deployed goes on serving without it. This page looks again by itself.'
+        ),
+        commands: []
+      };
+    case 'forbidden':
+      return {
+        title: trans.__('You may not see this'),
+        text: trans.__(
+          'The Jupyter server refuses. Log in again by reloading the page, or ask whoever runs the server for the right to use jupyter_deploy.'
+        ),
+        commands: []
+      };
+    case 'failed':
+      return {
+        title:
+          errorTitle(trans, trouble.code, trouble.title) ||
+          trans.__('Something went wrong'),
+        text: `${trouble.detail} ${trouble.fix}`.trim(),
+        commands: []
+      };
+  }
 }

@@ -4,6 +4,9 @@
  * Pure.  Rule: a value is sent as the contract has it where the text can be read so, else as the
  * text itself, so that what is refused is refused by the endpoint and in its own words.
  */
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import { codeOf, errorTitle } from './codes';
 import type { Column, Contract, TryAnswer, TryForm } from './types';
 
 export interface IField {
@@ -22,13 +25,6 @@ export interface IField {
 export const WHOLE = 'inputs';
 
 export type Values = Readonly<Record<string, string>>;
-
-export interface IErrors {
-  /** By the name of the field. */
-  readonly at: Readonly<Record<string, string>>;
-  /** What belongs to no field. */
-  readonly general: string;
-}
 
 export function fields(contract: Contract): readonly IField[] {
   if (contract.form !== 'frame') {
@@ -129,11 +125,84 @@ export function valueOf(field: IField, text: string): unknown {
   }
 }
 
-/** What is wrong, at the fields where it is. */
-export function errorsOf(answer: TryAnswer): IErrors {
-  if (answer.status === 200) {
-    return { at: {}, general: '' };
+/** What an answer that is no prediction means, in a sentence. */
+export interface IVerdict {
+  readonly sentence: string;
+  /** The section of the page that says more; none where the request itself was at fault. */
+  readonly more: 'errors' | 'logs' | null;
+}
+
+/** A refusal says what is wrong with the request; a failure that it is ours, and what to do. */
+export function verdict(trans: TranslationBundle, answer: TryAnswer): IVerdict {
+  const { status, body } = answer;
+  const code = codeOf(body['type']);
+  const detail = typeof body['detail'] === 'string' ? body['detail'] : '';
+  if (status < 500) {
+    const why = detail || errorTitle(trans, code, '');
+    return {
+      sentence: trans.__('Refused with %1: %2', status, why),
+      more: null
+    };
   }
+  switch (code) {
+    case 'model-failed':
+      return {
+        sentence: trans.__(
+          'The model failed on these values (%1): they fit the contract, and its code raised an error.',
+          status
+        ),
+        more: 'errors'
+      };
+    case 'poisonous-request':
+      return {
+        sentence: trans.__(
+          "These values have ended two of the model's processes (%1): they are not tried again for a while. Its log may say why.",
+          status
+        ),
+        more: 'logs'
+      };
+    case 'deadline-exceeded':
+      return {
+        sentence: trans.__(
+          'The model took too long (%1). Its log may say why; a longer time can be given when it is deployed.',
+          status
+        ),
+        more: 'logs'
+      };
+    case 'no-replica':
+      return {
+        sentence: trans.__(
+          'No process of the model is ready (%1). It is started again by itself: try again in a moment, or read its log.',
+          status
+        ),
+        more: 'logs'
+      };
+    case 'overloaded':
+    case 'short-of-memory':
+      return {
+        sentence: trans.__(
+          '%1 (%2). Try again in a moment.',
+          errorTitle(trans, code, code),
+          status
+        ),
+        more: null
+      };
+    default:
+      return {
+        sentence: trans
+          .__(
+            'The endpoint failed (%1): the fault is not in these values. %2',
+            status,
+            detail
+          )
+          .trim(),
+        more: 'logs'
+      };
+  }
+}
+
+/** What is wrong, at the fields where it is. */
+export function errorsOf(answer: TryAnswer): Values {
   const at: Record<string, string> = {};
   const entries = Array.isArray(answer.body['errors'])
     ? (answer.body['errors'] as Record<string, unknown>[])
@@ -144,8 +213,7 @@ export function errorsOf(answer: TryAnswer): IErrors {
       at[typeof column === 'string' ? column : WHOLE] ??= message;
     }
   }
-  const detail = answer.body['detail'];
-  return { at, general: typeof detail === 'string' ? detail : '' };
+  return at;
 }
 
 function exampleRow(example: string | null): Record<string, unknown> | null {

@@ -3,7 +3,7 @@
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { EndpointStatus, VersionStatus } from './types';
+import type { EndpointStatus, Recent, VersionStatus } from './types';
 
 export type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'calm';
 
@@ -154,6 +154,11 @@ export function rate(perSecond: number): string {
   return perSecond >= 10 || perSecond === 0
     ? String(Math.round(perSecond))
     : perSecond.toFixed(1);
+}
+
+/** The share of requests that were refused for faults of their callers; what fails is ours. */
+export function refusedShare(recent: Recent): number {
+  return (recent.error_share ?? 0) - (recent.failed_share ?? 0);
 }
 
 /** A share of 0 to 1: "17.6 %", "0.02 %". */

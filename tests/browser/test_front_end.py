@@ -63,6 +63,13 @@ def test_a_colour_of_a_figure_is_the_same_in_a_saved_picture_and_in_the_dashboar
 GROUNDS = ("#ffffff", "#212121", "#111111", "#1e1e1e")
 
 
+def test_the_types_are_those_of_this_checkout_wherever_they_are_made(tmp_path):
+    script = "import runpy, sys; print(runpy.run_path(sys.argv[1])['models'].__file__)"
+    command = [sys.executable, "-c", script, str(LAB / "generate_types.py")]
+    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert Path(made.stdout.strip()).is_relative_to(ROOT / "jupyter_deploy")
+
+
 @pytest.mark.parametrize("ground", GROUNDS)
 def test_the_colours_of_figures_stand_out_from_what_they_are_drawn_on(ground):
     for colour in (*palette.SERIES, palette.WARN, palette.BAD, palette.CALM):

@@ -143,6 +143,9 @@ def test_a_good_row_is_answered_and_a_bad_one_is_refused_at_its_field(page):
     assert first.get_attribute("aria-invalid") == "true"
     said = page.locator(f"[id='{first.get_attribute('aria-describedby')}']").inner_text()
     assert "mean radius" in said
+    refused = panel(page).locator(".jp-Deploy-rates").get_by_text("refused")
+    refused.wait_for()
+    assert refused.get_attribute("data-tone") is None, "a fault of the caller is not ours"
     form.get_by_role("button", name="Row of the sample").click()
     section(page, "Try it").locator("summary").click()
 
@@ -203,13 +206,15 @@ def test_an_alias_that_was_moved_in_mlflow_is_offered_and_not_followed(page, con
     assert control.endpoint("churn").active == "1.1.0"
     strip.get_by_role("button", name="Put back").click()
     strip.wait_for(state="detached")
+    changed = control.audit("churn")[0]
+    assert (changed.action, changed.origin.via) == ("alias-put-back", "lab")
     with using(control.status().registry.tracking_uri) as client:
         assert alias_of(client) == second.mlflow_version
 
 
 def alias_of(client) -> str:
-    """The number of the version that `active` names."""
-    return str(client.get_model_version_by_alias("churn", "active").version)
+    """The number of the version that `active` names; empty before MLflow was told of any."""
+    return str(client.get_registered_model("churn").aliases.get("active", ""))
 
 
 def test_a_worse_version_is_said_to_be_with_the_trace_and_rolled_back(page, control):
@@ -221,7 +226,11 @@ def test_a_worse_version_is_said_to_be_with_the_trace_and_rolled_back(page, cont
     form = panel(page).get_by_role("form", name="Try churn")
     form.get_by_label("mean radius", exact=True).fill("51")
     form.get_by_role("button", name="Send").click()
-    form.get_by_text("Refused with 500").wait_for()
+    form.get_by_text("The model failed on these values (500)").wait_for()
+    assert not form.get_by_text("Refused").is_visible()
+    form.get_by_role("button", name="Read the trace").click()
+    section(page, "Failed requests").get_by_text("who would have thought of that").first.wait_for()
+    section(page, "Failed requests").locator("summary").first.click()
     section(page, "Try it").locator("summary").click()
     strip = panel(page).get_by_role("alert").filter(has_text="failed on our side")
     strip.get_by_text("or roll back to 1.1.0").wait_for()

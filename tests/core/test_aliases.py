@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_deploy.core.aliases import MovedAlias, is_news, moved, sentence, way_out
+from jupyter_deploy.core.aliases import MovedAlias, is_news, moved, put_back, sentence, way_out
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,9 @@ def test_it_is_said_in_words_with_the_commands_that_settle_it():
         "churn", None, unknown
     )
     assert "promote" not in way_out("churn", unknown)
+
+
+def test_the_audit_says_what_an_alias_names_again():
+    assert put_back("1.2.0", MovedAlias("1", "1.1.0")) == "active names 1.2.0 again, not 1.1.0"
+    said = put_back(None, MovedAlias("7"))
+    assert said == "active names nothing again, not version 7 of the registered model"

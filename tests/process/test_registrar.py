@@ -81,6 +81,19 @@ def test_an_alias_that_a_script_moves_is_noticed_and_so_is_its_return(one):
     assert one.endpoint("churn").moved_alias is None
 
 
+def test_who_put_an_alias_back_is_in_the_audit_trail(one):
+    before = last(one)
+    move(one, FIRST)
+    until(one, "alias-moved", before)
+    one.client.put_alias_back("churn", me())
+    assert active(one) == SECOND
+    entry = one.client.audit("churn")[0]
+    assert (entry.action, entry.detail) == ("alias-put-back", "active names 1.1.0 again, not 1.0.0")
+    assert entry.origin == me()
+    one.client.put_alias_back("churn", me())
+    assert one.client.audit("churn")[0] == entry, "nothing was to be put back"
+
+
 def test_who_logs_metrics_has_nobody_import_mlflow(one):
     for helper in helpers(one):
         helper.kill()

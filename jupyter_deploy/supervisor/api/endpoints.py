@@ -33,8 +33,8 @@ Window = Annotated[float, Query(ge=60.0, le=90 * DAY)]
 
 
 @dataclass(frozen=True)
-class Undeploy:
-    """Who undeploys."""
+class Asked:
+    """Who asks."""
 
     origin: Origin
 
@@ -55,7 +55,7 @@ async def one(request: Request, name: Name) -> Response:
 
 
 @router.delete("/{name}", response_model=EndpointStatus)
-async def undeploy(request: Request, name: Name, body: Undeploy) -> Response:
+async def undeploy(request: Request, name: Name, body: Asked) -> Response:
     """Nothing of the endpoint runs any more; its history and its keys stay."""
     supervisor = supervisor_of(request)
     state = supervisor.parts.state
@@ -82,11 +82,11 @@ async def promote(request: Request, name: Name, body: ChangeTraffic) -> Response
 
 
 @router.post("/{name}/put-alias-back", response_model=EndpointStatus)
-async def put_alias_back(request: Request, name: Name) -> Response:
+async def put_alias_back(request: Request, name: Name, body: Asked) -> Response:
     """MLflow's alias `active` names what serves, wherever it was moved."""
     parts = supervisor_of(request).parts
     endpoint = parts.state.endpoint(endpoint_name(name))
-    await parts.registrar.put_back(endpoint.name)
+    await parts.registrar.put_back(endpoint.name, body.origin)
     return answer(views.endpoint(parts, endpoint))
 
 

@@ -90,7 +90,7 @@ describe('figures', () => {
     expect(all.map(one => one.summary)).toEqual([
       'Requests: all 0/s',
       'Time to answer: p50 1ms, p95 2ms, p99 3ms',
-      'Errors: 4xx 0/s, 5xx 0/s',
+      'Errors: refused (4xx) 0/s, failed (5xx) 0/s',
       'Queue and replicas: waiting 0, replicas 2',
       '1.1.0: classes predicted: no 75.0 %, baseline 50.0 %; yes 25.0 %, baseline 50.0 %'
     ]);

@@ -1,5 +1,6 @@
-import { body, errorsOf, fields, initial, valueOf } from '../tryform';
+import { body, errorsOf, fields, initial, valueOf, verdict } from '../tryform';
 import type { Column, Contract, TryAnswer, TryForm } from '../types';
+import { trans } from './fixtures';
 
 function column(of: Partial<Column>): Column {
   return {
@@ -121,10 +122,28 @@ describe('the form of "Try it"', () => {
         errors: [{ column: 'age', message: 'an integer is expected' }]
       }
     });
-    expect(errorsOf(refused)).toEqual({
-      at: { age: 'an integer is expected' },
-      general: '1 value does not fit.'
+    expect(errorsOf(refused)).toEqual({ age: 'an integer is expected' });
+    expect(verdict(trans, refused)).toEqual({
+      sentence: 'Refused with 400: 1 value does not fit.',
+      more: null
     });
-    expect(errorsOf(answer({})).at).toEqual({});
+    expect(errorsOf(answer({}))).toEqual({});
+  });
+
+  it.each([
+    ['model-failed', 500, 'The model failed', 'errors'],
+    ['poisonous-request', 500, 'These values have ended', 'logs'],
+    ['no-replica', 503, 'No process of the model', 'logs'],
+    ['overloaded', 503, 'Too many requests are waiting (503).', null],
+    ['gateway-failed', 500, 'The endpoint failed', 'logs']
+  ])('says of %s that the fault is ours', (code, status, words, more) => {
+    const failed = answer({
+      status,
+      body: { type: `https://x/errors#${code}` }
+    });
+    const said = verdict(trans, failed);
+    expect(said.sentence).toContain(words);
+    expect(said.sentence).not.toContain('Refused');
+    expect(said.more).toBe(more);
   });
 });

@@ -1,6 +1,7 @@
 import { inOrder, wrong } from '../attention';
 import {
   actionWord,
+  errorSaid,
   errorTitle,
   happenedWord,
   stepWord,
@@ -12,7 +13,14 @@ import { sparkPoints } from '../spark';
 import { curl, python, quoted } from '../snippets';
 import { label, sentence, shares } from '../traffic';
 import { troubleOfAnswer } from '../trouble';
-import { age, measured, milliseconds, percent, rollbackTarget } from '../words';
+import {
+  age,
+  measured,
+  milliseconds,
+  percent,
+  refusedShare,
+  rollbackTarget
+} from '../words';
 import { endpoint, recent, status, trans, version } from './fixtures';
 
 describe('words', () => {
@@ -47,6 +55,26 @@ describe('words', () => {
       recent: recent({ error_share: 0.5, failed_share: 0 })
     });
     expect(wrong(trans, refusing)).toBe('');
+  });
+
+  it('tell the faults of callers from ours', () => {
+    const both = recent({ error_share: 0.5, failed_share: 0.25 });
+    expect(refusedShare(both)).toBe(0.25);
+    expect(refusedShare(recent())).toBe(0);
+  });
+
+  it('put the title of an error before its sentences where it is translated', () => {
+    const german = {
+      __: (text: string, ...filled: string[]) =>
+        text === title ? 'Das Modell hat versagt' : filled.join(': ')
+    } as typeof trans;
+    const code = 'model-failed';
+    const [title, detail] = ['The model failed', 'The model failed on this.'];
+    expect(errorSaid(trans, code, title, detail)).toBe(detail);
+    expect(errorSaid(trans, code, title, '')).toBe(title);
+    expect(errorSaid(german, code, title, detail)).toBe(
+      'Das Modell hat versagt: The model failed on this.'
+    );
   });
 
   it('put what is wrong first, and what is stopped last', () => {

@@ -120,12 +120,16 @@ function errors(
     const name = one.name ? `${one.name}, ` : '';
     return [
       {
-        name: `${name}4xx`,
+        name: name + trans.__('refused (4xx)'),
         values: one.errors_4xx,
         colour: own ?? palette.warn,
         dash: 'dot' as const
       },
-      { name: `${name}5xx`, values: one.errors_5xx, colour: own ?? palette.bad }
+      {
+        name: name + trans.__('failed (5xx)'),
+        values: one.errors_5xx,
+        colour: own ?? palette.bad
+      }
     ];
   });
   return { id: 'errors', title: trans.__('Errors'), unit: '/s', lines };

@@ -6,7 +6,7 @@ import { UseSignal } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { EndpointMetrics, MetricsSeries } from '../types';
-import { inWords } from '../widgets/trouble';
+import { inWords } from '../trouble';
 import { milliseconds } from '../words';
 import { Chart, usePalette } from './chart';
 import { DashboardModel, WINDOWS } from './dashboardmodel';
@@ -123,11 +123,14 @@ function Totals(props: {
       {told.p95_ms !== null && (
         <span>{trans.__('p95 %1', milliseconds(told.p95_ms))}</span>
       )}
-      <span data-tone={told.errors_4xx ? 'warn' : undefined}>
-        {trans.__('%1 caller errors', told.errors_4xx)}
+      <span title={trans.__("Answered with 4xx: the callers' own faults")}>
+        {trans.__('%1 refused', told.errors_4xx.toLocaleString())}
       </span>
-      <span data-tone={told.errors_5xx ? 'bad' : undefined}>
-        {trans.__('%1 errors of ours', told.errors_5xx)}
+      <span
+        data-tone={told.errors_5xx ? 'bad' : undefined}
+        title={trans.__('Answered with 5xx: faults on our side')}
+      >
+        {trans.__('%1 failed', told.errors_5xx.toLocaleString())}
       </span>
     </p>
   );
@@ -156,8 +159,8 @@ function Table(props: {
           <tr>
             <th scope="col">{trans.__('Version or consumer')}</th>
             <th scope="col">{trans.__('Requests, about')}</th>
-            <th scope="col">{trans.__('4xx')}</th>
-            <th scope="col">{trans.__('5xx')}</th>
+            <th scope="col">{trans.__('Refused (4xx)')}</th>
+            <th scope="col">{trans.__('Failed (5xx)')}</th>
             <th scope="col">{trans.__('Highest p95, ms')}</th>
           </tr>
         </thead>

@@ -5,7 +5,13 @@ import * as React from 'react';
 
 import { sparkPoints } from '../spark';
 import type { EndpointStatus, Recent } from '../types';
-import { milliseconds, percent, rate, replicaCount } from '../words';
+import {
+  milliseconds,
+  percent,
+  rate,
+  refusedShare,
+  replicaCount
+} from '../words';
 import { useUi } from './ui';
 
 const WIDTH = 64;
@@ -55,10 +61,34 @@ function Figures(props: { recent: Recent }): JSX.Element {
       {recent.p95_ms !== null && (
         <span>{trans.__('p95 %1', milliseconds(recent.p95_ms))}</span>
       )}
-      {recent.error_share === 0 && <span>{trans.__('no errors')}</span>}
-      {!!recent.error_share && (
-        <span data-tone="bad">
-          {trans.__('%1 errors', percent(recent.error_share))}
+      <Faults recent={recent} />
+    </>
+  );
+}
+
+/** Ours are failures and red; callers' own faults are refusals and nothing to worry about. */
+function Faults(props: { recent: Recent }): JSX.Element | null {
+  const { trans } = useUi();
+  const { recent } = props;
+  const failed = recent.failed_share ?? 0;
+  const refused = refusedShare(recent);
+  if (recent.error_share === null) {
+    return null;
+  }
+  return (
+    <>
+      {failed === 0 && refused === 0 && <span>{trans.__('no errors')}</span>}
+      {failed > 0 && (
+        <span
+          data-tone="bad"
+          title={trans.__('Answered with 5xx: faults on our side')}
+        >
+          {trans.__('%1 failed', percent(failed))}
+        </span>
+      )}
+      {refused > 0 && (
+        <span title={trans.__("Answered with 4xx: the callers' own faults")}>
+          {trans.__('%1 refused', percent(refused))}
         </span>
       )}
     </>

@@ -8,7 +8,7 @@ import * as React from 'react';
 import type { DeployChoice } from '../deploychoice';
 import type { RegistryVersion } from '../types';
 import { age } from '../words';
-import { inWords } from './trouble';
+import { inWords } from '../trouble';
 import { now } from './ui';
 
 export function FromRegistry(props: {

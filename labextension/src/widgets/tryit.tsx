@@ -8,14 +8,14 @@ import {
   body,
   errorsOf,
   fields,
-  IErrors,
   IField,
   initial,
-  Values
+  Values,
+  verdict
 } from '../tryform';
 import type { EndpointStatus, TryAnswer, TryForm } from '../types';
 import { measured } from '../words';
-import { Fold, Loaded } from './parts';
+import { Fold, goTo, Loaded } from './parts';
 import { useUi } from './ui';
 
 export function TryIt(props: { endpoint: EndpointStatus }): JSX.Element | null {
@@ -42,7 +42,7 @@ function Trial(props: { form: TryForm }): JSX.Element {
   const [values, setValues] = React.useState<Values>(() => initial(form));
   const [answer, setAnswer] = React.useState<TryAnswer | null>(null);
   const [busy, setBusy] = React.useState(false);
-  const errors = answer ? errorsOf(answer) : NO_ERRORS;
+  const errors = answer ? errorsOf(answer) : {};
   const send = async () => {
     setBusy(true);
     setAnswer(await actions.tryIt(form.name, body(form.contract, values)));
@@ -65,7 +65,7 @@ function Trial(props: { form: TryForm }): JSX.Element {
           key={one.name}
           field={one}
           value={values[one.name] ?? ''}
-          error={errors.at[one.name] ?? ''}
+          error={errors[one.name] ?? ''}
           onChange={value => setValues({ ...values, [one.name]: value })}
         />
       ))}
@@ -90,13 +90,11 @@ function Trial(props: { form: TryForm }): JSX.Element {
       </div>
       <div role="status">
         {busy && <p className="jp-Deploy-hint">{trans.__('Asking…')}</p>}
-        {answer && !busy && <Answer answer={answer} errors={errors} />}
+        {answer && !busy && <Answer answer={answer} />}
       </div>
     </form>
   );
 }
-
-const NO_ERRORS: IErrors = { at: {}, general: '' };
 
 type IInput = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 
@@ -179,9 +177,9 @@ function Input(props: {
   );
 }
 
-function Answer(props: { answer: TryAnswer; errors: IErrors }): JSX.Element {
+function Answer(props: { answer: TryAnswer }): JSX.Element {
   const { trans } = useUi();
-  const { answer, errors } = props;
+  const { answer } = props;
   const good = answer.status === 200;
   return (
     <>
@@ -194,9 +192,7 @@ function Answer(props: { answer: TryAnswer; errors: IErrors }): JSX.Element {
           {JSON.stringify(answer.body, null, 2)}
         </pre>
       ) : (
-        <p className="jp-Deploy-wrong">
-          {trans.__('Refused with %1: %2', answer.status, errors.general)}
-        </p>
+        <NoAnswer answer={answer} />
       )}
       <p className="jp-Deploy-small">
         {answer.version && trans.__('%1 answered', answer.version)}
@@ -207,5 +203,30 @@ function Answer(props: { answer: TryAnswer; errors: IErrors }): JSX.Element {
         {answer.request_id && ` · ${trans.__('request %1', answer.request_id)}`}
       </p>
     </>
+  );
+}
+
+/** Why there is no prediction, and the way to where more is known. */
+function NoAnswer(props: { answer: TryAnswer }): JSX.Element {
+  const { trans } = useUi();
+  const place = React.useRef<HTMLDivElement>(null);
+  const { sentence, more } = verdict(trans, props.answer);
+  return (
+    <div ref={place}>
+      <p className="jp-Deploy-wrong">{sentence}</p>
+      {more && (
+        <button
+          type="button"
+          className="jp-Deploy-button jp-mod-small"
+          onClick={() =>
+            goTo(place.current?.closest('.jp-Deploy-page') ?? null, more)
+          }
+        >
+          {more === 'errors'
+            ? trans.__('Read the trace')
+            : trans.__('Read the log')}
+        </button>
+      )}
+    </div>
   );
 }
