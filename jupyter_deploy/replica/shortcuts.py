@@ -1,6 +1,7 @@
 """Cheaper ways to call an estimator, each used only where it gives the very same bits.
 
     config   checks that the gateway has made already are not made again, and one call is one thread
+    trees    the trees of a forest are asked one after the other, and nothing else (forests.py)
     array    an array in place of a frame whose columns share one dtype of floats
     labels   the labels are those of the highest probabilities, without a second call
 
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from jupyter_deploy.replica import forests
 from jupyter_deploy.replica.answers import PREDICTIONS, PROBABILITIES, Answer, wireable
 from jupyter_deploy.replica.inputs import InputBuilder
 from jupyter_deploy.replica.models import Model
@@ -57,7 +59,7 @@ def quickest(
     with contextlib.suppress(Exception):
         proof = _Proof(way, sample)
         if clock() - started < _SLOW_SECONDS:
-            for shortcut in (_config, _array, _labels):
+            for shortcut in (_config, _trees, _array, _labels):
                 way = _if_proven(shortcut, way, estimator, spec, proof)
     return way
 
@@ -119,6 +121,22 @@ def _config(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]
 
 
 @contextlib.contextmanager
+def _trees(way: Way, estimator: Any, _spec: ReplicaSpec) -> Iterator[Way | None]:
+    """On the forest itself: whatever stands around it asks it as before."""
+    forest = _final(estimator)
+    method = forests.quick_method(forest)
+    if method is None:
+        yield None
+        return
+    setattr(forest, *method)
+    try:
+        yield replace(way, taken=(*way.taken, "trees"))
+    except BaseException:
+        delattr(forest, method[0])
+        raise
+
+
+@contextlib.contextmanager
 def _array(way: Way, _estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
     dtypes = {column.dtype for column in spec.columns}
     if spec.form != "frame" or dtypes not in ({"float64"}, {"float32"}):
@@ -154,6 +172,10 @@ def _matrix(arrays: Sequence[Array], dtype: str) -> Array:
 
 def _final(estimator: Any) -> Any:
     """The estimator that predicts, inside of pipelines and searches."""
+    if hasattr(estimator, "estimators_"):
+        return (
+            estimator  # an ensemble: its `estimator_` is what each of them was before it was fitted
+        )
     for inner in ("best_estimator_", "estimator_"):
         if hasattr(estimator, inner):
             return _final(getattr(estimator, inner))

@@ -1,5 +1,6 @@
 """Shortcuts are taken where they give the same bits, and nowhere else."""
 
+import re
 import time
 from dataclasses import replace
 
@@ -9,12 +10,20 @@ import pytest
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from jupyter_deploy.replica import forests
+from jupyter_deploy.replica.forests import quick_method
 from jupyter_deploy.replica.inputs import input_builder
 from jupyter_deploy.replica.models import as_model
 from jupyter_deploy.replica.shortcuts import Way, quickest
@@ -89,6 +98,52 @@ def test_one_call_of_a_forest_is_one_thread():
     plain, quick = way_of(forest)
     assert "config" in quick.taken
     assert forest.n_jobs == 1
+    assert_same_bits(plain, quick)
+
+
+FORESTS = {
+    "classifier": RandomForestClassifier(7, random_state=0).fit(X, Y),
+    "three classes": ExtraTreesClassifier(7, random_state=0).fit(X, RANDOM.integers(0, 3, 80)),
+    "regressor": RandomForestRegressor(7, random_state=0).fit(X, X.a * X.b),
+    "in a pipeline": make_pipeline(StandardScaler(), ExtraTreesRegressor(7)).fit(X, X.b),
+    "in a search": GridSearchCV(RandomForestClassifier(5), {"max_depth": [3]}, cv=2).fit(X, Y),
+}
+
+
+@pytest.mark.parametrize("forest", FORESTS.values(), ids=FORESTS)
+def test_the_trees_of_a_forest_are_asked_alone(forest):
+    plain, quick = way_of(forest, probabilities=hasattr(forest, "predict_proba"))
+    assert "trees" in quick.taken
+    assert_same_bits(plain, quick)
+
+
+def test_rows_that_a_forest_refuses_are_refused_by_its_trees_too():
+    forest = RandomForestClassifier(5, random_state=0).fit(X.iloc[:, :3], Y)
+    _, method = quick_method(forest)
+    for rows in (X, X.iloc[:, :2], [["text", "is", "none"]]):
+        with pytest.raises(ValueError) as said:
+            forest.predict_proba(rows)
+        with pytest.raises(ValueError, match=re.escape(str(said.value))):
+            method(rows)
+
+
+def test_a_forest_of_several_targets_or_of_ones_own_is_asked_as_it_is():
+    class Own(RandomForestClassifier):
+        def predict_proba(self, X):
+            return 1 - super().predict_proba(X)
+
+    several = RandomForestRegressor(5).fit(X, X[["a", "b"]])
+    assert "trees" not in way_of(several, probabilities=False)[1].taken
+    plain, quick = way_of(Own(5, random_state=0).fit(X, Y))
+    assert "trees" not in quick.taken
+    assert_same_bits(plain, quick)
+
+
+def test_trees_whose_sum_differs_are_not_used(monkeypatch):
+    monkeypatch.setattr(forests, "_mean", lambda trees, rows, values: np.zeros((len(rows), values)))
+    forest = RandomForestClassifier(5, random_state=0).fit(X, Y)
+    plain, quick = way_of(forest)
+    assert "trees" not in quick.taken
     assert_same_bits(plain, quick)
 
 
