@@ -4,6 +4,7 @@
     trees    the trees of a forest are asked one after the other, and nothing else (forests.py)
     array    an array in place of a frame whose columns share one dtype of floats
     labels   the labels are those of the highest probabilities, without a second call
+    table    a pipeline's ColumnTransformer is given columns in place of a frame (tables.py)
 
 Rule 1: each is tried when the replica starts, on the sample and on rows crossed from it, together
 and one by one; one difference, or an error, and it is not used.  Rule 2: without a sample nothing
@@ -20,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from jupyter_deploy.replica import forests
+from jupyter_deploy.replica import forests, tables
 from jupyter_deploy.replica.answers import PREDICTIONS, PROBABILITIES, Answer, wireable
 from jupyter_deploy.replica.inputs import InputBuilder
-from jupyter_deploy.replica.models import Model
+from jupyter_deploy.replica.models import Model, estimator_model
 from jupyter_deploy.replica.spec import ReplicaSpec
 from jupyter_deploy.wire.arrays import Array
 
@@ -59,7 +60,7 @@ def quickest(
     with contextlib.suppress(Exception):
         proof = _Proof(way, sample)
         if clock() - started < _SLOW_SECONDS:
-            for shortcut in (_config, _trees, _array, _labels):
+            for shortcut in (_config, _trees, _array, _labels, _table):
                 way = _if_proven(shortcut, way, estimator, spec, proof)
     return way
 
@@ -153,6 +154,10 @@ def _labels(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]
     if not spec.probabilities or type(_final(estimator)).__name__ in _OF_TWO_MINDS:
         yield None
         return
+    yield replace(way, model=_labelled(estimator), taken=(*way.taken, "labels"))
+
+
+def _labelled(estimator: Any) -> Model:
     classes = np.asarray(estimator.classes_)
 
     def model(data: Any, _rows: int, _params: dict[str, Any] | None) -> Answer:
@@ -160,7 +165,36 @@ def _labels(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]
         labels = classes.take(probabilities.argmax(axis=1))
         return Answer((PREDICTIONS, PROBABILITIES), (wireable(labels), wireable(probabilities)))
 
-    yield replace(way, model=model, taken=(*way.taken, "labels"))
+    return model
+
+
+@contextlib.contextmanager
+def _table(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
+    pipeline = getattr(estimator, "best_estimator_", estimator)
+    steps: list[Any] = getattr(pipeline, "steps", [])
+    if spec.form != "frame" or "array" in way.taken or len(steps) < 2:
+        yield None
+        return
+    table = tables.table_of(steps[0][1], spec.columns)
+    if table is None:
+        yield None
+        return
+    rest = pipeline[1:] if len(steps) > 2 else steps[1][1]
+    model = estimator_model(rest, probabilities=spec.probabilities)
+    if "labels" in way.taken:
+        model = _labelled(rest)
+
+    def build(arrays: Sequence[Array], rows: int) -> Any:
+        try:
+            return table(arrays, rows)
+        except tables.Unusual:
+            return way.build(arrays, rows)
+
+    def ask(data: Any, rows: int, params: dict[str, Any] | None) -> Answer:
+        is_frame = hasattr(data, "columns")
+        return (way.model if is_frame else model)(data, rows, params)
+
+    yield replace(way, model=ask, build=build, taken=(*way.taken, "table"))
 
 
 def _matrix(arrays: Sequence[Array], dtype: str) -> Array:
