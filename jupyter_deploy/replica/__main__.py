@@ -139,7 +139,7 @@ def _warm(way: Way, subject: Any, spec: ReplicaSpec) -> Way:
         return way
     sample = unpack_request(memoryview(Path(spec.warmup).read_bytes()))
     way.model(way.build(sample.arrays, sample.rows), sample.rows, sample.params)
-    return quickest(way, subject, spec, sample.arrays, time.monotonic)
+    return quickest(way, subject, spec, sample.arrays)
 
 
 def _size_torch() -> None:

@@ -12,7 +12,7 @@ leaves, which is found out where shortcuts are proven.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -29,18 +29,41 @@ _METHODS = {
 Predict = Callable[[Any], Any]
 
 
-def quick_method(estimator: Any) -> tuple[str, Predict] | None:
-    """A method's name and what may stand in its place on `estimator`; None: it is no forest."""
+def forests_in(estimator: Any) -> Iterator[Any]:
+    """`estimator` where it is a forest, else those of which it is made."""
+    if _is_forest(estimator):
+        yield estimator
+    elif type(estimator).__module__.startswith("sklearn."):
+        for value in getattr(estimator, "__dict__", {}).values():
+            for part in value if isinstance(value, list | tuple) else (value,):
+                # The steps of a pipeline have their names beside them.
+                yield from forests_in(part[1] if _is_step(part) else part)
+
+
+def quick_method(forest: Any) -> tuple[str, Predict]:
+    """A method's name and what may stand in its place on `forest`."""
+    name = _METHODS[type(forest).__name__]
+    trees = [one.tree_ for one in forest.estimators_]
+    look = forest._validate_X_predict  # noqa: SLF001 - what the method itself begins with
+
+    def predict(rows: Any) -> Any:
+        return _mean(trees, look(rows), 1)[:, 0]
+
+    def predict_proba(rows: Any) -> Any:
+        return _mean(trees, look(rows), forest.n_classes_)
+
+    # scikit-learn looks at the names of methods.
+    return name, predict if name == "predict" else predict_proba
+
+
+def _is_forest(estimator: Any) -> bool:
     kind = type(estimator)
-    name = _METHODS.get(kind.__name__)
-    if name is None or kind.__module__ != _MODULE or estimator.n_outputs_ != 1:
-        return None
-    trees = [one.tree_ for one in estimator.estimators_]
-    look = estimator._validate_X_predict  # noqa: SLF001 - what the method itself begins with
-    if name == "predict":
-        return name, lambda rows: _mean(trees, look(rows), 1)[:, 0]
-    classes = estimator.n_classes_
-    return name, lambda rows: _mean(trees, look(rows), classes)
+    known = kind.__module__ == _MODULE and kind.__name__ in _METHODS
+    return known and getattr(estimator, "n_outputs_", None) == 1
+
+
+def _is_step(part: Any) -> bool:
+    return isinstance(part, tuple) and len(part) == 2
 
 
 def _mean(trees: list[Any], rows: Any, values: int) -> Any:

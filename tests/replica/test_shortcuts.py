@@ -1,31 +1,35 @@
 """Shortcuts are taken where they give the same bits, and nowhere else."""
 
 import re
-import time
 from dataclasses import replace
+from functools import partial
+from itertools import count
 
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
+    VotingClassifier,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
 from jupyter_deploy.replica import forests
-from jupyter_deploy.replica.forests import quick_method
+from jupyter_deploy.replica.forests import forests_in, quick_method
 from jupyter_deploy.replica.inputs import input_builder
-from jupyter_deploy.replica.models import as_model
+from jupyter_deploy.replica.models import as_model, estimator_model
 from jupyter_deploy.replica.shortcuts import Way, quickest
 from jupyter_deploy.replica.spec import ColumnSpec, ReplicaSpec
 
@@ -61,6 +65,11 @@ def spec_of(frame, **fields):
     return replace(spec, **fields)
 
 
+def stopped():
+    """A clock: a machine that is busy does not make a model slow."""
+    return 0.0
+
+
 def way_of(estimator, frame=X, **fields):
     spec = spec_of(frame, **fields)
     model = as_model(
@@ -68,7 +77,7 @@ def way_of(estimator, frame=X, **fields):
     )
     plain = Way(model, input_builder(spec))
     sample = [frame[name].to_numpy() for name in frame]
-    return plain, quickest(plain, estimator, spec, sample, time.monotonic)
+    return plain, quickest(plain, estimator, spec, sample, stopped, stopped)
 
 
 def assert_same_bits(plain, quick, frame=X):
@@ -107,6 +116,11 @@ FORESTS = {
     "regressor": RandomForestRegressor(7, random_state=0).fit(X, X.a * X.b),
     "in a pipeline": make_pipeline(StandardScaler(), ExtraTreesRegressor(7)).fit(X, X.b),
     "in a search": GridSearchCV(RandomForestClassifier(5), {"max_depth": [3]}, cv=2).fit(X, Y),
+    "calibrated": CalibratedClassifierCV(RandomForestClassifier(5), cv=2).fit(X, Y),
+    "among others": VotingClassifier(
+        [("one", make_pipeline(StandardScaler(), ExtraTreesClassifier(5))), ("two", GaussianNB())],
+        voting="soft",
+    ).fit(X, Y),
 }
 
 
@@ -120,6 +134,7 @@ def test_the_trees_of_a_forest_are_asked_alone(forest):
 def test_rows_that_a_forest_refuses_are_refused_by_its_trees_too():
     forest = RandomForestClassifier(5, random_state=0).fit(X.iloc[:, :3], Y)
     _, method = quick_method(forest)
+    assert list(forests_in(forest)) == [forest]
     for rows in (X, X.iloc[:, :2], [["text", "is", "none"]]):
         with pytest.raises(ValueError) as said:
             forest.predict_proba(rows)
@@ -226,4 +241,16 @@ def test_functions_are_called_as_they_are():
 def test_without_a_sample_nothing_is_taken():
     estimator = LogisticRegression().fit(X, Y)
     plain = Way(as_model(estimator, loader="skops", function=False, probabilities=True), None)
-    assert quickest(plain, estimator, spec_of(X), [], time.monotonic) is plain
+    assert quickest(plain, estimator, spec_of(X), []) is plain
+
+
+@pytest.mark.parametrize(
+    ("computed", "took", "tried"), [(0.4, 1.9, True), (0.6, 0.6, False), (0.1, 2.1, False)]
+)
+def test_a_slow_model_is_not_tried_and_a_busy_machine_makes_none_slow(computed, took, tried):
+    estimator = LogisticRegression().fit(X, Y)
+    spec = spec_of(X)
+    plain = Way(estimator_model(estimator, probabilities=True), input_builder(spec))
+    sample = [X[name].to_numpy() for name in X]
+    clocks = (partial(next, count(step=seconds)) for seconds in (computed, took))
+    assert (quickest(plain, estimator, spec, sample, *clocks) is not plain) is tried
