@@ -61,7 +61,7 @@ def table_of(transformer: Any, columns: Sequence[ColumnLike]) -> Table | None:
     """
     places = {column.name: place for place, column in enumerate(columns)}
     known = _is(transformer, "ColumnTransformer") and not _makes_frames(transformer)
-    if not known or len(places) < len(columns):
+    if not known or transformer.transformer_weights or len(places) < len(columns):
         return None
     sparse = _sparse_kind() if transformer.sparse_output_ else None
     blocks: list[Block] = []

@@ -81,11 +81,11 @@ KNOWN = {
 }  # fmt: skip
 
 
-def ways(estimator, frame=FRAME, **levels):
+def ways(estimator, frame=FRAME, missing="nan", **levels):
     described = tuple(
         ColumnSpec(
             name, "any", "category" if name in levels else str(dtype),
-            levels=levels.get(name), nullable=not str(dtype).startswith("int"),
+            levels=levels.get(name), missing=missing, nullable=not str(dtype).startswith("int"),
         )
         for name, dtype in frame.dtypes.items()
     )  # fmt: skip
@@ -170,6 +170,14 @@ def test_categories_are_words_too():
     assert outcome(quick, arrays) == outcome(plain, arrays)
 
 
+def test_a_missing_word_may_be_none():
+    estimator = make_pipeline(KNOWN["numbers and words"], LOGISTIC).fit(FRAME, TARGET)
+    plain, quick = ways(estimator, missing="none")
+    arrays = arrays_of(FRAME)
+    arrays[1][:3] = None
+    assert outcome(quick, arrays) == outcome(plain, arrays)
+
+
 class Own(StandardScaler):
     """Somebody's own scaler."""
 
@@ -186,6 +194,9 @@ UNKNOWN = {
     "rare words together": columns((OneHotEncoder(min_frequency=5), ["city"])),
     "a word dropped": columns((OneHotEncoder(drop="first"), ["city"])),
     "whole numbers": columns((PolynomialFeatures(), ["age", "visits"]), (ONE_HOT, WORDS)),
+    "a weight": columns(
+        (filled_and_scaled(), NUMBERS), (ONE_HOT, WORDS), transformer_weights={"block 0": 1.0}
+    ),
     "numbers as words": columns((OneHotEncoder(handle_unknown="ignore"), ["city", "visits"])),
     "a frame comes out": columns(
         (StandardScaler(), ["age"]), (OrdinalEncoder(), ["city"])
