@@ -150,8 +150,7 @@ def _array(way: Way, _estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]
     if spec.form != "frame" or dtypes not in ({"float64"}, {"float32"}):
         yield None
         return
-    # sklearn warns of an array in place of the frame that it was fitted on: here it is meant.
-    warnings.filterwarnings("ignore", message="X does not have valid feature names")
+    _expect_arrays()
     dtype = dtypes.pop()
     yield replace(way, build=lambda arrays, _: _matrix(arrays, dtype), taken=(*way.taken, "array"))
 
@@ -186,6 +185,7 @@ def _table(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
     if table is None:
         yield None
         return
+    _expect_arrays()
     rest = pipeline[1:] if len(steps) > 2 else steps[1][1]
     model = estimator_model(rest, probabilities=spec.probabilities)
     if "labels" in way.taken:
@@ -202,6 +202,11 @@ def _table(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
         return (way.model if is_frame else model)(data, rows, params)
 
     yield replace(way, model=ask, build=build, taken=(*way.taken, "table"))
+
+
+def _expect_arrays() -> None:
+    """No warnings of arrays in place of frames: here they are meant."""
+    warnings.filterwarnings("ignore", message="X does not have valid feature names")
 
 
 def _matrix(arrays: Sequence[Array], dtype: str) -> Array:
