@@ -82,15 +82,15 @@ class TokenBucket:
 
 def parse_rate(text: str) -> Rate:
     """Return `text` ("100/minute") as a rate.  Raises InvalidRate."""
-    match = re.fullmatch(r"([1-9][0-9]{0,8})/(second|minute|hour|day)", text.strip(), re.ASCII)
+    match = re.fullmatch(r"([1-9][0-9]{0,8})/(second|minute|hour|day)", str(text).strip(), re.ASCII)
     if match is None:
-        raise InvalidRate(text)
+        raise InvalidRate(str(text))
     return Rate(int(match[1]), _UNITS[match[2]])
 
 
 def parse_duration(text: str) -> float:
     """Return `text` ("90d", "1h", "30m", "45s") in seconds.  Raises InvalidDuration."""
-    match = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", text.strip(), re.ASCII)
+    match = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", str(text).strip(), re.ASCII)
     if match is None:
-        raise InvalidDuration(text)
+        raise InvalidDuration(str(text))
     return int(match[1]) * _DURATIONS[match[2]]

@@ -1,7 +1,8 @@
 """Names of endpoints and consumers.
 
 Rule: a name is checked once, at the edge, by a function of this file; inside it is one of these
-types and is never checked again.  Paths are built from ids, not from names.
+types and is never checked again.  A notebook passes whatever it likes: what is no text is refused
+like any bad name.  Paths are built from ids, not from names.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ NOTEBOOK = ConsumerName("notebook")
 
 def endpoint_name(text: str) -> EndpointName:
     """Return `text` as the name of an endpoint.  Raises InvalidName."""
-    if _ENDPOINT.fullmatch(text) is None:
+    if not isinstance(text, str) or _ENDPOINT.fullmatch(text) is None:
         rule = "1 to 63 lower-case letters, digits and hyphens, from a letter to a letter or digit"
         raise InvalidName("endpoint", text, rule)
     return EndpointName(text)
@@ -31,7 +32,7 @@ def endpoint_name(text: str) -> EndpointName:
 
 def consumer_name(text: str) -> ConsumerName:
     """Return `text` as the name of a consumer.  Raises InvalidName."""
-    if _CONSUMER.fullmatch(text) is None:
+    if not isinstance(text, str) or _CONSUMER.fullmatch(text) is None:
         rule = "1 to 63 letters, digits and . _ @ -, from a letter or digit to a letter or digit"
         raise InvalidName("consumer", text, rule)
     return ConsumerName(text)

@@ -32,7 +32,8 @@ def parse_version(text: str) -> Version:
     except (ValueError, TypeError):
         version = None
     if version is None or version.prerelease or version.build:
-        raise InvalidVersion(f"{text[:40]!r} is not a version.", "Write MAJOR.MINOR.PATCH: 1.2.0.")
+        shown = repr(text[:40] if isinstance(text, str) else text)[:50]
+        raise InvalidVersion(f"{shown} is not a version.", 'Write MAJOR.MINOR.PATCH: "1.2.0".')
     return version
 
 

@@ -16,8 +16,9 @@ class InvalidName(UsageError):
 
     code, title = "invalid-name", "The name is not allowed"
 
-    def __init__(self, kind: str, name: str, rule: str) -> None:
-        super().__init__(f"{kind} {name[:80]!r} is not a valid name.", f"Use {rule}.")
+    def __init__(self, kind: str, name: object, rule: str) -> None:
+        shown = repr(name[:80] if isinstance(name, str) else name)[:90]
+        super().__init__(f"{kind} {shown} is not a valid name.", f"Use {rule}.")
 
 
 class InvalidVersion(UsageError):

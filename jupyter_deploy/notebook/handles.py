@@ -294,8 +294,9 @@ def options(
     if bump is not None and bump not in list(Bump):
         raise UsageError(f"{bump!r} is not a part of a version.", "Take major, minor or patch.")
     limits = None if replicas is None else parse_range(replicas)
-    if timeout is not None and not 0 < timeout <= 3600:
-        raise UsageError(f"A timeout of {timeout:g} s is not possible.", "Take 1 to 3600 seconds.")
+    if timeout is not None and not _is_possible(timeout):
+        shown = f"{timeout:g} s" if isinstance(timeout, int | float) else repr(timeout)[:80]
+        raise UsageError(f"A timeout of {shown} is not possible.", "Take 1 to 3600 seconds.")
     return DeployOptions(
         version=None if version is None else str(parse_version(version)),
         bump=None if bump is None else Bump(bump),
@@ -305,6 +306,12 @@ def options(
         most_replicas=limits.most if limits is not None and limits.scales else None,
         compile=compiled,
     )
+
+
+def _is_possible(timeout: object) -> bool:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        return False
+    return 0 < timeout <= 3600
 
 
 def endpoint(name: str) -> Endpoint:

@@ -41,11 +41,17 @@ class Expected:
 def expected_answers(model: Model, live: Any, contract: Contract, arrays: list[Array]) -> Expected:
     """What the live model answers to the live rows.
 
-    Raises DeployFailed when it raises, NotReproduced when it does not answer the same twice or
-    when rows that travelled as JSON get another answer.
+    Raises DeployFailed when it raises or answers None, NotReproduced when it does not answer the
+    same twice or when rows that travelled as JSON get another answer.
     """
     rows = len(live)
     first = _called(model, live, rows, "The model fails on its own sample")
+    if _is_nothing(first):
+        raise DeployFailed(
+            STEP,
+            "The model answers nothing (None) to its own sample.",
+            "Have it return its predictions: a function needs a `return`.",
+        )
     if not identical(first, _called(model, live, rows, "The model fails when it is called twice")):
         raise NotReproduced(
             STEP,
@@ -145,6 +151,10 @@ def _called(model: Model, data: Any, rows: int, what: str) -> Answer:
             f"{what}: {type(error).__name__}: {message}",
             "Make it take these rows (numbers, strings, dates, lists), then deploy it again.",
         ) from error
+
+
+def _is_nothing(answer: Answer) -> bool:
+    return not answer.rowwise and not answer.columns and answer.arrays[0].tolist() == [None]
 
 
 def _infinite_note(answer: Answer) -> tuple[str, ...]:

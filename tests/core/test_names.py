@@ -14,7 +14,7 @@ def test_a_good_endpoint_name_is_taken_as_it_is(name):
 @pytest.mark.parametrize(
     "name",
     ["", "Churn", "1churn", "-a", "a-", "a_b", "a.b", "a/b", "..", "a" * 64, "a\n", "é", "a b",
-     "%2e%2e", "a\x00", "\uff41"],
+     "%2e%2e", "a\x00", "\uff41", None, 3, b"churn", ["churn"]],
 )  # fmt: skip
 def test_a_bad_endpoint_name_is_refused_with_the_rule(name):
     with pytest.raises(InvalidName, match="lower-case letters"):

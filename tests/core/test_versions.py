@@ -33,7 +33,10 @@ def test_the_next_version_is_new_and_above_all_that_served(numbers, bump, data):
     assert all(following > parse_version(v) for v in known if v not in failed)
 
 
-@pytest.mark.parametrize("text", ["1", "1.0", "v1.0.0", "1.0.0-rc1", "1.0.0+x", "01.0.0", "", "a"])
+@pytest.mark.parametrize(
+    "text",
+    ["1", "1.0", "v1.0.0", "1.0.0-rc1", "1.0.0+x", "01.0.0", "", "a", 1.0, 2, (1, 0, 0)],
+)
 def test_what_is_not_three_numbers_is_refused(text):
     with pytest.raises(InvalidVersion, match=r"MAJOR\.MINOR\.PATCH"):
         parse_version(text)

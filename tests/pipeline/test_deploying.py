@@ -97,6 +97,11 @@ def test_a_model_that_answers_by_chance_is_stopped(supervisor, data):
         run(lambda x: rng.random(len(x)), "churn", sample=data[0], origin=ORIGIN, client=supervisor)
 
 
+def test_a_function_that_forgets_to_return_is_stopped(supervisor, data):
+    with pytest.raises(DeployFailed, match=r"answers nothing[\s\S]*needs a `return`"):
+        run(print, "churn", sample=data[0], origin=ORIGIN, client=supervisor)
+
+
 def test_a_model_that_uses_what_no_request_carries_is_stopped(supervisor, data):
     sample = data[0].iloc[20:40]
     with pytest.raises(
