@@ -24,6 +24,7 @@ from jupyter_deploy.errors import (
     ModelFailed,
     RequestError,
     Unavailable,
+    UnknownRoute,
 )
 
 #: Longer than any model is given by default: the gateway's own deadline comes first.
@@ -147,6 +148,8 @@ def _refused(name: str, response: httpx.Response) -> DeployError:
     error = DeployError.from_problem(document)
     if isinstance(error, ModelFailed) and error.request_id:
         error.fix = f"The trace is in endpoint({name!r}).errors[{error.request_id!r}]."
+    elif isinstance(error, UnknownRoute):
+        error.fix = f"endpoint({name!r}).versions shows what serves, or was stopped."
     return error
 
 

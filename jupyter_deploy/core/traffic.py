@@ -75,6 +75,9 @@ def roll_back(name: str, traffic: Traffic, to: str | None, known: list[str]) -> 
     """
     if to is not None and to not in known:
         raise NotFound(f"usable {name} version", to, known)
+    if to is None and traffic.active is None and known:
+        served = [version for version in traffic.history if version in known]
+        raise NothingToRollBackTo(name, last=[*known, *served][-1])
     target = to or rollback_target(traffic, known)
     if target is None or (to is None and traffic.active is None):
         raise NothingToRollBackTo(name)

@@ -63,8 +63,12 @@ class NothingToRollBackTo(Conflict):
 
     code, title = "nothing-to-roll-back-to", "There is no version to go back to"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"{name!r} has no version before the active one.",
-            "Name one with --to, or deploy a second version first.",
-        )
+    def __init__(self, name: str, last: str | None = None) -> None:
+        """`last`: no version is active, and that is the one that was, or that came last."""
+        if last is None:
+            said = f"{name!r} has no version before the active one."
+            fix = "Name one with --to, or deploy a second version first."
+        else:
+            said = f"No version of {name!r} is active."
+            fix = f"Give the traffic to {last} with --to {last}, or to another version."
+        super().__init__(said, fix)

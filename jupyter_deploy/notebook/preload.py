@@ -1,12 +1,14 @@
 """Imports what the first deploy needs while the person reads or types: MLflow takes six seconds.
 
-Rule: no cell runs while it imports.  Two threads that import parts of one package at once can each
-see the other's half; so a cell that comes before the imports have ended waits for them, and then
-finds most of what it wants to import already there.
+Rule 1: no cell runs while it imports.  Two threads that import parts of one package at once can
+each see the other's half; so a cell that comes before the imports have ended waits for them, and
+then finds most of what it wants to import already there.  Rule 2: a cell that is interrupted while
+it waits does not run: IPython would only print that a callback was interrupted, and go on.
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib
 import threading
@@ -20,6 +22,7 @@ MODULES = (
     "mlflow.store.tracking.sqlalchemy_store",
     "skops.io",
 )
+_WORK = "what %deploy needs was being imported"
 #: A cell waits no longer than this.
 WAIT_SECONDS = 30.0
 
@@ -45,8 +48,27 @@ class Preload:
         self._thread.start()
 
     def _wait(self, _info: object = None) -> None:
-        self._thread.join(WAIT_SECONDS)
-        self._shell.events.unregister("pre_run_cell", self._wait)
+        try:
+            self._thread.join(WAIT_SECONDS)
+        except KeyboardInterrupt:
+            # The next cell waits, too, if there is still something to wait for.
+            self._shell.ast_transformers.append(_Rejection(self._shell.ast_transformers))
+        else:
+            self._shell.events.unregister("pre_run_cell", self._wait)
+
+
+class _Rejection(ast.NodeTransformer):
+    """Rejects the cell that comes next, and no other; `transformers` are those of the shell."""
+
+    def __init__(self, transformers: list[ast.NodeTransformer]) -> None:
+        self._transformers = transformers
+
+    def visit(self, node: ast.AST) -> ast.AST:  # noqa: ARG002 - whatever the cell is
+        """Refuse the cell.  Raises IPython's InputRejected."""
+        from IPython.core.interactiveshell import InputRejected
+
+        self._transformers.remove(self)
+        raise InputRejected(f"Interrupted before it ran, while {_WORK}. Run the cell again.")
 
 
 def load() -> None:

@@ -79,8 +79,9 @@ def test_a_version_without_a_part_in_the_traffic_changes_nothing_when_it_is_give
 def test_what_cannot_be_asked_is_refused_and_says_why() -> None:
     with pytest.raises(NothingToRollBackTo):
         after(Deployed("1.0.0"), RollbackAsked())
-    with pytest.raises(Conflict, match="no version on standby"):
+    with pytest.raises(Conflict, match="no version on standby") as raised:
         after(Deployed("1.0.0"), PromoteAsked())
+    assert "--to: 1.0.0" in (raised.value.fix or "")
     with pytest.raises(NotFound, match=r"9\.9\.9"):
         after(Deployed("1.0.0"), PromoteAsked("9.9.9"))
 

@@ -57,8 +57,13 @@ def test_a_rollback_skips_versions_that_cannot_serve():
 def test_without_an_earlier_version_there_is_nothing_to_go_back_to():
     with pytest.raises(NothingToRollBackTo):
         roll_back("churn", served("1.0.0"), None, ["1.0.0"])
-    with pytest.raises(NothingToRollBackTo):
-        roll_back("churn", stop(served("1.0.0", "1.1.0")), None, ["1.0.0", "1.1.0"])
+
+
+def test_a_rollback_of_what_is_stopped_names_the_version_that_served_last():
+    traffic = roll_back("churn", served("1.0.0", "1.1.0"), None, ["1.0.0", "1.1.0"])
+    with pytest.raises(NothingToRollBackTo, match=r"No version of 'churn' is active\.") as raised:
+        roll_back("churn", stop(traffic), None, ["1.0.0", "1.1.0"])
+    assert "--to 1.0.0" in (raised.value.fix or "")
 
 
 def test_a_rollback_to_an_unknown_version_names_the_known_ones():

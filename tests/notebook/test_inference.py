@@ -16,6 +16,7 @@ from jupyter_deploy.errors import (
     RequestError,
     Unauthorized,
     Unavailable,
+    UnknownRoute,
 )
 from tests.support import free_port
 
@@ -125,6 +126,13 @@ def test_a_proxy_from_the_environment_does_not_see_calls_to_this_machine(endpoin
     with InferenceClient(endpoint.url, Secret("k")) as client:
         client.predict("churn", [1])
     assert len(endpoint.came) == 1
+
+
+def test_what_is_not_served_says_where_to_look(endpoint, client):
+    endpoint.says(404, problem("unknown-route", 404, "churn is not served here."))
+    with pytest.raises(UnknownRoute, match="churn is not served here") as raised:
+        client.predict("churn", [1])
+    assert raised.value.fix == "endpoint('churn').versions shows what serves, or was stopped."
 
 
 def test_a_bad_input_names_the_first_values_that_are_wrong(endpoint, client):

@@ -140,7 +140,8 @@ def _promote(traffic: Traffic, moment: _Moment) -> Decision:
     assert isinstance(moment.event, PromoteAsked)
     target = moment.event.to or traffic.standby
     if target is None:
-        raise Conflict(f"{moment.name!r} has no version on standby.", "Name one to promote.")
+        which = f": {', '.join(moment.good[-3:])}" if moment.good else ""
+        raise Conflict(f"{moment.name!r} has no version on standby.", f"Name one with --to{which}.")
     if target not in moment.good:
         raise NotFound(f"usable {moment.name} version", target, list(moment.good))
     return moves.activate(traffic, target), ()
