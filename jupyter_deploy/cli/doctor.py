@@ -190,13 +190,15 @@ _LOCAL = (interpreter, platform, packages, home, disk, sockets, extension, sideb
 
 
 def _processes() -> Iterator[Check]:
+    from jupyter_deploy.client.absence import absence
     from jupyter_deploy.client.discovery import running
     from jupyter_deploy.errors import DeployError
 
     client = running()
     if client is None:
-        yield Check("supervisor", "note", "not running.", "Run `jupyter endpoint start`.")
-        yield port()
+        seen = absence()
+        yield Check("supervisor", "note" if seen.nothing else "problem", seen.what, seen.fix)
+        yield port() if seen.url is None else gateway(seen.url)
         return
     with client:
         try:

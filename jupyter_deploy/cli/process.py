@@ -50,13 +50,15 @@ def start(seconds: float, *, as_json: bool) -> None:
 @json_option
 def stop(*, as_json: bool) -> None:
     """Stop everything; `start` brings it back as it was."""
+    from jupyter_deploy.client.absence import absence
     from jupyter_deploy.client.discovery import running
 
     client = running()
-    if client is None:
+    if client is None and absence().nothing:
         _say_stopped([], as_json=as_json)
         return
-    with client:
+    # What a supervisor has left running is taken over by another one, and stopped by that.
+    with client or control.to_change() as client:
         processes = _processes(client.status())
         client.stop(control.origin())
     _wait_until_gone(processes)

@@ -14,13 +14,6 @@ from jupyter_deploy.cli.output import json_option, local_time, table
 if TYPE_CHECKING:
     from jupyter_deploy.client.models import GatewayStatus, Status
 
-#: The JSON of `status` when nothing runs: the same shape, with nothing in it.
-NOTHING: dict[str, object] = {
-    "supervisor": {"pid": None},
-    "gateway": {"pids": [], "url": None},
-    "endpoints": [],
-}
-
 
 @click.command()
 @json_option
@@ -30,7 +23,7 @@ def status(*, as_json: bool) -> None:
 
     client = running()
     if client is None:
-        _show_nothing(as_json=as_json)
+        _show_absence(as_json=as_json)
         return
     with client:
         found = client.status()
@@ -57,12 +50,19 @@ def ui(*, browser: bool, as_json: bool) -> None:
         click.launch(found.url)
 
 
-def _show_nothing(*, as_json: bool) -> None:
+def _show_absence(*, as_json: bool) -> None:
+    from jupyter_deploy.client.absence import absence
+
+    seen = absence()
     if as_json:
-        print_json(NOTHING)
-        return
-    click.echo("Nothing runs. `jupyter endpoint start` starts it with all endpoints as they were;")
-    click.echo("`%deploy` in a notebook and `jupyter endpoint demo` start it too.")
+        # The shape of what a supervisor says, with what is known without one.
+        gateway = {"pids": list(seen.gateways), "url": seen.url}
+        print_json({"supervisor": {"pid": None}, "gateway": gateway, "endpoints": []})
+    elif seen.nothing:
+        click.echo("Nothing runs. `jupyter endpoint start` starts it with all endpoints as they")
+        click.echo("were; `%deploy` in a notebook and `jupyter endpoint demo` start it too.")
+    else:
+        click.echo(f"{seen.what}\n{seen.fix}")
 
 
 def _text(found: Status) -> str:

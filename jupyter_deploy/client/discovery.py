@@ -3,25 +3,25 @@
 Rule 1: a pid is believed only together with its start time, and only when the socket answers with
 that pid.  Rule 2: the supervisor runs in a session of its own and inherits no token of a Jupyter
 server.  Rule 3: two starters at once are fine: the second supervisor finds the lock taken and goes.
+Rule 4: a supervisor that a signal has stopped is ended by whoever needs one: the next takes over.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
 import sysconfig
 import threading
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from jupyter_deploy import __file__ as package_file
 from jupyter_deploy.client import paths
+from jupyter_deploy.client.absence import absence, end_held
 from jupyter_deploy.client.control import ControlClient
-from jupyter_deploy.client.process_start import lives
+from jupyter_deploy.client.identity import Supervisor
 from jupyter_deploy.errors import (
     StateUnavailable,
     SupervisorUnavailable,
@@ -38,36 +38,6 @@ _LOG_LINES = 10
 _POLL_SECONDS = 0.02
 #: Tokens of the Jupyter server or hub that the starter runs in.
 _NOT_INHERITED = ("JPY_", "JUPYTERHUB_", "JUPYTER_TOKEN")
-
-
-@dataclass(frozen=True, slots=True)
-class Supervisor:
-    """What supervisor.json says."""
-
-    pid: int
-    pid_started: float
-    socket: str
-    version: str
-
-    def alive(self) -> bool:
-        """Whether the process that wrote this still runs (and is no other with its pid)."""
-        return lives(self.pid, self.pid_started)
-
-    def write(self, file: Path) -> None:
-        """Write this (0600), whole or not at all."""
-        temporary = file.with_suffix(".new")
-        temporary.unlink(missing_ok=True)
-        temporary.touch(mode=0o600)
-        temporary.write_text(json.dumps(asdict(self)))
-        temporary.replace(file)
-
-    @classmethod
-    def read(cls, file: Path) -> Supervisor | None:
-        """What `file` says, or None when it is missing or not ours."""
-        try:
-            return cls(**json.loads(file.read_text()))
-        except (OSError, ValueError, TypeError):
-            return None
 
 
 def running() -> ControlClient | None:
@@ -105,9 +75,8 @@ def connect(*, start: bool = True, begun: subprocess.Popen[bytes] | None = None)
     if client is not None:
         return client
     if not start:
-        raise SupervisorUnavailable(
-            "No supervisor runs for this home.", "Run `jupyter endpoint start`."
-        )
+        seen = absence()
+        raise SupervisorUnavailable(seen.what, seen.fix)
     if not hasattr(os, "getuid"):
         raise UnsupportedPlatform(sys.platform)
     return _start(begun)
@@ -159,6 +128,7 @@ def _places() -> tuple[Path, Path]:
 
 def _start(begun: subprocess.Popen[bytes] | None) -> ControlClient:
     home, log = _places()
+    end_held(home / "supervisor.json")
     process = begun or _spawn(home, log)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -172,7 +142,8 @@ def _start(begun: subprocess.Popen[bytes] | None) -> ControlClient:
         if process.poll() == 0 and not _is_locked(home):
             process = _spawn(home, log)
         threading.Event().wait(_POLL_SECONDS)
-    raise _died(log)
+    seen = absence()
+    raise SupervisorUnavailable(seen.what, seen.fix) if seen.alive else _died(log)
 
 
 def _is_locked(home: Path) -> bool:

@@ -88,7 +88,7 @@ class Forwarder:
 
 def _find_socket() -> Path:
     from jupyter_deploy.client import paths
-    from jupyter_deploy.client.discovery import Supervisor
+    from jupyter_deploy.client.identity import Supervisor
 
     found = Supervisor.read(paths.home() / "supervisor.json")
     if found is None:

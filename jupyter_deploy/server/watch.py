@@ -13,7 +13,7 @@ import threading
 
 from jupyter_deploy.errors import DeployError
 
-#: How often the watch looks: two reads of /proc, no request.
+#: How often the watch looks: three reads of /proc, no request.
 LOOK_SECONDS = 2.0
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
@@ -24,7 +24,7 @@ class Seen(enum.Enum):
 
     ALIVE = enum.auto()
     DEAD = enum.auto()
-    """Its file is there and its process is not: it died."""
+    """Its file is there and its process is not, or is stopped by a signal: nobody supervises."""
     NONE = enum.auto()
     """No file: it was never started, or stopped on purpose."""
 
@@ -42,11 +42,12 @@ def next_pause(pause: float) -> float:
 def look() -> Seen:
     """What there is of the supervisor of JUPYTER_DEPLOY_HOME."""
     from jupyter_deploy.client import paths
-    from jupyter_deploy.client.discovery import Supervisor
+    from jupyter_deploy.client.identity import Supervisor
+    from jupyter_deploy.client.process_state import is_stopped
 
     file = paths.home() / "supervisor.json"
     found = Supervisor.read(file)
-    if found is not None and found.alive():
+    if found is not None and found.alive() and not is_stopped(found.pid):
         return Seen.ALIVE
     return Seen.DEAD if file.exists() else Seen.NONE
 

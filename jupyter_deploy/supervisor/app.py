@@ -29,12 +29,13 @@ from traitlets import Bool, Float, Int, TraitError, Unicode, validate
 from jupyter_deploy import __version__, failpoints
 from jupyter_deploy.client import paths
 from jupyter_deploy.client.discovery import TAKE_OVER
-from jupyter_deploy.client.discovery import Supervisor as Identity
 from jupyter_deploy.client.files import raise_limit
+from jupyter_deploy.client.identity import Supervisor as Identity
 from jupyter_deploy.client.process_start import own_start
 from jupyter_deploy.errors import DeployError, StateUnavailable
 from jupyter_deploy.supervisor import logs
 from jupyter_deploy.supervisor.api import build
+from jupyter_deploy.supervisor.presence import Presence, control_socket
 from jupyter_deploy.supervisor.service import Supervisor
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.succession import Lock, Successor, goes_on, take_over
@@ -185,10 +186,13 @@ async def _serve(settings: Settings, died: Successor | None = None) -> Successor
         supervisor.upgrades.note_failure(died.pid)
     identity = _identity(settings)
     server = _Server(build(supervisor))
-    serving = asyncio.create_task(server.serve(sockets=[_control_socket(settings)]))
-    Identity(os.getpid(), own_start(), str(settings.socket), __version__).write(identity)
+    serving = asyncio.create_task(server.serve(sockets=[control_socket(settings.socket)]))
+    itself = Identity(os.getpid(), own_start(), str(settings.socket), __version__)
+    itself.write(identity)
     _log.info("serving %s, state in %s", supervisor.gateways.url, settings.home)
+    present = asyncio.create_task(Presence(itself, identity, server.listen).run())
     await supervisor.stopping.wait()
+    present.cancel()
     if not supervisor.leaving:
         identity.unlink(missing_ok=True)
     server.end.set()
@@ -201,15 +205,6 @@ async def _serve(settings: Settings, died: Successor | None = None) -> Successor
     with contextlib.suppress(OSError):
         settings.run.rmdir()
     return None
-
-
-def _control_socket(settings: Settings) -> socket.socket:
-    # The lock is ours, so a socket that is there was left by one that has died.
-    settings.socket.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(settings.socket))
-    settings.socket.chmod(0o600)
-    return listener
 
 
 class _Server(uvicorn.Server):
@@ -236,6 +231,16 @@ class _Server(uvicorn.Server):
         """
         await self.on_tick(0)
         await self.end.wait()
+
+    async def listen(self, listener: socket.socket) -> None:
+        """Serve on one more socket, from now on to the end."""
+        loop = asyncio.get_running_loop()
+        self.servers.append(await loop.create_server(self._protocol, sock=listener))
+
+    def _protocol(self) -> asyncio.Protocol:
+        protocol: Any = self.config.http_protocol_class
+        made: asyncio.Protocol = protocol(self.config, self.server_state, self.lifespan.state)
+        return made
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

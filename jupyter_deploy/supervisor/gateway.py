@@ -17,13 +17,14 @@ from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any, assert_never
 
+from jupyter_deploy.client import process_state
 from jupyter_deploy.client.upgrades import UpgradedPart
 from jupyter_deploy.core.health import Verdict
 from jupyter_deploy.core.lifecycle import gateway as lifecycle
 from jupyter_deploy.core.lifecycle.gateway import ANSWERING, Phase
 from jupyter_deploy.core.scaling import Sight
 from jupyter_deploy.errors import Unavailable, UpgradeFailed
-from jupyter_deploy.supervisor import logs, running
+from jupyter_deploy.supervisor import logs
 from jupyter_deploy.supervisor.bell import Bell
 from jupyter_deploy.supervisor.gateway_process import (
     SILENT_SECONDS,
@@ -284,7 +285,7 @@ class Gateway:
         while process.alive and time.monotonic() - began < _START_SECONDS:
             if await self._is_ready(one, time.monotonic() - began):
                 return True
-            turned = turned if running.is_stopped(process.pid) else time.monotonic()
+            turned = turned if process_state.is_stopped(process.pid) else time.monotonic()
             if time.monotonic() - turned >= SILENT_SECONDS:
                 self._silent(one, process, Verdict.KILL, "is stopped")
             await asyncio.sleep(_TRY_SECONDS)

@@ -21,11 +21,11 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 
+from jupyter_deploy.client import process_state
 from jupyter_deploy.client.process_start import own_start
 from jupyter_deploy.core.scaling import Sight, Work
 from jupyter_deploy.core.series import History
 from jupyter_deploy.errors import Unavailable
-from jupyter_deploy.supervisor import running
 from jupyter_deploy.supervisor.processes import Order, Process, environment
 from jupyter_deploy.supervisor.settings import Settings
 
@@ -303,7 +303,7 @@ class GatewayProcess:
             raise NoAnswer(str(error) or type(error).__name__) from error
 
     def _starved_seconds(self) -> float:
-        return 0.0 if self.process is None else running.starved_seconds(self.process.pid)
+        return 0.0 if self.process is None else process_state.starved_seconds(self.process.pid)
 
 
 def _borrow(path: Path) -> socket.socket:

@@ -14,9 +14,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from jupyter_deploy.client import process_state
 from jupyter_deploy.core import health
 from jupyter_deploy.core.health import Silence, Verdict
-from jupyter_deploy.supervisor import running
 from jupyter_deploy.supervisor.channel import Channel
 
 _log = logging.getLogger(__name__)
@@ -97,14 +97,14 @@ class Heart(Generic[_T]):
             return True
         silence = silence.longer(_LOOK_SECONDS, planned=_LOOK_SECONDS, starved=0.0)
         ejected = False
-        now, starved = time.monotonic(), running.starved_seconds(self._pid)
+        now, starved = time.monotonic(), process_state.starved_seconds(self._pid)
         while not (await asyncio.wait([question], timeout=_LOOK_SECONDS))[0]:
             before, starved_before = now, starved
-            now, starved = time.monotonic(), running.starved_seconds(self._pid)
+            now, starved = time.monotonic(), process_state.starved_seconds(self._pid)
             silence = silence.longer(
                 now - before, planned=_LOOK_SECONDS, starved=max(0.0, starved - starved_before)
             )
-            stopped = running.is_stopped(self._pid)
+            stopped = process_state.is_stopped(self._pid)
             verdict = health.judge(
                 silence, usual=self._pace.usual, timeout=self._timeout, stopped=stopped
             )

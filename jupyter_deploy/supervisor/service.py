@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
+from jupyter_deploy.client.identity import Supervisor as Identity
 from jupyter_deploy.errors import StateUnavailable
 from jupyter_deploy.supervisor import processes, routes
 from jupyter_deploy.supervisor.artefacts import Artefacts
@@ -51,6 +52,7 @@ from jupyter_deploy.supervisor.upgrades import Upgrades
 _log = logging.getLogger(__name__)
 #: How often the load of versions that scale is looked at.
 _SCALE_SECONDS = 1.0
+_ENDED = "had ended without being stopped; this one takes over what runs"
 
 
 class Supervisor:
@@ -143,6 +145,9 @@ class Supervisor:
         await self.collector.open()
         with _noted():
             await self._use_no_number_twice()
+        before = Identity.read(self.settings.home / "supervisor.json")
+        if before is not None and not before.alive():
+            self.journal.add("adopted", f"The supervisor (pid {before.pid}) {_ENDED}.")
         living = await asyncio.to_thread(processes.found, self.settings.processes)
         if await self.gateways.adopt(living):
             for pid in self.gateways.pids:

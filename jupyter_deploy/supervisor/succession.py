@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from jupyter_deploy.client.discovery import TAKE_OVER_SECONDS, Supervisor, running
+from jupyter_deploy.client.discovery import TAKE_OVER_SECONDS, running
+from jupyter_deploy.client.identity import Supervisor
 from jupyter_deploy.client.person import system_user
 from jupyter_deploy.client.process_start import lives, own_start
 from jupyter_deploy.core.manifest import Origin

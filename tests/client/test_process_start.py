@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from jupyter_deploy.client.discovery import Supervisor
+from jupyter_deploy.client.identity import Supervisor
 from jupyter_deploy.client.process_start import lives, own_start, started_at
 from tests.support import wait_until
 

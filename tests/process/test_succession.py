@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_deploy.client.discovery import Supervisor
+from jupyter_deploy.client.identity import Supervisor
 from jupyter_deploy.client.process_start import started_at
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.supervisor import succession

@@ -12,7 +12,8 @@ import httpx
 import psutil
 import pytest
 
-from jupyter_deploy.client.discovery import Supervisor, connect, running
+from jupyter_deploy.client.discovery import connect, running
+from jupyter_deploy.client.identity import Supervisor
 from jupyter_deploy.client.paths import run_folder
 from jupyter_deploy.server.app import DeployExtension
 from tests.server.jupyter import API, TOKEN, JupyterServer

@@ -17,7 +17,7 @@ import httpx
 import psutil
 import pytest
 
-from jupyter_deploy.client.discovery import Supervisor
+from jupyter_deploy.client.identity import Supervisor
 from tests.server.jupyter import TOKEN, JupyterServer
 
 

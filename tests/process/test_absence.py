@@ -1,0 +1,121 @@
+"""A supervisor that has died, is held by a signal, or is not found: what is said, what helps."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from jupyter_deploy.cli.app import run
+from jupyter_deploy.client.absence import absence
+from jupyter_deploy.client.discovery import connect, running
+from jupyter_deploy.client.paths import run_folder
+from jupyter_deploy.client.process_state import is_stopped
+from jupyter_deploy.errors import SupervisorUnavailable
+from jupyter_deploy.server import watch
+from tests.process.stack import Stack, ended, ours, stack
+from tests.support import wait_until
+
+Text = Callable[[], str]
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with stack(tmp_path_factory.mktemp("home")) as running:
+        running.deploy("churn")
+        yield running
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Text:
+    return lambda: capsys.readouterr().out
+
+
+def strike(one: Stack, number: signal.Signals) -> int:
+    """The supervisor's pid, once the signal has done what it does."""
+    pid = one.supervisor_pid()
+    os.kill(pid, number)
+    wait_until(lambda: ended(pid) or is_stopped(pid), 5)
+    return pid
+
+
+def told(one: Stack) -> list[str]:
+    return [event.message for event in one.client.events()]
+
+
+def test_what_serves_without_a_supervisor_is_not_called_nothing(one: Stack, printed: Text) -> None:
+    (gateway,) = one.client.status().gateway.pids
+    pid = strike(one, signal.SIGKILL)
+    assert run(["status"]) == 0
+    said = printed()
+    assert f"The supervisor (pid {pid}) has ended without being stopped." in said
+    assert f"(pid {gateway}) goes on" in said
+    assert run(["status", "--json"]) == 0
+    found = json.loads(printed())["gateway"]
+    assert found["pids"] == [gateway]
+    assert httpx.get(f"{found['url']}/endpoints/churn/ping").status_code == 200
+    with pytest.raises(SupervisorUnavailable, match="goes on without it at http"):
+        connect(start=False)
+    one.start()
+    assert f"The supervisor (pid {pid}) had ended without being stopped" in " ".join(told(one))
+    assert one.client.status().gateway.pids == (gateway,)
+
+
+def test_one_that_a_signal_holds_is_replaced_by_whoever_needs_one(
+    one: Stack, printed: Text
+) -> None:
+    replicas = one.replica_pids("churn", "1.0.0")
+    pid = strike(one, signal.SIGSTOP)
+    assert run(["status"]) == 0
+    assert f"The supervisor (pid {pid}) is stopped by a signal." in printed()
+    one.start()
+    assert ended(pid)
+    assert one.replica_pids("churn", "1.0.0") == replicas
+    assert one.predict("churn") == [3.0, 7.0]
+
+
+def test_one_that_a_signal_holds_is_replaced_where_a_jupyter_server_watches(one: Stack) -> None:
+    assert watch.look() is watch.Seen.ALIVE
+    pid = strike(one, signal.SIGSTOP)
+    assert watch.look() is watch.Seen.DEAD
+    one.start()
+    assert ended(pid)
+
+
+def test_one_that_runs_and_says_nothing_is_named(
+    one: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_deploy.client.control.ControlClient.ping", lambda *_: 0)
+    assert running() is None
+    seen = absence()
+    assert seen.alive
+    assert not seen.held
+    assert seen.what.startswith(f"The supervisor (pid {one.supervisor_pid()}) runs and does not")
+    assert f"`kill -9 {one.supervisor_pid()}`" in seen.fix
+
+
+def test_its_file_and_its_socket_are_put_back(one: Stack) -> None:
+    pid = one.supervisor_pid()
+    one.client.close()
+    (one.home / "supervisor.json").unlink()
+    shutil.rmtree(run_folder(one.home))
+    one.client = wait_until(running, 10)
+    assert one.supervisor_pid() == pid
+    assert one.predict("churn") == [3.0, 7.0]
+
+
+def test_stop_ends_what_a_supervisor_has_left_behind(tmp_path: Path, printed: Text) -> None:
+    with stack(tmp_path) as one:
+        one.deploy("churn")
+        strike(one, signal.SIGKILL)
+        assert run(["stop"]) == 0
+        assert "Stopped" in printed()
+        wait_until(lambda: not ours(one.home), 10)
+        assert run(["stop"]) == 0
+        assert printed() == "Nothing runs.\n"
