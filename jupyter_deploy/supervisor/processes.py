@@ -56,8 +56,8 @@ class Exit:
 
     @property
     def cause(self) -> Cause:
-        """Why it ended: of memory, it is its own fault."""
-        if self.status in _SIGNALS and not self.out_of_memory:
+        """Why it ended: of memory is its own fault, and what nobody knows is not."""
+        if self.status in (None, *_SIGNALS) and not self.out_of_memory:
             return Cause.KILLED
         return Cause.NO_ROOM if self.status == EXIT_NO_ROOM else Cause.ITSELF
 

@@ -12,7 +12,7 @@ import logging
 import random
 import secrets
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any, assert_never
@@ -23,7 +23,7 @@ from jupyter_deploy.core.lifecycle import replica as lifecycle
 from jupyter_deploy.core.lifecycle import version as versions
 from jupyter_deploy.core.lifecycle.replica import Phase
 from jupyter_deploy.core.snapshot import ReplicaRoute
-from jupyter_deploy.supervisor import failures, happenings, launch, logs, starting
+from jupyter_deploy.supervisor import adoption, failures, happenings, launch, logs, starting
 from jupyter_deploy.supervisor.bell import Bell
 from jupyter_deploy.supervisor.channel import Channel, Pulse
 from jupyter_deploy.supervisor.failures import Failure
@@ -31,9 +31,10 @@ from jupyter_deploy.supervisor.heartbeat import Heart, Listener, Pace, until_qui
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.launch import Place, Report
 from jupyter_deploy.supervisor.launchers import Launchers
-from jupyter_deploy.supervisor.processes import Exit, Process
+from jupyter_deploy.supervisor.processes import Exit
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.slots import Slot, Wiring, ready_seconds, status_of
+from jupyter_deploy.supervisor.standing import Standing
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ _LOOK_SECONDS = 0.02
 #: A replica that was warm before it listened answers its first heartbeat at once.
 _FIRST_PULSE_SECONDS = 10.0
 _END_SECONDS = 8.0
+#: How long the exit of a process that cannot be reached any more may take to be told.
+_EXIT_SECONDS = 0.1
 #: With more replicas than this, each is asked less often, so that idle costs stay the same.
 _PULSES_PER_SECOND = 25
 #: Replicas in these phases are none of those that are wanted.
@@ -61,8 +64,7 @@ class Replicas:
         self._slots: list[Slot] = []
         self._wanted: dict[int, int] = {}
         self._paces: dict[int, Pace] = {}
-        self._versions: dict[int, versions.Version] = {}
-        self._failures: dict[int, Failure] = {}
+        self._standings: defaultdict[int, Standing] = defaultdict(Standing)
         self._bell = Bell()
         self._stopping = False
 
@@ -85,10 +87,8 @@ class Replicas:
 
     def trouble(self, number: int) -> Failure | None:
         """Why a version does not serve, or never for long; None where it does."""
-        life, now = self._versions.get(number), time.monotonic()
-        if life is None or not versions.is_failing(life, ready_seconds(self._of(number), now)):
-            return None
-        return self._failures.get(number)
+        standing, now = self._standings.get(number), time.monotonic()
+        return standing.trouble(ready_seconds(self._of(number), now)) if standing else None
 
     def living(self) -> Counter[int]:
         """How many replicas each version has that are not on their way out."""
@@ -125,7 +125,7 @@ class Replicas:
 
     def _want(self, number: int, count: int) -> None:
         if count == 0:
-            self._versions.pop(number, None)
+            self._standings[number].start_over()
             self._paces.pop(number, None)
         silent = [slot for slot in self._of(number) if slot.life.phase is Phase.EJECTED]
         # Each has been replaced; with more than these, a model that always hangs would fill memory.
@@ -147,19 +147,18 @@ class Replicas:
     async def settled(self, number: int, count: int, *, step: str) -> None:
         """Return once `count` replicas of the version are ready.  Raises ReplicaFailed."""
         seconds = self._settings.start_seconds + _FIRST_PULSE_SECONDS
-        before = self._failures.get(number)
+        standing = self._standings[number]
+        before = standing.faults
 
         def over() -> bool:
-            return self.ready(number) >= count or self._failures.get(number) is not before
+            return self.ready(number) >= count or standing.faults > before
 
-        in_time = await self._bell.until(over, seconds)
+        await self._bell.until(over, seconds)
         if self.ready(number) >= count:
             return
-        failure = self._failures.get(number)
-        if failure is not None and failure is not before:
-            raise failure.error(step)
-        if not in_time:
-            raise failures.too_slow(seconds, self.last_lines(number)).error(step)
+        if standing.faults > before and standing.failure is not None:
+            raise standing.failure.error(step)
+        raise failures.too_slow(seconds, self.last_lines(number)).error(step)
 
     async def gone(self, number: int, seconds: float) -> bool:
         """Whether the version has no process any more, within `seconds`."""
@@ -180,29 +179,13 @@ class Replicas:
 
         `asked_at` says since when a gateway waits for the answer of one, by its id.
         """
-        slots = [self._adopted(file, pid, started) for file, (pid, started) in living.items()]
-        adopted = [slot for slot in slots if slot is not None]
+        adopted = list(adoption.adopted(living, self._settings, self._wiring, self._journal))
+        self._slots += adopted
         for slot in adopted:
             self._greet(slot, asked_at)
         places = {slot.place.spec.name for slot in self._slots if slot.place is not None}
         launch.remove_leftovers(self._settings, places)
         return len(adopted)
-
-    def _adopted(self, file: str, pid: int, started: float) -> Slot | None:
-        place = launch.place_of(self._settings, file)
-        process = None if place is None else Process.adopt(pid, started)
-        version = None if place is None else self._wiring.version(place.number)
-        if place is None or process is None:
-            return None
-        if version is None:
-            what = f"A replica (pid {pid}) of a version that the state does not know is ended."
-            self._journal.add("replica-unknown", what)
-            process.kill()
-            return None
-        slot = Slot(version, lifecycle.Replica(Phase.STARTING), place, process, starts=1)
-        slot.channel = Channel(str(place.socket))
-        self._slots.append(slot)
-        return slot
 
     def _greet(self, slot: Slot, asked_at: Mapping[str, float]) -> None:
         """Route to a replica that listens: it has served until now, even if it is busy."""
@@ -222,10 +205,9 @@ class Replicas:
         slot.life, actions = lifecycle.decide(slot.life, event, now=now, jitter=jitter)
         for action in actions:
             self._perform(slot, action)
-        known = self._versions.get(slot.number, versions.Version())
-        self._versions[slot.number], give_up = versions.decide(known, told) if told else (known, ())
-        if give_up:
-            self._wiring.gave_up(slot.version, self._failures[slot.number])
+        given_up = self._standings[slot.number].hear(told) if told else None
+        if given_up is not None:
+            self._wiring.gave_up(slot.version, given_up)
         self._bell.ring()
 
     def _perform(self, slot: Slot, action: lifecycle.Action) -> None:
@@ -280,7 +262,8 @@ class Replicas:
         self._attend(slot)
 
     def _not_started(self, slot: Slot, error: OSError) -> None:
-        self._failures[slot.number] = failures.not_started(error, slot.version.manifest.python)
+        failure = failures.not_started(error, slot.version.manifest.python)
+        self._standings[slot.number].blame(failure)
         self._bell.ring()
 
     def _attend(self, slot: Slot) -> None:
@@ -296,9 +279,13 @@ class Replicas:
                 while not slot.place.socket.exists():  # noqa: ASYNC110 - a file has no event
                     await asyncio.sleep(_LOOK_SECONDS)
             slot.pulse = await slot.channel.pulse(_FIRST_PULSE_SECONDS)
-        except OSError:
+        except OSError as error:
+            if not isinstance(error, TimeoutError):
+                # It has ended most likely, and its exit is about to tell how.
+                await asyncio.sleep(_EXIT_SECONDS)
             lines = self.last_lines(slot.number)
-            self._failures[slot.number] = failures.too_slow(self._settings.start_seconds, lines)
+            failure = failures.too_slow(self._settings.start_seconds, lines)
+            self._standings[slot.number].blame(failure)
             slot.overdue = True
             self._apply(slot, lifecycle.TookTooLong())
             return
@@ -320,20 +307,32 @@ class Replicas:
         if slot.channel is not None:
             slot.channel.close()
         slot.process = slot.channel = slot.pulse = None
-        self._apply(slot, lifecycle.Exited(exit_.cause))
+        # What we have ended ourselves, nobody outside has.
+        cause = lifecycle.Cause.ITSELF if slot.overdue else exit_.cause
+        self._apply(slot, lifecycle.Exited(cause))
 
     def _note_end(self, slot: Slot, exit_: Exit) -> None:
         assert slot.process is not None
         slot.own_fault = exit_.own_fault and not slot.overdue
-        lines = self.last_lines(slot.number)
+        standing, lines = self._standings[slot.number], self.last_lines(slot.number)
         if slot.life.phase is Phase.STARTING and slot.place is not None and not slot.overdue:
             report = launch.read_report(slot.place)
             expected = slot.version.manifest.packages
-            self._failures[slot.number] = failures.ended(exit_, report, lines, expected)
+            failure = failures.ended(exit_, report, lines, expected)
+            if exit_.cause is lifecycle.Cause.KILLED:
+                standing.suffer(failure)
+                self._tell_end(slot, f"{exit_} while it loaded")
+            else:
+                standing.blame(failure)
         if slot.life.phase in (Phase.READY, Phase.EJECTED) and not slot.overdue:
-            what = f"A replica of {slot.label} (pid {slot.process.pid}) {exit_}; a new one starts."
-            self._failures[slot.number] = failures.crashed(exit_, lines)
-            self._tell("replica-ended", slot, what)
+            failure = failures.crashed(exit_, lines)
+            (standing.blame if slot.own_fault else standing.suffer)(failure)
+            self._tell_end(slot, f"{exit_}")
+
+    def _tell_end(self, slot: Slot, how: str) -> None:
+        assert slot.process is not None
+        who = f"A replica of {slot.label} (pid {slot.process.pid})"
+        self._tell("replica-ended", slot, f"{who} {how}; a new one starts.")
 
     async def _beat(self, slot: Slot) -> None:
         """Ask the replica through the queue that serves predictions, until it is gone."""

@@ -147,9 +147,24 @@ def test_one_that_is_killed_again_and_again_is_never_kept_waiting_for_long() -> 
     tired = Replica(Phase.READY, failures=9, ready_since=0.0)
     replica, (_, soon) = decide(tired, Exited(Cause.KILLED), now=1.0, jitter=0.9)
     assert (replica.failures, soon) == (9, StartAfter(KILLED_SECONDS))
-    # One that cannot even start waits as long as any other.
-    _, (late,) = decide(Replica(Phase.STARTING, 9), Exited(Cause.KILLED), now=1.0, jitter=0.9)
-    assert late.seconds > 10 * KILLED_SECONDS
+
+
+def test_one_that_is_killed_while_it_loads_starts_again_at_once_however_often_it_failed() -> None:
+    tired = Replica(Phase.STARTING, failures=9)
+    replica, (soon,) = decide(tired, Exited(Cause.KILLED), now=1.0, jitter=0.9)
+    assert soon.seconds < FIRST_DELAY
+    assert replica == Replica(Phase.WAITING, failures=9, kills=1)
+    # And all of that is forgotten when one has loaded.
+    assert live(replica, StartDue(), BecameReady())[0].kills == 0
+
+
+def test_one_that_is_killed_each_time_it_loads_waits_as_long_as_any_that_cannot_load() -> None:
+    """Its own code may do that: it must not cost a processor."""
+    replica, waits = Replica(), []
+    for _ in range(12):
+        replica, (wait,) = live(replica, StartDue(), Exited(Cause.KILLED))
+        waits.append(wait.seconds)
+    assert waits == [delay(failures, 0.5) for failures in range(12)]
 
 
 def test_after_many_kills_a_crash_is_not_taken_for_one_of_a_loop() -> None:
@@ -216,6 +231,8 @@ class Lives(RuleBasedStateMachine):
         self.loaded = self.silent = self.stopped = False
         #: Ends in a row without a minute of health, and since when it has been well.
         self.ends, self.well_since = 0, 0.0
+        #: Kills in a row without one that has loaded.
+        self.kills = 0
 
     def happen(self, event: Event) -> tuple[Action, ...]:
         self.replica, actions = decide(self.replica, event, now=self.now, jitter=0.5)
@@ -241,7 +258,7 @@ class Lives(RuleBasedStateMachine):
     @precondition(lambda self: self.world.process and not self.loaded and not self.world.ending)
     @rule()
     def load(self) -> None:
-        self.loaded, self.well_since = True, self.now
+        self.loaded, self.well_since, self.kills = True, self.now, 0
         self.happen(BecameReady())
 
     @precondition(lambda self: self.world.process and not self.loaded)
@@ -286,10 +303,11 @@ class Lives(RuleBasedStateMachine):
         well = self.loaded and not self.silent and self.now - self.well_since >= HEALTHY_SECONDS
         self.ends = 0 if well else self.ends
         wait = delay(self.ends, 0.5)
-        blameless = cause is Cause.NO_ROOM and not self.loaded
+        blameless = cause is not Cause.ITSELF and not self.loaded
         if blameless:
-            wait = NO_ROOM_SECONDS
-        elif cause is Cause.KILLED and self.loaded:
+            wait = NO_ROOM_SECONDS if cause is Cause.NO_ROOM else delay(self.kills, 0.5)
+            self.kills += cause is Cause.KILLED
+        elif cause is Cause.KILLED:
             wait = min(wait, KILLED_SECONDS)
         actions = self.happen(Exited(cause))
         had_loaded, self.loaded = self.loaded, False
@@ -344,7 +362,7 @@ class Lives(RuleBasedStateMachine):
     @invariant()
     def earlier_ends_are_counted_as_long_as_it_may_start_again(self) -> None:
         if not self.stopped:
-            assert self.replica.failures == self.ends
+            assert (self.replica.failures, self.replica.kills) == (self.ends, self.kills)
 
 
 Lives.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -37,10 +37,12 @@ class Sent:
     answered: float | None = None
     outcome: str = "open"
     said: str = ""
+    #: The answer has a Retry-After.
+    again: bool = False
 
     def waited_out(self, deadline: float) -> bool:
         """Whether it was given up, with leave to send it again, when its time was over."""
-        return self.outcome == "503" and self.seconds >= 0.9 * deadline
+        return self.outcome == "503" and self.again and self.seconds >= 0.9 * deadline
 
     @property
     def seconds(self) -> float:
@@ -77,6 +79,14 @@ class Ledger:
         """Those that were under way at a moment between `begin` and `end`."""
         last = begin if end is None else end
         return [one for one in self.sent if one.at <= last and (one.answered or last) >= begin]
+
+    def in_vain(self, begin: float, end: float, deadline: float) -> list[Sent]:
+        """Those that were given up between `begin` and `end`, when there was no replica."""
+        return [
+            one
+            for one in self.failed
+            if one.waited_out(deadline) and begin <= (one.answered or end) <= end
+        ]
 
     def only_what_was_in_flight(self, begin: float, end: float) -> None:
         """What failed was under way at a moment between `begin` and `end`, and none was refused."""
@@ -205,7 +215,7 @@ class Load:
         self.ledger.sent.append(sent)
         try:
             async with asyncio.timeout(CALLER_SECONDS):
-                status, body = await connection.ask(row)
+                status, sent.again, body = await connection.ask(row)
             sent.outcome, sent.said = self._judge(row, status, body), body.decode()[:300]
             self.ledger.right += sent.outcome == "right"
         except (OSError, EOFError) as error:  # also a timeout
@@ -240,19 +250,19 @@ class _Connection:
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port)
 
-    async def ask(self, row: list[float]) -> tuple[int, bytes]:
-        """Status and body.  Raises OSError or EOFError."""
+    async def ask(self, row: list[float]) -> tuple[int, bool, bytes]:
+        """Status, whether it says when to come again, and body.  Raises OSError or EOFError."""
         assert self._streams is not None
         reader, writer = self._streams
-        body = json.dumps({"inputs": [row]})
-        writer.write(f"{self._head}{len(body)}\r\n\r\n{body}".encode())
+        asked = json.dumps({"inputs": [row]})
+        writer.write(f"{self._head}{len(asked)}\r\n\r\n{asked}".encode())
         await writer.drain()
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(head.partition("content-length:")[2].split("\r\n")[0])
-        answer = int(head.split()[1]), await reader.readexactly(length)
+        body = await reader.readexactly(length)
         if "connection: close" in head:
             self.close()
-        return answer
+        return int(head.split()[1]), "\r\nretry-after:" in head, body
 
     def close(self) -> None:
         if self._streams is not None:

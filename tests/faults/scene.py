@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -113,6 +113,12 @@ class Scene:
         return self.one.replica_pids(NAME, self.active)
 
     @property
+    def loading(self) -> list[int]:
+        """The pids of the replicas of the active version that are not ready yet."""
+        replicas = self.one.version(NAME, self.active).replicas
+        return [one.pid for one in replicas if one.state == "starting" and one.pid is not None]
+
+    @property
     def gateway(self) -> int:
         return self.one.client.status().gateway.pids[0]
 
@@ -126,6 +132,11 @@ class Scene:
             return pids if len(pids) == REPLICAS else None
 
         return wait_scaled(ready, seconds, self.slowness)
+
+    def serves_without(self, victims: Collection[int], seconds: float = 60.0) -> float:
+        """When a replica is ready that is none of `victims`: in `seconds` of an idle machine."""
+        wait_scaled(lambda: set(self.replicas) - set(victims), seconds, self.slowness)
+        return time.monotonic()
 
     def events(self, after: int) -> list[Event]:
         return self.one.client.events(after=after)

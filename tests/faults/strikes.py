@@ -23,7 +23,7 @@ from tests.faults import groups
 from tests.faults.callers import ping, vanish
 from tests.faults.clock import Clock
 from tests.faults.load import Load, Sent
-from tests.faults.scene import DIES, PRINTS, STEALS_MEMORY, Scene, kill
+from tests.faults.scene import DIES, PRINTS, STEALS_MEMORY, TIMEOUT_SECONDS, Scene, kill
 from tests.process.stack import ended
 from tests.support import wait_until
 
@@ -56,8 +56,11 @@ class Strikes:
         return []
 
     def all_replicas_killed(self) -> list[Sent]:
-        kill(*self.scene.replicas)
-        return []
+        """Where none is back before a request's time is over, its caller is told to come again."""
+        victims, began = self.scene.replicas, time.monotonic()
+        kill(*victims)
+        back = self.scene.serves_without(victims)
+        return self.load.ledger.in_vain(began, back, TIMEOUT_SECONDS)
 
     def replica_stopped(self) -> list[Sent]:
         os.kill(self.chance.choice(self.scene.replicas), signal.SIGSTOP)

@@ -93,7 +93,9 @@ def test_a_request_that_never_yields_costs_nobody_else_anything(
     said = scene.until_event("replica-silent", seen, EJECTED_SECONDS + 1).message
     assert said.endswith("; another one takes its place.")
     scene.whole(REPLACED_SECONDS - EJECTED_SECONDS + scene.load_seconds)
-    wait_until(lambda: any(map(ended, before)), scene.scaled(2 * TIMEOUT_SECONDS + 10))
+    said = scene.until_event("replica-hung", seen, 2 * TIMEOUT_SECONDS + 10).message
+    print(said)
+    wait_until(lambda: any(map(ended, before)))
     load.after(50)
     own = asked.result(60)
     assert own.outcome == "504"

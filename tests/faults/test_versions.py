@@ -12,11 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from jupyter_deploy.client.models import ChangeTraffic
+from jupyter_deploy.core.lifecycle.backoff import FIRST_DELAY
+from jupyter_deploy.core.lifecycle.version import TRIALS
 from tests.faults.leftovers import is_replica
 from tests.faults.load import Load
 from tests.faults.scene import NAME, REPLICAS, Scene, cpu_seconds, faulty, kill
-from tests.process.stack import ROWS, ours
+from tests.process.stack import ROWS, me, ours
+from tests.support import wait_until
 
 
 def crashes_after(seconds: float, factor: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -60,6 +65,71 @@ def test_a_version_that_crashes_in_a_loop_is_failed_and_the_one_before_serves(
     load.after(50)
     # What waited for a replica of the new one was answered by the one that serves again.
     load.stop().nobody_noticed()
+
+
+class Loads:
+    """A model that multiplies by `factor`; while `deadly` is there, who loads it is killed."""
+
+    def __init__(self, factor: float, deadly: Path) -> None:
+        self.factor, self.deadly = factor, deadly
+
+    def __reduce__(self):
+        factor, deadly = self.factor, str(self.deadly)
+
+        def load():
+            import os
+            import signal
+
+            if os.path.exists(deadly):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return lambda x: x.sum(axis=1) * factor
+
+        return load, ()
+
+
+@pytest.mark.slow
+def test_a_version_that_is_killed_each_time_it_loads_is_failed_and_the_one_before_serves(
+    scene: Scene, load: Load, chance: random.Random, tmp_path: Path
+) -> None:
+    """By itself or by somebody outside, nobody can know."""
+    seen = scene.last_event()
+    load.factors.add(7.0)
+    ticket = scene.one.begin(NAME, replicas=REPLICAS)
+    model = Loads(7.0, tmp_path / "deadly")
+    scene.one.submit(ticket, scene.one.fill(ticket, model, expected=ROWS.sum(axis=1) * 7))
+    supervisor = scene.one.supervisor_pid()
+    began, before = time.monotonic(), cpu_seconds(supervisor)
+    (tmp_path / "deadly").touch()
+    kill(*launchers(scene), chance.choice(scene.replicas))
+    said = scene.until_event("version-failed", seen, 60).message
+    returned = time.monotonic()
+    print(f"given up after {returned - began:.1f} s")
+    assert f"{ticket.version} has failed; 1.0.0 serves" in said
+    assert "was killed by SIGKILL while it loaded the model" in said
+    assert cpu_seconds(supervisor) - before < 0.05 * max(60, returned - began)
+    load.after(50)
+    load.stop().nobody_noticed()
+
+
+def test_replicas_that_are_killed_while_they_load_are_not_held_against_their_version(
+    scene: Scene, load: Load, chance: random.Random
+) -> None:
+    """More often than a version may fail by itself."""
+    load.factors.add(8.0)
+    serves = scene.deploy(8.0)
+    load.after(50)
+    kill(chance.choice(scene.replicas))
+    killed: set[int] = set()
+    while len(killed) < 2 * TRIALS:
+        victim = wait_until(lambda: set(scene.loading) - killed, 30).pop()
+        kill(victim)
+        killed.add(victim)
+    # The wait before each is twice as long at most, as a model may do that to itself.
+    scene.whole(scene.load_seconds + 1 + FIRST_DELAY * 2.0 ** (2 * TRIALS - 1))
+    load.after(50)
+    load.stop().nobody_noticed()
+    assert scene.active == serves
+    scene.one.client.rollback(NAME, ChangeTraffic(me(), version="1.0.0"))
 
 
 def test_when_the_interpreter_is_gone_what_runs_goes_on_and_traffic_returns(

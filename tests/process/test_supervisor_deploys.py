@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pytest
 from jupyter_deploy.client.discovery import connect
 from jupyter_deploy.client.models import BeginDeploy, DeployOptions, SubmitDeploy
 from jupyter_deploy.core.contract import Contract, Form, Output, Tensor, Type
+from jupyter_deploy.core.lifecycle.version import TRIALS
 from jupyter_deploy.errors import (
     Conflict,
     DeployFailed,
@@ -87,6 +89,50 @@ def test_a_version_whose_process_dies_is_failed_and_says_how(one: Stack) -> None
     manifest = one.fill(ticket, Dies())
     with pytest.raises(ReplicaFailed, match="ended with status 3 while it loaded the model"):
         one.submit(ticket, manifest)
+
+
+def test_a_replica_that_is_killed_as_it_loads_does_not_fail_the_deploy_that_waits_for_it(
+    one: Stack, tmp_path: Path
+) -> None:
+    gate = tmp_path / "loading"
+    gate.touch()
+
+    class Waits:
+        def __reduce__(self):
+            path = str(gate)
+
+            def load():
+                import os
+                import time
+
+                while os.path.exists(path):
+                    time.sleep(0.01)
+                return lambda x: x.sum(axis=1)
+
+            return load, ()
+
+    def loading() -> list[int]:
+        versions = one.endpoint("unlucky").versions
+        replicas = [each for version in versions for each in version.replicas]
+        return [r.pid for r in replicas if r.state == "starting" and r.pid is not None]
+
+    one.deploy("unlucky")
+    ticket = one.begin("unlucky")
+    manifest = one.fill(ticket, Waits(), expected=ROWS.sum(axis=1))
+    with ThreadPoolExecutor(1) as person:
+        end = person.submit(one.submit, ticket, manifest)
+        try:
+            killed: set[int] = set()
+            while len(killed) <= TRIALS:
+                (victim,) = wait_until(lambda: set(loading()) - killed, 30)
+                os.kill(victim, signal.SIGKILL)
+                killed.add(victim)
+        finally:
+            gate.unlink()
+        assert end.result(60).state == "done"
+    said = [event.message for event in one.client.events() if event.version == ticket.version]
+    assert any("was killed by SIGKILL while it loaded; a new one starts." in one for one in said)
+    one.client.undeploy("unlucky", me())
 
 
 def test_a_missing_interpreter_is_named(one: Stack) -> None:

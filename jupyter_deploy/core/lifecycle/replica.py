@@ -44,16 +44,19 @@ class Replica:
 
     Invariants: `ready_since` is set exactly when READY (only_a_ready_replica_has_a_start_of_
     health); `failures` counts the ends of processes in a row without HEALTHY_SECONDS between, but
-    for those that somebody outside has killed: all of them are KILLED_FAILURES at most.
+    for those that somebody outside has killed: all of them that were ready are KILLED_FAILURES at
+    most, and those that still loaded are `kills`, which are forgotten when one becomes ready.
     """
 
     phase: Phase = Phase.WAITING
     failures: int = 0
     ready_since: float | None = None
+    kills: int = 0
 
     def __post_init__(self) -> None:
         assert (self.ready_since is not None) == (self.phase is Phase.READY)
         assert self.failures >= 0
+        assert self.kills >= 0
 
 
 # --- what happens ---------------------------------------------------------------------------------
@@ -93,9 +96,9 @@ class Cause(StrEnum):
     """Why a process has ended."""
 
     ITSELF = "itself"
-    """It crashed, or ended with a status of its own."""
+    """It crashed, ended with a status of its own, or took too long."""
     KILLED = "killed"
-    """Somebody outside has ended it."""
+    """Somebody outside has ended it, as far as anybody can know."""
     NO_ROOM = "no room"
     """The disk was full as it started, which says nothing of it."""
 
@@ -179,7 +182,7 @@ def _start(replica: Replica, _moment: _Moment) -> Decision:
 
 
 def _serve(replica: Replica, moment: _Moment) -> Decision:
-    return replace(replica, phase=Phase.READY, ready_since=moment.now), (Route(),)
+    return Replica(Phase.READY, replica.failures, ready_since=moment.now), (Route(),)
 
 
 def _kill(replica: Replica, _moment: _Moment) -> Decision:
@@ -190,8 +193,13 @@ def _back_off(replica: Replica, moment: _Moment) -> Decision:
     assert isinstance(moment.event, Exited)
     if moment.event.cause is Cause.NO_ROOM:
         return replace(replica, phase=Phase.WAITING), (StartAfter(NO_ROOM_SECONDS),)
-    wait = StartAfter(delay(replica.failures, moment.jitter))
-    return Replica(Phase.WAITING, replica.failures + 1), (wait,)
+    failures, kills = replica.failures + 1, replica.kills
+    wait = delay(replica.failures, moment.jitter)
+    if moment.event.cause is Cause.KILLED:
+        # Kept waiting only where it goes on: a model may do it to itself, and that costs starts.
+        failures, kills = replica.failures, replica.kills + 1
+        wait = delay(replica.kills, moment.jitter)
+    return Replica(Phase.WAITING, failures, kills=kills), (StartAfter(wait),)
 
 
 def _lose(replica: Replica, moment: _Moment) -> Decision:
