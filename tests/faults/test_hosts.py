@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +21,29 @@ from tests.faults.scene import NAME, Scene, kill
 from tests.faults.slowness import wait_scaled
 from tests.server.jupyter import TOKEN, JupyterServer
 from tests.support import wait_until
+
+#: Asks for what happens next on as many connections as a browser has, and waits.
+_BROWSER = """
+import signal, socket, sys
+from urllib.parse import urlsplit
+asked = urlsplit(sys.argv[1])
+head = f"GET {asked.path}?{asked.query} HTTP/1.1\\r\\nHost: {asked.netloc}\\r\\n"
+tabs = [socket.create_connection((asked.hostname, asked.port)) for _ in range(6)]
+for tab in tabs:
+    tab.sendall(f"{head}Authorization: token {sys.argv[2]}\\r\\n\\r\\n".encode())
+print("asked", flush=True)
+signal.pause()
+"""
+
+
+def browse_and_die(server: JupyterServer, after: int) -> None:
+    """A browser that waits for events, and is killed."""
+    url = f"{server.url}events?after={after}&wait=30"
+    arguments = [sys.executable, "-c", _BROWSER, url, TOKEN]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE) as browser:
+        assert browser.stdout is not None
+        assert browser.stdout.readline() == b"asked\n"
+        browser.kill()
 
 
 @contextlib.contextmanager
@@ -42,13 +67,17 @@ def seen(server: JupyterServer) -> list[tuple[str, list[int]]]:
     ]
 
 
-def test_a_killed_jupyter_server_takes_nothing_along_and_sees_all_again(
+def test_a_killed_browser_or_jupyter_server_takes_nothing_along_and_sees_all_again(
     scene: Scene, load: Load, chance: random.Random, tmp_path: Path
 ) -> None:
     everything = [(NAME, sorted(scene.replicas))]
     supervisor, gateway = scene.one.supervisor_pid(), scene.gateway
     with jupyter(tmp_path / "first") as server:
         wait_scaled(lambda: seen(server) == everything, 3.0)
+        browse_and_die(server, scene.last_event())
+        wait_scaled(lambda: seen(server) == everything, 3.0)
+        load.after(50)
+        browse_and_die(server, scene.last_event())
         kill(server.process.pid)
         server.process.wait()
     load.after(50)
