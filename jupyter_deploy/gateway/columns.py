@@ -13,6 +13,7 @@ import numpy as np
 
 from jupyter_deploy.core.contract import Column, Contract, Form, Tensor, Type
 from jupyter_deploy.gateway.decode import Input
+from jupyter_deploy.gateway.decode.numbers import as_it_travels
 from jupyter_deploy.gateway.decode.times import NOT_A_TIME
 from jupyter_deploy.gateway.decode.values import FLOAT_LIMITS, element, integer_dtype
 from jupyter_deploy.wire.arrays import Array
@@ -25,14 +26,20 @@ class ArrayBuilder:
 
     def __init__(self, contract: Contract) -> None:
         self._build = _builder(contract)
+        self._first = element(contract.tensor) if contract.tensor else (*contract.columns, None)[0]
 
-    def arrays(self, rows: Rows) -> list[Array]:
+    def arrays(self, rows: Rows | Array) -> list[Array]:
         """The arrays of `rows`: one for each column (FRAME), or one (ARRAY, ANY)."""
+        if isinstance(rows, np.ndarray):
+            assert self._first is not None, "only numbers are arrays from the beginning"
+            return [as_it_travels(self._first, rows)]
         return self._build(rows)
 
     def batch(self, inputs: Sequence[Input]) -> list[Array]:
         """The arrays of several requests, one after the other."""
-        return self.arrays([row for item in inputs for row in item.rows])
+        if len(inputs) == 1:
+            return self.arrays(inputs[0].rows)
+        return self.arrays([row for item in inputs for row in _listed(item.rows)])
 
 
 def _builder(contract: Contract) -> Callable[[Rows], list[Array]]:
@@ -86,6 +93,10 @@ def float_dtype(column: Column) -> str | None:
 
 def _exact_dtype(column: Column) -> str:
     return "bool" if column.type is Type.BOOLEAN else integer_dtype(column.dtype)
+
+
+def _listed(rows: Rows | Array) -> Rows:
+    return rows.tolist() if isinstance(rows, np.ndarray) else rows
 
 
 def _objects(values: Sequence[Any]) -> Array:

@@ -15,9 +15,10 @@ from msgspec import UNSET, Raw, UnsetType
 
 from jupyter_deploy.core.contract import Column, Contract, Form, Type
 from jupyter_deploy.errors import BadInput, UnsupportedMedia
+from jupyter_deploy.gateway import v2_long
 from jupyter_deploy.gateway.answers import encode
 from jupyter_deploy.gateway.body import media_type
-from jupyter_deploy.gateway.decode import Input, careful, tensors
+from jupyter_deploy.gateway.decode import Input, careful, pieces, tensors
 from jupyter_deploy.gateway.decode.envelope import nan_as_null
 from jupyter_deploy.gateway.decode.faults import malformed, misfit
 from jupyter_deploy.gateway.dispatch import Reply
@@ -70,9 +71,12 @@ def read(
     text, binary = split_body(body, json_size(headers))
     request = _parse(text)
     _share_out(request.inputs, binary)
-    columns = _rows(service.route.contract, request.inputs)
+    contract, long = service.route.contract, len(body) >= pieces.LONG_BYTES
+    rows = v2_long.rows_of(contract, request.inputs) if long else None
+    if rows is None:
+        rows = _rows(contract, request.inputs)
     wanted = None if request.outputs is UNSET else [one.name for one in request.outputs]
-    return Input(len(columns), columns), lambda reply: _answer(service, request.id, wanted, reply)
+    return Input(len(rows), rows), lambda reply: _answer(service, request.id, wanted, reply)
 
 
 def metadata(endpoint: str, service: VersionService, versions: list[str]) -> dict[str, Any]:

@@ -26,15 +26,15 @@ from jupyter_deploy.wire.arrays import Array
 
 
 @dataclass(frozen=True, slots=True)
-class _Datatype:
+class Datatype:
     """A datatype: the rule for its JSON values, and the NumPy dtype of its bytes."""
 
     column: Column
     dtype: str
 
 
-def _of(type_: Type, dtype: str) -> _Datatype:
-    return _Datatype(Column("", type_, dtype, nullable=type_ is Type.FLOAT), dtype)
+def _of(type_: Type, dtype: str) -> Datatype:
+    return Datatype(Column("", type_, dtype, nullable=type_ is Type.FLOAT), dtype)
 
 
 _DATATYPES = {
@@ -42,7 +42,7 @@ _DATATYPES = {
     "FP16": _of(Type.FLOAT, "float16"),
     "FP32": _of(Type.FLOAT, "float32"),
     "FP64": _of(Type.FLOAT, "float64"),
-    "BYTES": _Datatype(Column("", Type.STRING, "str", nullable=True), "object"),
+    "BYTES": Datatype(Column("", Type.STRING, "str", nullable=True), "object"),
 } | {
     f"{word}{bits}": _of(Type.INTEGER, f"{dtype}{bits}")
     for word, dtype in (("INT", "int"), ("UINT", "uint"))
@@ -95,10 +95,15 @@ def split_body(body: bytes, size: int | None) -> tuple[bytes, memoryview]:
     return body[:size], memoryview(body)[size:]
 
 
+def kind_of(tensor: Tensor) -> Datatype | None:
+    """Its datatype, if it is one."""
+    return _DATATYPES.get(tensor.datatype)
+
+
 def flat_values(tensor: Tensor, index: int) -> list[Any]:
     """The values of the `index`-th tensor of a request, in a flat list.  Raises BadInput."""
     at: _Path = ("inputs", index)
-    kind = _DATATYPES.get(tensor.datatype)
+    kind = kind_of(tensor)
     if kind is None:
         raise misfit((*at, "datatype"), f"one of {', '.join(_DATATYPES)}", "another")
     if not 0 < len(tensor.shape) <= _MOST_DIMENSIONS or min(tensor.shape) < 0:
@@ -158,7 +163,7 @@ def _plainest(values: list[Any]) -> tuple[str, list[Any]]:
     return "BYTES", texts
 
 
-def _from_json(tensor: Tensor, kind: _Datatype, at: _Path) -> list[Any]:
+def _from_json(tensor: Tensor, kind: Datatype, at: _Path) -> list[Any]:
     if tensor.data is UNSET:
         raise misfit(at, "data", "none")
     values = plain(tensor.data)
@@ -182,7 +187,7 @@ def _joined(values: list[Any], at: _Path) -> list[Any]:
     return list(itertools.chain.from_iterable(values))
 
 
-def _checked(values: list[Any], kind: _Datatype, at: _Path) -> list[Any]:
+def _checked(values: list[Any], kind: Datatype, at: _Path) -> list[Any]:
     faults = Faults()
     checked = []
     for index, value in enumerate(values):
@@ -195,7 +200,7 @@ def _checked(values: list[Any], kind: _Datatype, at: _Path) -> list[Any]:
     return checked
 
 
-def _from_bytes(tensor: Tensor, kind: _Datatype, at: _Path) -> list[Any]:
+def _from_bytes(tensor: Tensor, kind: Datatype, at: _Path) -> list[Any]:
     if tensor.datatype == "BYTES":
         return _strings(bytes(tensor.binary), at)
     dtype = np.dtype(kind.dtype).newbyteorder("<")

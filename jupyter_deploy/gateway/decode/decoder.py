@@ -22,7 +22,7 @@ from jupyter_deploy.gateway.decode.envelope import (
 )
 from jupyter_deploy.gateway.decode.faults import misfit
 from jupyter_deploy.gateway.decode.frames import FrameReader
-from jupyter_deploy.gateway.decode.rows import Input
+from jupyter_deploy.gateway.decode.rows import Input, Rows
 from jupyter_deploy.gateway.decode.table import read_table
 from jupyter_deploy.gateway.decode.tensors import TensorReader
 from jupyter_deploy.gateway.decode.values import kind
@@ -56,17 +56,16 @@ class InputDecoder:
         rows = read_table(self._contract, body)
         return Input(len(rows), rows)
 
-    def _long(self, body: bytes) -> list[Any] | None:
+    def _long(self, body: bytes) -> Rows | None:
         """The rows of a long body of a usual kind; None when in doubt."""
         found = open_long(body)
         if found is not None:
             return self._fast(*found)
-        if self._frames is None:
-            return None
-        lists = long_lists(body)
-        return None if lists is None else self._frames.lists(lists)
+        reader = self._frames or self._tensors
+        lists = None if reader is None else long_lists(body)
+        return None if reader is None or lists is None else reader.lists(lists)
 
-    def _rows(self, form: str, envelope: Envelope) -> list[Any]:
+    def _rows(self, form: str, envelope: Envelope) -> Rows:
         part = getattr(envelope, form)
         fast = self._fast(form, part)
         if fast is not None:
@@ -77,12 +76,14 @@ class InputDecoder:
             return _slow_array(self._contract.tensor, form, part)
         return read_anything(form, _plain(part))
 
-    def _fast(self, form: str, part: Split | Raw) -> list[Any] | None:
+    def _fast(self, form: str, part: Split | Raw) -> Rows | None:
         if self._frames is not None:
             return _fast_frame(self._frames, form, part)
-        if self._tensors is not None and not isinstance(part, Split):
-            return self._tensors.rows(part)
-        return None
+        if self._tensors is None:
+            return None
+        if isinstance(part, Split):
+            return self._tensors.split(part.columns, part.data)
+        return self._tensors.rows(part)
 
 
 def _fast_frame(frames: FrameReader, form: str, part: Split | Raw) -> list[tuple[Any, ...]] | None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
+
+from jupyter_deploy.wire.arrays import Array
 
 #: One row: a tuple in the contract's order (FRAME), a nested list or a scalar (ARRAY), JSON (ANY).
 Row = Any
+#: Many numbers that travel as one array are an array from the beginning (numbers.py).
+Rows: TypeAlias = list[Row] | Array
 
 
 @dataclass(slots=True)
@@ -14,5 +18,5 @@ class Input:
     """The rows of one request, checked; `count` is their number, `params` MLflow's or None."""
 
     count: int
-    rows: list[Row]
+    rows: Rows
     params: dict[str, Any] | None = None

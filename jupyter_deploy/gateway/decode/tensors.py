@@ -7,16 +7,19 @@ zero may have any length.  Times come out as nanoseconds, as everywhere in this 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Raw
 
 from jupyter_deploy.core.contract import Column, Tensor, Type
-from jupyter_deploy.gateway.decode import pieces
+from jupyter_deploy.gateway.decode import numbers, pieces
 from jupyter_deploy.gateway.decode.faults import Faults, misfit
 from jupyter_deploy.gateway.decode.frames import value_type
+from jupyter_deploy.gateway.decode.rows import Rows
 from jupyter_deploy.gateway.decode.values import Refused, check, element, kind
+from jupyter_deploy.wire.arrays import Array
 
 Path = tuple[str | int, ...]
 
@@ -25,20 +28,48 @@ class TensorReader:
     """Reads the rows that one tensor describes, in compiled code; None when in doubt."""
 
     def __init__(self, tensor: Tensor) -> None:
+        self._element = element(tensor)
+        self._shape = tensor.shape
         self._decoder: msgspec.json.Decoder[list[Any]] | None = None
+        self._column = msgspec.json.Decoder(list[value_type(self._element)])  # type: ignore[misc]
         # Times and nested values are left to the careful pass, sizes below zero to its last check.
         known = tensor.type not in (Type.DATETIME, Type.OBJECT)
         if known and all(size >= 0 for size in tensor.shape):
             self._decoder = msgspec.json.Decoder(list[_row_type(tensor)])  # type: ignore[misc]
 
-    def rows(self, data: Raw) -> list[Any] | None:
+    def rows(self, data: Raw) -> Rows | None:
         """A list of rows."""
         if self._decoder is None:
             return None
+        if memoryview(data).nbytes >= pieces.LONG_BYTES and numbers.are_numbers(self._element):
+            rows = numbers.read(self._decoder.decode, data, self._element)
+            if rows is not None and len(rows):
+                return rows
         try:
             return pieces.read(self._decoder.decode, data) or None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
+
+    def split(self, columns: Raw, data: Raw) -> Rows | None:
+        """Rows of `dataframe_split`."""
+        try:
+            count = len(msgspec.json.decode(columns, type=list[Any]))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        return self.rows(data) if self._shape == (count,) else None
+
+    def lists(self, lists: Mapping[str, Raw]) -> Array | None:
+        """A long list of numbers for each column, in the order of the columns."""
+        if self._shape not in ((len(lists),), (-1,)) or not numbers.are_numbers(self._element):
+            return None
+        columns = []
+        for data in lists.values():
+            column = numbers.read(self._column.decode, data, self._element)
+            if column is None:
+                return None
+            columns.append(column)
+        rows = numbers.side_by_side(columns)
+        return rows if rows is not None and rows.size else None
 
 
 def read_rows(tensor: Tensor, data: Any, at: Path) -> list[Any]:
