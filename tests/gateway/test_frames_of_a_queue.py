@@ -30,10 +30,14 @@ CALLERS, FRAMES = 20, 40
 
 
 class Replica(threading.Thread):
-    """Answers one frame after the other, each after `seconds`; `rows` are those of each frame."""
+    """Answers one frame after the other, each after `seconds`; `rows` are those of each frame.
+
+    The first one waits for `warm`.
+    """
 
     def __init__(self, path: Path, seconds: float) -> None:
         super().__init__(daemon=True)
+        self.warm = threading.Event()
         self.path, self.seconds = str(path), seconds
         self.rows: list[int] = []
         self.listener = socket.socket(socket.AF_UNIX)
@@ -49,6 +53,7 @@ class Replica(threading.Thread):
                 for frame in reader.feed(data):
                     count = len(unpack_request(frame.payload).arrays[0])
                     self.rows.append(count)
+                    self.warm.wait()
                     time.sleep(self.seconds)
                     answer = pack_answer(PredictAnswer(("predictions",), [np.zeros(count)], 0.0))
                     connection.sendall(pack_frame(Kind.PREDICTED, frame.id, answer))
@@ -57,10 +62,18 @@ class Replica(threading.Thread):
 @pytest.fixture
 def replica(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Replica]:
     replica = Replica(tmp_path / "replica", request.param)
+    replica.warm.set()
     replica.start()
     yield replica
     replica.join(10)
     replica.listener.close()
+
+
+def new_queue() -> VersionQueue:
+    return VersionQueue(
+        ArrayBuilder(NUMBER), batchable=True, timeout=30.0, ledger=PoisonLedger(),
+        log=log.Log("test"), on_failure=lambda *_: None, on_batch=lambda *_: None,
+    )  # fmt: skip
 
 
 async def ask_again_and_again(replica: Replica, answering: float) -> list[int]:
@@ -77,10 +90,7 @@ async def ask_again_and_again(replica: Replica, answering: float) -> list[int]:
         else:
             queue.put(Work(Input(1, [1.0]), b"", request_id="", consumer="me"), answered)
 
-    queue = VersionQueue(
-        ArrayBuilder(NUMBER), batchable=True, timeout=30.0, ledger=PoisonLedger(),
-        log=log.Log("test"), on_failure=lambda *_: None, on_batch=lambda *_: None,
-    )  # fmt: skip
+    queue = new_queue()
     queue.update([ReplicaRoute("one", replica.path)])
     async with asyncio.timeout(60):
         # The second half comes while the first is with the replica.
@@ -104,3 +114,46 @@ def test_a_replica_does_not_wait_where_answering_takes_longer_than_a_frame(
 ) -> None:
     # One half is answered while the other is with the replica.
     assert max(asyncio.run(ask_again_and_again(replica, 0.001))) < CALLERS
+
+
+@pytest.mark.parametrize("replica", [0.0], indirect=True)
+def test_few_wait_for_the_first_call_of_a_replica_that_has_just_come(
+    replica: Replica, tmp_path: Path
+) -> None:
+    cold = Replica(tmp_path / "cold", 0.0)
+    cold.start()
+    asyncio.run(burst_for_two(replica, cold))
+    cold.join(10)
+    cold.listener.close()
+    assert cold.rows[0] <= 8
+    assert max(cold.rows[1:]) > 8
+
+
+async def burst_for_two(warm: Replica, cold: Replica) -> None:
+    """Bursts for a version whose second replica comes late, and takes long for its first frame."""
+    queue, routes = new_queue(), [ReplicaRoute("warm", warm.path)]
+    queue.update(routes)
+    async with asyncio.timeout(60):
+        # So much is known of the version that a large frame is sent to any replica.
+        for _ in range(20):
+            await burst(queue)
+        queue.update([*routes, ReplicaRoute("cold", cold.path)])
+        waiting = asyncio.create_task(burst(queue))
+        while not cold.rows:
+            await asyncio.sleep(0)
+            if waiting.done():
+                waiting = asyncio.create_task(burst(queue))
+        cold.warm.set()
+        await waiting
+        while len(cold.rows) < 5:
+            await burst(queue)
+    queue.update(())
+
+
+async def burst(queue: VersionQueue, count: int = 200) -> None:
+    """So many callers of one row each, all answered."""
+    loop = asyncio.get_running_loop()
+    answers: list[asyncio.Future[Result]] = [loop.create_future() for _ in range(count)]
+    for answer in answers:
+        queue.put(Work(Input(1, [1.0]), b"", request_id="", consumer="me"), answer.set_result)
+    await asyncio.gather(*answers)

@@ -100,6 +100,17 @@ def test_a_first_call_that_takes_long_is_not_taken_for_what_a_row_takes():
     assert max(sizes) * 0.01 <= FRAME_SECONDS
 
 
+def test_the_first_call_of_another_replica_is_no_measure_for_the_version() -> None:
+    pace = Pace()
+    for rows in (10, 40, 20, 80, 30):
+        pace.add(rows, 0.002 + rows * 0.0001)
+    before = pace.seconds(1, 100), pace.most_rows
+    assert pace.most_rows_of(warm=False) == 8
+    pace.add(8, 5.0, warm=False)
+    assert (pace.seconds(1, 100), pace.most_rows) == before
+    assert pace.most_rows_of(warm=True) == pace.most_rows > 8
+
+
 def test_the_time_that_the_first_frame_takes_anyway_does_not_keep_the_next_ones_small():
     sizes = frames(Pace(), 4000, 12, fixed=1.0, per_row=0.0)
     assert sizes[-1] == 4000

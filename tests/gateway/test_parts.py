@@ -223,12 +223,12 @@ class Dead:
 )
 def test_a_request_is_the_cause_of_two_deaths_at_work_on_it_or_of_four_others(begun, taken):
     (work,) = works(1)
-    assert [Flight(Dead(begun=so), 1, [work], 1).was_deadly() for so in begun] == taken
+    assert [Flight(Dead(begun=so), 1, [work], 1, warm=True).was_deadly() for so in begun] == taken
 
 
 def test_of_several_requests_in_a_frame_none_is_the_cause_of_a_death():
     batch = list(works(1, 1))
-    assert not any(Flight(Dead(begun=True), 1, batch, 2).was_deadly() for _ in range(9))
+    assert not any(Flight(Dead(begun=True), 1, batch, 2, warm=True).was_deadly() for _ in range(9))
 
 
 # --- arrays and answers ---------------------------------------------------------------------------

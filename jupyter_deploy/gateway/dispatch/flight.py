@@ -25,6 +25,8 @@ class Flight:
     frame_id: int
     batch: list[Work]
     rows: int
+    #: Whether the replica had answered before.
+    warm: bool
 
     @property
     def sent_at(self) -> float:

@@ -38,13 +38,15 @@ class LinkOwner(Protocol):
 class ReplicaLink(asyncio.Protocol):
     """One replica's socket.
 
-    `draining` says that it gets no more work; it closes when what is in flight has ended.
+    `draining` says that it gets no more work; it closes when what is in flight has ended.  `warm`
+    says that it has answered: a first call may take a hundred times as long as the next ones.
     """
 
     def __init__(self, route: ReplicaRoute, owner: LinkOwner, log: Log) -> None:
         self.replica_id = route.replica_id
         self.connected = False
         self.draining = False
+        self.warm = False
         self._path = route.socket
         self._board: Board | None = None
         self._busy_before = 0.0

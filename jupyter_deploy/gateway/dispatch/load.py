@@ -40,8 +40,8 @@ _STANDING_FRAMES = 8
 FRAME_SECONDS = 0.125
 #: Unless the time that a frame takes anyway is long: it is shared by more, for so many times it.
 _FRAME_FIXED = 4.0
-#: The first frame of a version holds no more rows; the next ones, while little is known, so many
-#: times those of the largest that was answered of late.
+#: The first frame of a version holds no more rows, nor does that of a replica; the next ones of a
+#: version, while little is known, so many times those of the largest that was answered of late.
 _FIRST_ROWS = 8
 _GROWTH = 2
 #: Sizes that differ by less of their weight say nothing of what a row takes.
@@ -77,11 +77,17 @@ class Pace:
         #: Requests of more rows do not share a frame.
         self.most_rows = _FIRST_ROWS
 
-    def add(self, rows: int, seconds: float) -> None:
-        """A frame of `rows` rows took `seconds`."""
+    def most_rows_of(self, *, warm: bool) -> int:
+        """How many rows share a frame to a replica; one that is not `warm` has not answered yet."""
+        return self.most_rows if warm else min(self.most_rows, _FIRST_ROWS)
+
+    def add(self, rows: int, seconds: float, *, warm: bool = True) -> None:
+        """A frame of `rows` rows took a replica `seconds`, its first one if it was not `warm`."""
+        if self._begun and not warm:
+            # A first call may take a hundred times as long: it is no measure for the next ones.
+            return
         self._largest = max(float(rows), self._largest * _KEPT)
         if not self._begun:
-            # A first call may take a hundred times as long: it is no measure for the next ones.
             self._begun = True
             self.most_rows = most_rows_at_first(self._largest, seconds / rows)
             return

@@ -38,12 +38,12 @@ from jupyter_deploy.gateway.dispatch.link import ReplicaLink, taken_last
 from jupyter_deploy.gateway.dispatch.load import Ahead, Pace, frames_of
 from jupyter_deploy.gateway.dispatch.pieces import Pieces
 from jupyter_deploy.gateway.dispatch.poison import Ledger
+from jupyter_deploy.gateway.dispatch.unanswered import Then, Unanswered
 from jupyter_deploy.gateway.dispatch.work import (
     MAX_BATCH_ROWS,
     BatchAnswer,
     Elsewhere,
     Reply,
-    Result,
     Trace,
     Work,
     shares,
@@ -67,8 +67,7 @@ class VersionQueue:
     """Takes requests of one version to its replicas.
 
     Invariants: a link is in `_idle` or in `_flights` or not connected; a request is in `_waiting`,
-    in one flight, in pieces, or has ended; `_open` holds those that have not ended, oldest deadline
-    first, and no pieces.
+    in one flight, in pieces, or has ended; `_open` holds those that have not.
     """
 
     def __init__(
@@ -86,8 +85,7 @@ class VersionQueue:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Work] = deque()
         self._rows_waiting = 0
-        self._open: dict[Work, Callable[[Result], None]] = {}
-        self._open_bytes = 0
+        self._open = Unanswered(self._expire)
         self._links: dict[str, ReplicaLink] = {}
         self._idle: deque[ReplicaLink] = deque()
         self._flights: dict[ReplicaLink, Flight] = {}
@@ -101,7 +99,6 @@ class VersionQueue:
         self._turn_seconds = 0.0
         self._retiring = False
         self._has_traffic = True
-        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def waiting(self) -> int:
@@ -152,7 +149,7 @@ class VersionQueue:
         self._has_traffic = so
         self._pump_soon()
 
-    def put(self, work: Work, then: Callable[[Result], None]) -> None:
+    def put(self, work: Work, then: Then) -> None:
         """Have `work` answered; `then` is called with its result, once, and raises nothing.
 
         Raises a RequestError when it is not taken.
@@ -160,7 +157,7 @@ class VersionQueue:
         if self._retiring and not self._links:
             raise NoReplica
         now = time.monotonic()
-        if len(self._waiting) >= MAX_WAITING or self._open_bytes >= MAX_OPEN_BYTES:
+        if len(self._waiting) >= MAX_WAITING or self._open.bytes >= MAX_OPEN_BYTES:
             raise Overloaded
         if self._poison and self._poison.holds(work.digest(), now):
             raise Poisonous
@@ -169,14 +166,12 @@ class VersionQueue:
         work.deadline = now + self._timeout
         work.alone = work.alone or not self._batchable
         work.on_end = self._over
-        self._open[work] = then
-        self._open_bytes += len(work.body)
+        self._open.add(work, then)
         if work.input.count > MAX_BATCH_ROWS and not work.alone:
             # One more than there are replicas, so that none waits for the next piece.
             Pieces(work, MAX_BATCH_ROWS, self._enqueue).start(self.connected + 1)
         else:
             self._wait(work)
-        self._watch_deadlines()
         self._pump_soon()
 
     def drop(self, work: Work, error: RequestError) -> None:
@@ -213,6 +208,8 @@ class VersionQueue:
         if flight is None or flight.frame_id != frame.id:
             return
         del self._flights[link]
+        # One that has expired has not been given to the model.
+        link.warm = link.warm or frame.kind is not Kind.EXPIRED
         self._busy += time.monotonic() - flight.sent_at
         if link.draining:
             link.close()
@@ -227,14 +224,11 @@ class VersionQueue:
             # The next frame leaves before this one is taken apart: the replica need not wait.
             self._pump()
         began = time.monotonic()
-        self._answered(flight.batch, frame)
+        self._answered(flight, frame)
         self._turn_seconds = 2 * (time.monotonic() - began) / len(flight.batch)
 
     def _over(self, work: Work) -> None:
-        then = self._open.pop(work)
-        self._open_bytes -= len(work.body)
-        assert work.result is not None, "it has just ended"
-        then(work.result)
+        self._open.end(work)
         if self._retiring:
             self._close_if_done()
 
@@ -276,7 +270,8 @@ class VersionQueue:
         taken = taken_last(self._idle) if self._processes > 1 else 0
         while self._waiting and self._idle:
             share = -(-len(self._waiting) // max(1, len(self._idle) - taken))
-            batch = take_batch(self._waiting, share, self._pace.most_rows)
+            most_rows = self._pace.most_rows_of(warm=self._idle[0].warm)
+            batch = take_batch(self._waiting, share, most_rows)
             if batch:
                 self._send(self._idle.popleft(), batch)
         if self._waiting and not self._has_traffic:
@@ -304,29 +299,29 @@ class VersionQueue:
         for work in batch:
             work.sent_at = now
         rows = sum(work.input.count for work in batch)
-        self._flights[link] = Flight(link, link.send(payload), batch, rows)
+        self._flights[link] = Flight(link, link.send(payload), batch, rows, link.warm)
 
-    def _answered(self, batch: list[Work], frame: Frame) -> None:
+    def _answered(self, flight: Flight, frame: Frame) -> None:
         match frame.kind:
             case Kind.PREDICTED:
-                self._predicted(batch, frame)
+                self._predicted(flight, frame)
             case Kind.EXPIRED:  # before the model was called
-                for work in batch:
+                for work in flight.batch:
                     work.fail(Overloaded())
             case Kind.FAILED:
-                self._retry_singly(batch, ModelFailed(), Trace.of(frame))
+                self._retry_singly(flight.batch, ModelFailed(), Trace.of(frame))
 
-    def _predicted(self, batch: list[Work], frame: Frame) -> None:
+    def _predicted(self, flight: Flight, frame: Frame) -> None:
+        batch = flight.batch
         try:
             answer = BatchAnswer(unpack_answer(frame.payload))
         except ValueError:
             trace = Trace(message="the replica's answer cannot be read")
             self._retry_singly(batch, ModelFailed(), trace)
             return
-        rows = sum(work.input.count for work in batch)
-        self._pace.add(rows, time.monotonic() - batch[0].sent_at)
-        whole = answer.fits(rows)
-        self._on_batch(len(batch), rows, answer.answer)
+        self._pace.add(flight.rows, time.monotonic() - flight.sent_at, warm=flight.warm)
+        whole = answer.fits(flight.rows)
+        self._on_batch(len(batch), flight.rows, answer.answer)
         if not whole and len(batch) > 1:
             self._retry_singly(batch, ModelFailed(), Trace())
             return
@@ -356,22 +351,10 @@ class VersionQueue:
             self._waiting.appendleft(work)
         self._pump_soon()
 
-    def _watch_deadlines(self) -> None:
-        if self._timer is None and self._open:
-            oldest = next(iter(self._open))
-            seconds = max(0.0, oldest.deadline - time.monotonic())
-            self._timer = self._loop.call_later(seconds, self._expire)
-
-    def _expire(self) -> None:
-        self._timer = None
-        now = time.monotonic()
-        # All requests of a version have the same time to live, so the oldest end first.
-        for work in list(self._open):
-            if work.deadline > now:
-                break
+    def _expire(self, late: list[Work]) -> None:
+        for work in late:
             work.fail(self._expired(work))
         self._waiting = deque(work for work in self._waiting if not work.ended)
-        self._watch_deadlines()
 
     def _expired(self, work: Work) -> RequestError:
         if any(flight.computes(work) for flight in self._flights.values()):
@@ -392,9 +375,6 @@ class VersionQueue:
         link.close()
 
     def _close_if_done(self) -> None:
-        if self._open:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self.update(())
+        if not self._open:
+            self._open.stop()
+            self.update(())
