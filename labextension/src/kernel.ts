@@ -111,7 +111,11 @@ export function suggestedName(variable: string): string {
   return name || 'model';
 }
 
-async function within<T>(promise: Promise<T>, seconds: number) {
+/** What a promise gives within this time; null when that is later. */
+export async function within<T>(
+  promise: Promise<T>,
+  seconds: number
+): Promise<T | null> {
   let timer = 0;
   const late = new Promise<null>(resolve => {
     timer = window.setTimeout(() => resolve(null), seconds * 1000);

@@ -15,7 +15,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { INotebooks } from './actions';
 import { DeployChoice, IWanted } from './deploychoice';
-import { look } from './kernel';
+import { look, within } from './kernel';
 import type { DeployModel } from './model';
 import { sayFailed } from './notify';
 import { DeployForm } from './widgets/deployform';
@@ -23,6 +23,9 @@ import { keeping } from './widgets/focus';
 
 /** The dialog's button that installs us where the kernel is. */
 const INSTALL = 'install';
+
+/** How long a notebook that was just opened is waited for. */
+const CONNECT_SECONDS = 3;
 
 export class Deploying implements INotebooks {
   constructor(
@@ -51,7 +54,12 @@ export class Deploying implements INotebooks {
   /** Ask what to deploy, and deploy it: in a cell of the current notebook where that can be. */
   async ask(): Promise<void> {
     const panel = this._tracker?.currentWidget ?? null;
-    const found = await look(panel?.sessionContext.session?.kernel);
+    const session = panel?.sessionContext;
+    if (session) {
+      // A notebook that was only just opened has a kernel in a moment.
+      await within(session.ready, CONNECT_SECONDS);
+    }
+    const found = await look(session?.session?.kernel);
     const names = this._model.endpoints.map(one => one.name);
     const choice = new DeployChoice(found, names, () =>
       this._model.registryModels()

@@ -104,6 +104,19 @@ export function newestFirst(endpoint: EndpointStatus): VersionStatus[] {
   return [...endpoint.versions].sort((a, b) => b.created_at - a.created_at);
 }
 
+/** So many versions are seen at once; the others are shown when they are asked for. */
+const AT_ONCE = 5;
+
+/** The newest versions, and older ones that run or are about to: newest first. */
+export function inSight(endpoint: EndpointStatus): VersionStatus[] {
+  const all = newestFirst(endpoint);
+  const still = (one: VersionStatus) =>
+    one.state === 'retired' || one.state === 'failed';
+  const shown = all.filter((one, place) => place < AT_ONCE || !still(one));
+  // A button in place of one version saves nothing.
+  return shown.length + 1 < all.length ? shown : all;
+}
+
 /** Ready replicas of the active version, and all of them. */
 export function replicaCount(endpoint: EndpointStatus): [number, number] {
   const active = endpoint.versions.find(v => v.version === endpoint.active);

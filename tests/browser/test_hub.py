@@ -30,6 +30,8 @@ X = np.random.default_rng(0).normal(size=(200, 2))
 clf = LogisticRegression().fit(X, X.sum(axis=1) > 0)
 %deploy clf --name churn --sample X
 """
+#: A hub, and a person's server behind it, each import for half a minute on a busy machine.
+HUB_SECONDS = 180.0
 CONFIG = """
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:{hub}"
@@ -43,6 +45,8 @@ c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = "{folder}/root"
 c.Spawner.cmd = ["{python}", "-m", "jupyterhub.singleuser"]
 c.Spawner.args = ["--allow-root", "--LabApp.expose_app_in_browser=True"]
+c.Spawner.start_timeout = {seconds}
+c.Spawner.http_timeout = {seconds}
 c.Spawner.default_url = "/lab/tree/model.ipynb"
 c.Spawner.environment = {environment}
 """
@@ -73,7 +77,7 @@ def hub(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
             cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
     try:
-        wait_until(lambda: _answers(f"{hub.url}hub/login"), 60.0)
+        wait_until(lambda: _answers(f"{hub.url}hub/login"), HUB_SECONDS)
         yield hub
     finally:
         process.send_signal(signal.SIGTERM)
@@ -94,7 +98,7 @@ def _config(hub: Hub) -> str:
     }
     return CONFIG.format(
         folder=hub.folder, python=sys.executable, environment=environment,
-        port=httpx.URL(hub.url).port, hub=free_port(), api=free_port(),
+        port=httpx.URL(hub.url).port, hub=free_port(), api=free_port(), seconds=HUB_SECONDS,
     )  # fmt: skip
 
 
@@ -112,7 +116,8 @@ def test_the_panel_works_behind_a_hub(hub):
         page.get_by_label("Username").fill(PERSON)
         page.get_by_label("Password").fill("whatever")
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/lab/tree/model.ipynb*", timeout=60_000)
+        there = "**/lab/tree/model.ipynb*"
+        page.wait_for_url(there, wait_until="commit", timeout=HUB_SECONDS * 1000)
         page.wait_for_function("window.jupyterapp?.restored", timeout=60_000)
         page.evaluate("window.jupyterapp.restored")
         execute(page, "jupyter-deploy:show-panel")

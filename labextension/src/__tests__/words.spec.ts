@@ -15,6 +15,7 @@ import { label, sentence, shares } from '../traffic';
 import { troubleOfAnswer } from '../trouble';
 import {
   age,
+  inSight,
   measured,
   milliseconds,
   percent,
@@ -55,6 +56,33 @@ describe('words', () => {
       recent: recent({ error_share: 0.5, failed_share: 0 })
     });
     expect(wrong(trans, refusing)).toBe('');
+  });
+
+  it('leave old versions out of sight until they are asked for', () => {
+    const old = (n: number) =>
+      version({ version: `1.${n}.0`, state: 'retired', created_at: n });
+    const several = (count: number) => [...Array(count).keys()].map(old);
+    const shown = (versions: ReturnType<typeof old>[]) =>
+      inSight(endpoint({ versions })).map(one => one.version);
+    expect(shown(several(6))).toHaveLength(6);
+    expect(shown(several(9))).toEqual([
+      '1.8.0',
+      '1.7.0',
+      '1.6.0',
+      '1.5.0',
+      '1.4.0'
+    ]);
+    const oldestServes = several(9).map((one, place) =>
+      place === 0 ? { ...one, state: 'active' } : one
+    );
+    expect(shown(oldestServes)).toEqual([
+      '1.8.0',
+      '1.7.0',
+      '1.6.0',
+      '1.5.0',
+      '1.4.0',
+      '1.0.0'
+    ]);
   });
 
   it('tell the faults of callers from ours', () => {

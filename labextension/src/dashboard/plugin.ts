@@ -58,6 +58,7 @@ export const dashboardPlugin: JupyterFrontEndPlugin<void> = {
       }
       const content = new DashboardPage({ name, read, trans });
       const made = new MainAreaWidget({ content });
+      made.toolbar.hide();
       made.id = `jupyterlab-deploy-dashboard-${name}`;
       void tracker.add(made);
       return made;

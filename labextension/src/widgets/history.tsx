@@ -6,9 +6,9 @@ import * as React from 'react';
 
 import { actionWord, errorTitle, happenedWord } from '../codes';
 import type { AuditEntry, EndpointStatus, RequestFailure } from '../types';
-import { age, newestFirst } from '../words';
-import { Fold, Loaded, Whence } from './parts';
-import { now, useUi } from './ui';
+import { newestFirst } from '../words';
+import { Ago, Fold, Loaded, Whence } from './parts';
+import { useUi } from './ui';
 
 export function Errors(): JSX.Element {
   const { model, trans } = useUi();
@@ -48,12 +48,9 @@ function Failure(props: { of: RequestFailure }): JSX.Element {
           {of.message || errorTitle(trans, of.code, of.code)}
         </span>
         <span className="jp-Deploy-small">
-          {trans.__(
-            '%1, %2 on %3',
-            age(trans, of.at, now()),
-            of.consumer,
-            of.version
-          )}
+          <Ago at={of.at} />
+          {' · '}
+          {trans.__('%1 on %2', of.consumer, of.version)}
         </span>
       </summary>
       <div className="jp-Deploy-small">
@@ -119,7 +116,7 @@ export function Happened(): JSX.Element {
                 <div>
                   <strong>{happenedWord(trans, one.kind)}</strong>{' '}
                   <span className="jp-Deploy-small">
-                    {age(trans, one.at, now())}
+                    <Ago at={one.at} />
                   </span>
                 </div>
                 <div>{one.message}</div>
@@ -162,7 +159,7 @@ function Change(props: { of: AuditEntry }): JSX.Element {
       <div className="jp-Deploy-small">
         <Whence origin={of.origin} />
         {' · '}
-        {age(trans, of.at, now())}
+        <Ago at={of.at} />
       </div>
     </>
   );

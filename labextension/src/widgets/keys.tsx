@@ -7,9 +7,8 @@ import { checkIcon, copyIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { EndpointStatus, KeyStatus } from '../types';
-import { age } from '../words';
 import { unless } from './focus';
-import { Fold, Loaded } from './parts';
+import { Ago, Fold, Loaded } from './parts';
 import { now, useUi } from './ui';
 
 /** A file of a key that was made here just now, and whom it is for. */
@@ -84,7 +83,7 @@ function Key(props: {
         {' · '}
         {of.rate ?? trans.__('no limit')}
         {' · '}
-        {age(trans, of.created_at, now())}
+        <Ago at={of.created_at} />
       </div>
       {valid && (
         <div className="jp-Deploy-keyActions">

@@ -12,9 +12,9 @@ import * as React from 'react';
 import { urgency } from '../attention';
 import type { Loadable, Section } from '../model';
 import type { EndpointStatus, Origin } from '../types';
-import { fileName, person, stateWord, Tone, tone } from '../words';
+import { age, fileName, person, stateWord, Tone, tone } from '../words';
 import { TroubleText } from './trouble';
-import { useUi } from './ui';
+import { now, useUi } from './ui';
 
 /** A state as a coloured dot and a word: never by colour alone. */
 export function State(props: { state: string; tone?: Tone }): JSX.Element {
@@ -58,7 +58,7 @@ export function IconButton(props: {
       aria-label={props.label}
       onClick={props.onClick}
     >
-      <props.icon.react tag="span" width="14px" height="14px" />
+      <props.icon.react tag="span" width="16px" height="16px" />
     </button>
   );
 }
@@ -100,6 +100,17 @@ export function Snippet(props: { text: string; label: string }): JSX.Element {
       </pre>
       <CopyButton text={props.text} label={props.label} />
     </div>
+  );
+}
+
+/** How long ago something was; the day and the time for whoever points at it. */
+export function Ago(props: { at: number }): JSX.Element {
+  const { trans } = useUi();
+  const at = new Date(props.at * 1000);
+  return (
+    <time dateTime={at.toISOString()} title={at.toLocaleString()}>
+      {age(trans, props.at, now())}
+    </time>
   );
 }
 

@@ -6,21 +6,39 @@ import * as React from 'react';
 import { urgency } from '../attention';
 import { whyWord } from '../codes';
 import type { EndpointStatus, VersionStatus } from '../types';
-import { age, canServe, figure, newestFirst, Tone, tone } from '../words';
+import { canServe, figure, inSight, newestFirst, Tone, tone } from '../words';
 import { unless } from './focus';
-import { State, Whence } from './parts';
-import { now, useUi } from './ui';
+import { Ago, State, Whence } from './parts';
+import { useUi } from './ui';
 
 export function Versions(props: { endpoint: EndpointStatus }): JSX.Element {
+  const { trans } = useUi();
   const { endpoint } = props;
+  const [whole, setWhole] = React.useState(false);
+  const all = newestFirst(endpoint);
+  const few = inSight(endpoint);
   return (
-    <ul className="jp-Deploy-versions">
-      {newestFirst(endpoint).map(version => (
-        <li key={version.version} tabIndex={-1} data-lands="">
-          <Version endpoint={endpoint} version={version} />
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul className="jp-Deploy-versions">
+        {(whole ? all : few).map(version => (
+          <li key={version.version} tabIndex={-1} data-lands="">
+            <Version endpoint={endpoint} version={version} />
+          </li>
+        ))}
+      </ul>
+      {few.length < all.length && (
+        <button
+          type="button"
+          className="jp-Deploy-button jp-mod-small"
+          aria-expanded={whole}
+          onClick={() => setWhole(!whole)}
+        >
+          {whole
+            ? trans.__('Show fewer')
+            : trans.__('Show all %1 versions', all.length)}
+        </button>
+      )}
+    </>
   );
 }
 
@@ -40,7 +58,7 @@ function Version(props: {
       <div className="jp-Deploy-small">
         <Whence origin={version.origin} />
         {' · '}
-        {age(trans, version.created_at, now())}
+        <Ago at={version.created_at} />
       </div>
       <div className="jp-Deploy-small">
         {whyWord(trans, version.why)}
