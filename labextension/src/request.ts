@@ -31,6 +31,8 @@ import type {
 
 const ROOT = 'jupyter-deploy/api';
 const REGISTRY = 'jupyter-deploy/mlflow';
+/** So many failed requests are read at most. */
+export const MOST_ERRORS = 20;
 
 /** What the model and the actions ask for; tests give their own. */
 export interface IControl {
@@ -83,7 +85,9 @@ export class Control implements IControl {
   }
 
   errors(name: string): Promise<readonly RequestFailure[]> {
-    return this._get(`endpoints/${encode(name)}/errors`, { limit: '20' });
+    return this._get(`endpoints/${encode(name)}/errors`, {
+      limit: String(MOST_ERRORS)
+    });
   }
 
   logs(name: string, version: string | null): Promise<readonly string[]> {

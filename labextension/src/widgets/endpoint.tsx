@@ -56,9 +56,19 @@ export function EndpointPage(props: { endpoint: EndpointStatus }): JSX.Element {
 
 function Head(props: { endpoint: EndpointStatus }): JSX.Element {
   const { model, openDashboard, trans } = useUi();
+  const head = React.useRef<HTMLElement>(null);
   const { endpoint } = props;
+  React.useLayoutEffect(() => {
+    // What is scrolled to, or has the focus, is not hidden behind the head; a long name makes it high.
+    const body = head.current?.closest<HTMLElement>('.jp-Deploy-body');
+    const room = head.current?.offsetHeight ?? 0;
+    body?.style.setProperty('scroll-padding-top', `${room + 4}px`);
+    return () => {
+      body?.style.removeProperty('scroll-padding-top');
+    };
+  }, [endpoint.name]);
   return (
-    <header className="jp-Deploy-pageHead">
+    <header className="jp-Deploy-pageHead" ref={head}>
       <div className="jp-Deploy-ways">
         <button
           type="button"

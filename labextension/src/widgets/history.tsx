@@ -5,6 +5,7 @@ import { HTMLSelect } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { actionWord, errorTitle, happenedWord } from '../codes';
+import { MOST_ERRORS } from '../request';
 import type { AuditEntry, EndpointStatus, RequestFailure } from '../types';
 import { newestFirst } from '../words';
 import { Ago, Fold, Loaded, Whence } from './parts';
@@ -13,7 +14,9 @@ import { useUi } from './ui';
 export function Errors(): JSX.Element {
   const { model, trans } = useUi();
   const { errors } = model.detail;
-  const count = errors.kind === 'ready' ? errors.value.length : undefined;
+  const known = errors.kind === 'ready' ? errors.value.length : 0;
+  const all = known < MOST_ERRORS;
+  const count = errors.kind === 'ready' && all ? known : undefined;
   return (
     <Fold title={trans.__('Failed requests')} count={count} reads="errors">
       <Loaded of={errors}>
@@ -31,6 +34,11 @@ export function Errors(): JSX.Element {
                 </li>
               ))}
             </ul>
+            {!all && (
+              <p className="jp-Deploy-hint">
+                {trans.__('The last %1 are shown.', known)}
+              </p>
+            )}
           </>
         )}
       </Loaded>

@@ -200,9 +200,16 @@ export function goTo(page: Element | null, section: Section): void {
   if (fold) {
     fold.open = true;
     fold.querySelector('summary')?.focus({ preventScroll: true });
-    fold.scrollIntoView({ block: 'start' });
+    // What it holds is still being read: it is in its place when that has come.
+    const comes = new ResizeObserver(() => {
+      fold.scrollIntoView({ block: 'start' });
+    });
+    comes.observe(fold);
+    window.setTimeout(() => comes.disconnect(), COMES_MILLISECONDS);
   }
 }
+
+const COMES_MILLISECONDS = 1500;
 
 /** What has been read, or that it is being read, or why it could not be. */
 export function Loaded<T>(props: {

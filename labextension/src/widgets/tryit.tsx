@@ -212,7 +212,7 @@ function NoAnswer(props: { answer: TryAnswer }): JSX.Element {
   const place = React.useRef<HTMLDivElement>(null);
   const { sentence, more } = verdict(trans, props.answer);
   return (
-    <div ref={place}>
+    <div ref={place} className="jp-Deploy-verdict">
       <p className="jp-Deploy-wrong">{sentence}</p>
       {more && (
         <button
