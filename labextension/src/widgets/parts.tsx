@@ -148,7 +148,7 @@ export function Fold(props: {
   children: React.ReactNode;
 }): JSX.Element {
   const { model } = useUi();
-  const { reads, open = false } = props;
+  const { title, count, reads, open = false } = props;
   const opened = model.opened;
   React.useEffect(() => {
     if (open && reads) {
@@ -172,18 +172,22 @@ export function Fold(props: {
       open={open}
       onToggle={toggled}
     >
-      <summary data-lands="">
+      {/* Capitals are for the eye: read aloud they may be spelled. */}
+      <summary
+        data-lands=""
+        aria-label={count === undefined ? title : `${title} ${count}`}
+      >
         <caretRightIcon.react tag="span" width="16px" height="16px" />
-        <h3>{props.title}</h3>
-        {props.count !== undefined && (
-          <span className="jp-Deploy-count">{props.count}</span>
+        <h3>{title}</h3>
+        {count !== undefined && (
+          <span className="jp-Deploy-count">{count}</span>
         )}
       </summary>
       {/* It scrolls when it is long: a keyboard must get there, too. */}
       <div
         className="jp-Deploy-foldBody"
         role="group"
-        aria-label={props.title}
+        aria-label={title}
         tabIndex={0}
       >
         {props.children}
