@@ -15,6 +15,7 @@ Rule 3: this file reads no clock and no process.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -27,6 +28,8 @@ SILENT_SECONDS = 1.25
 _UNUSUAL = 2.0
 #: What was usual is forgotten slowly, one answer after the other.
 _FORGET = 0.95
+#: A clock that is woken this part of a tick early has been woken by it.
+_EARLY = 0.02
 #: A replica that is silent this much longer than any request may take is killed.
 SPARE_SECONDS = 5.0
 
@@ -83,6 +86,15 @@ def judge(silence: Silence, *, usual: float, timeout: float, stopped: bool) -> V
     if silence.counted < min(longest, max(SILENT_SECONDS, _UNUSUAL * usual)):
         return Verdict.KILL if stopped and silence.counted >= SILENT_SECONDS else Verdict.WAIT
     return Verdict.KILL if stopped else Verdict.EJECT
+
+
+def next_tick(now: float, every: int, turn: int) -> int:
+    """The number of the next tick for who is asked at each one, or at `every` so many.
+
+    `now` is counted in ticks.  Those of other turns have other ticks, so that each has as many.
+    """
+    following = math.floor(now + _EARLY) + 1
+    return following + (turn - following) % max(1, every)
 
 
 def usual_after(usual: float, answered: float) -> float:

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from jupyter_deploy import __version__
 from jupyter_deploy.gateway.drain import Drain
@@ -35,7 +36,7 @@ class Admin:
         self._drain = drain
         self._log = log
         self._started_at = time.time()
-        self.app = Starlette(
+        self._orders = Starlette(
             routes=[
                 Route("/reload", self._reload, methods=["POST"]),
                 Route("/accept", self._accept, methods=["POST"]),
@@ -46,6 +47,14 @@ class Admin:
                 Route("/metrics", self._metrics),
             ]
         )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI 3 has it.  A HEAD is a heartbeat: it asks for nothing but an answer."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._orders(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
 
     def reload(self) -> int:
         """The sequence that is served from now on: the file's, or the present one without it."""

@@ -63,6 +63,8 @@ class _Server(uvicorn.Server):
 
         uvicorn looks at both ten times a second, and the gateway has two of these servers.
         """
+        if not self.config.date_header:
+            await self._end.wait()
         while not self._end.is_set():
             await self.on_tick(0)
             with contextlib.suppress(TimeoutError):
@@ -112,7 +114,7 @@ async def serve(config: GatewayConfig, log: Log) -> None:
     admin.reload()
     admin_guard = Guard(config.head_seconds, _KEEP_ALIVE_SECONDS, most_connections())
     admin_guard.reserved = 0
-    admin_server = _server(admin.app, config, admin_guard)
+    admin_server = _server(admin, config, admin_guard, dated=False)
 
     def stop() -> None:
         log.info("gateway drains")
@@ -174,7 +176,7 @@ async def _serve_public(
         await server.serve(sockets=[listener.dup()])
 
 
-def _server(app: Any, config: GatewayConfig, guard: Guard) -> _Server:
+def _server(app: Any, config: GatewayConfig, guard: Guard, *, dated: bool = True) -> _Server:
     # uvicorn only calls it.
     protocol = cast("type[asyncio.Protocol]", partial(GuardedProtocol, guard=guard))
     return _Server(
@@ -187,6 +189,7 @@ def _server(app: Any, config: GatewayConfig, guard: Guard) -> _Server:
             access_log=False,
             log_config=None,
             server_header=False,
+            date_header=dated,
             proxy_headers=False,  # whoever calls is who holds the key, not who a header says
             backlog=_BACKLOG,
             timeout_graceful_shutdown=int(config.drain_seconds),

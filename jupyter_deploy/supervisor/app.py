@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 from jupyter_core.application import JupyterApp
 from traitlets import Bool, Float, Int, TraitError, Unicode, validate
@@ -159,10 +160,10 @@ def _port(configured: int) -> int:
 
 def _run(settings: Settings, lock: Lock) -> None:
     """Until it is stopped, or a successor serves."""
-    successor = asyncio.run(_serve(settings))
+    successor = uvloop.run(_serve(settings))
     while successor is not None and goes_on(successor, lock, _identity(settings)):
         _log.warning("the supervisor that was to take over (pid %d) has died", successor.pid)
-        successor = asyncio.run(_serve(settings, died=successor))
+        successor = uvloop.run(_serve(settings, died=successor))
 
 
 def _identity(settings: Settings) -> Path:

@@ -45,6 +45,7 @@ from jupyter_deploy.supervisor.progress import Outcome, Progress
 from jupyter_deploy.supervisor.state import Deploy, Version
 from jupyter_deploy.supervisor.store import reading, writing
 from jupyter_deploy.supervisor.surroundings import check_memory
+from jupyter_deploy.supervisor.ticks import tick
 from jupyter_deploy.supervisor.traffic import TrafficChanges
 
 _log = logging.getLogger(__name__)
@@ -341,7 +342,7 @@ class Deploys:
     async def sweep(self) -> None:
         """Every few seconds: end what dead processes hold, and write what could not be written."""
         while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
+            await tick(_SWEEP_SECONDS)
             try:
                 await self._tidy()
             except StateUnavailable as error:

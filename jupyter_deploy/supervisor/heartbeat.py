@@ -18,6 +18,7 @@ from jupyter_deploy.client import process_state
 from jupyter_deploy.core import health
 from jupyter_deploy.core.health import Silence, Verdict
 from jupyter_deploy.supervisor.channel import Channel
+from jupyter_deploy.supervisor.ticks import tick
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Heart(Generic[_T]):
         """
         goes_on = before is None or await self._ask(before)
         while goes_on:
-            await asyncio.sleep(every())
+            await tick(every(), self._pid)
             goes_on = await self._ask(Silence())
 
     async def _ask(self, before: Silence) -> bool:

@@ -27,13 +27,23 @@ def last_lines(log: Path, count: int, width: int = 2000) -> list[str]:
     return [line[:width] for line in lines[-count:]] if count > 0 else []
 
 
+def too_long(folder: Path) -> list[str]:
+    """The logs in `folder` that have to be cut."""
+    found: list[str] = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if entry.name.endswith(".log") and entry.stat().st_size > printing.MOST_BYTES:
+                    found.append(entry.path)
+    return found
+
+
 def cap(folder: Path) -> None:
     """Cut each log in `folder` that is too long to its last part."""
-    for log in folder.glob("*.log"):
+    for log in too_long(folder):
         with contextlib.suppress(OSError):
-            if log.stat().st_size > printing.MOST_BYTES:
-                descriptor = os.open(log, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-                try:
-                    printing.cut(descriptor)
-                finally:
-                    os.close(descriptor)
+            descriptor = os.open(log, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+            try:
+                printing.cut(descriptor)
+            finally:
+                os.close(descriptor)

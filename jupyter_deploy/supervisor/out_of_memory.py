@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
+
+from jupyter_deploy.client.kernel_files import told
 
 #: The kernel counts a kill when it sends it; a large process takes seconds to be gone.
 _LATELY_SECONDS = 10.0
-_COUNTER = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
+_COUNTER = re.compile(r"\noom_kill (\d+)\n")
 
 
 class Kills:
@@ -37,7 +38,7 @@ class Kills:
 
 def _count() -> int:
     try:
-        match = _COUNTER.search(Path("/proc/vmstat").read_text())
+        match = _COUNTER.search(told("/proc/vmstat"))
     except OSError:
         return 0
     return int(match[1]) if match else 0

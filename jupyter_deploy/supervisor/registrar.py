@@ -30,6 +30,7 @@ from jupyter_deploy.supervisor.registry_process import Order, RegistryProcess
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.state import State, Version
 from jupyter_deploy.supervisor.store import Store, reading, writing
+from jupyter_deploy.supervisor.ticks import tick
 
 _log = logging.getLogger(__name__)
 
@@ -183,9 +184,11 @@ class Registrar:
     async def watch(self) -> None:
         """Notice within seconds what a script moves in a registry that is a file."""
         while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            moved = await asyncio.to_thread(self._files.moved, self._registries())
-            self._suspects.update(self._elsewhere(moved))
+            await tick(_WATCH_SECONDS)
+            written = self._files.written(self._registries())
+            if written:
+                moved = await asyncio.to_thread(self._files.moved, written)
+                self._suspects.update(self._elsewhere(moved))
             # A process that has MLflow looks at once.
             if self._suspects and (self._process.running or time.monotonic() >= self._next_gap):
                 self._next_gap = time.monotonic() + _GAP_SECONDS

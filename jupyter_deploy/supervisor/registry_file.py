@@ -7,6 +7,7 @@ a registry that is none, are looked at ever so often.  Rule 2: nobody who writes
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -33,14 +34,14 @@ def stamp(uri: str) -> Stamp | None:
     """
     if not uri.startswith(_SQLITE):
         return None
-    file = _file(uri)
+    file = uri.removeprefix(_SQLITE)
     found = _stamp(file)
-    return None if found is None else (found, _stamp(file.with_name(file.name + _JOURNAL)))
+    return None if found is None else (found, _stamp(file + _JOURNAL))
 
 
-def _stamp(file: Path) -> tuple[int, int, int] | None:
+def _stamp(file: str) -> tuple[int, int, int] | None:
     try:
-        found = file.stat()
+        found = os.stat(file)  # noqa: PTH116 - each second, and a Path costs as much again
     except OSError:
         return None
     # Whoever only reads leaves an empty journal where there was none.
@@ -49,17 +50,13 @@ def _stamp(file: Path) -> tuple[int, int, int] | None:
 
 def aliases(uri: str) -> dict[str, str] | None:
     """The version that `active` names, by registered model; None where the file does not tell."""
-    place = f"{_file(uri).absolute().as_uri()}?mode=ro"
+    place = f"{Path(uri.removeprefix(_SQLITE)).absolute().as_uri()}?mode=ro"
     try:
         with contextlib.closing(sqlite3.connect(place, _LOCKED_SECONDS, uri=True)) as database:
             found = database.execute(_ALIASES, (ACTIVE,)).fetchall()
     except sqlite3.Error:
         return None
     return {str(name): str(version) for name, version in found}
-
-
-def _file(uri: str) -> Path:
-    return Path(uri.removeprefix(_SQLITE))
 
 
 @dataclass(slots=True)
@@ -75,6 +72,10 @@ class AliasFiles:
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
 
+    def written(self, uris: Iterable[str]) -> list[str]:
+        """Those that somebody may have written to since they were read."""
+        return [uri for uri in uris if self._news(uri) is not None]
+
     def moved(self, uris: Iterable[str]) -> dict[Registered, str | None]:
         """Where `active` stands now, for the models where it stood elsewhere at the last call.
 
@@ -83,14 +84,20 @@ class AliasFiles:
         return {(uri, name): now for uri in uris for name, now in self._moved(uri).items()}
 
     def _moved(self, uri: str) -> dict[str, str | None]:
-        seen, now = self._seen.setdefault(uri, _Seen()), stamp(uri)
-        # Two commits within a tick of the clock have one stamp, so each stamp is read twice.
-        if now is None or seen.stamps == (now, now):
-            return {}
-        found = aliases(uri)
+        now = self._news(uri)
+        found = None if now is None else aliases(uri)
         if found is None:
             return {}
+        seen = self._seen.setdefault(uri, _Seen())
         before, seen.aliases = seen.aliases, found
         seen.stamps = (seen.stamps[1], now)
         names = before.keys() | found.keys()
         return {name: found.get(name) for name in names if found.get(name) != before.get(name)}
+
+    def _news(self, uri: str) -> Stamp | None:
+        """What the file tells of itself, unless it has been read twice since it changed.
+
+        Two commits within a tick of the clock have one stamp.
+        """
+        now, seen = stamp(uri), self._seen.get(uri)
+        return None if seen is not None and seen.stamps == (now, now) else now

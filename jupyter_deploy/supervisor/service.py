@@ -46,6 +46,7 @@ from jupyter_deploy.supervisor.state import Version
 from jupyter_deploy.supervisor.store import Store, reading, writing
 from jupyter_deploy.supervisor.succession import Successor
 from jupyter_deploy.supervisor.surroundings import Surroundings
+from jupyter_deploy.supervisor.ticks import tick
 from jupyter_deploy.supervisor.traffic import TrafficChanges
 from jupyter_deploy.supervisor.upgrades import Upgrades
 
@@ -236,7 +237,7 @@ class Supervisor:
 
     async def _scale(self) -> None:
         while True:
-            await asyncio.sleep(_SCALE_SECONDS)
+            await tick(_SCALE_SECONDS)
             if await self.parts.scaler.look(self.store.state):
                 self.parts.reconcile()
 

@@ -16,6 +16,7 @@ from jupyter_deploy.errors import Unavailable
 from jupyter_deploy.supervisor import logs
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.out_of_memory import KILLS
+from jupyter_deploy.supervisor.ticks import tick
 
 #: What native code writes in between is all that a log can be too long, as replicas measure what
 #: Python prints.
@@ -40,9 +41,10 @@ class Surroundings:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await tick(_LOOK_SECONDS)
             KILLS.look()
-            await asyncio.to_thread(logs.cap, self.folder)
+            if logs.too_long(self.folder):
+                await asyncio.to_thread(logs.cap, self.folder)
             self._judge_memory(memory())
             self._count(self.turned_away())
 

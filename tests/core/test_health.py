@@ -13,6 +13,7 @@ from jupyter_deploy.core.health import (
     Silence,
     Verdict,
     judge,
+    next_tick,
     usual_after,
 )
 
@@ -104,3 +105,21 @@ def test_less_usable_time_never_makes_a_verdict_harsher(
     poor = Silence().longer(passed, planned=passed, starved=starved)
     one, other = (judge(s, usual=usual, timeout=timeout, stopped=stopped) for s in (fair, poor))
     assert order.index(other) <= order.index(one)
+
+
+@given(st.floats(0, 1e7), st.integers(0, 200), st.integers(0, 1 << 22))
+def test_the_next_tick_comes_within_as_many_as_were_asked_for(now, every, turn):
+    found = next_tick(now, every, turn)
+    assert now < found <= now + max(1, every) + 0.03
+    following = next_tick(float(found), every, turn)
+    assert following - found == max(1, every)
+
+
+@given(st.floats(0, 1e7), st.integers(1, 50))
+def test_each_tick_has_as_many_turns_as_any_other(now, every):
+    found = [next_tick(now, every, turn) for turn in range(1000, 1000 + every)]
+    assert len(set(found)) == every
+
+
+def test_who_is_woken_a_moment_early_is_not_woken_twice() -> None:
+    assert next_tick(41.999, 1, 0) == 43
