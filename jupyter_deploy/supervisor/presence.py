@@ -7,7 +7,6 @@ nothing could be changed any more, and no other supervisor could start as long a
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import socket
@@ -18,6 +17,7 @@ from pathlib import Path
 from jupyter_deploy.client import paths
 from jupyter_deploy.client.identity import Supervisor as Identity
 from jupyter_deploy.errors import StateUnavailable
+from jupyter_deploy.supervisor.ticks import tick
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
@@ -34,7 +34,7 @@ class Presence:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await tick(_LOOK_SECONDS)
             with contextlib.suppress(OSError, StateUnavailable):
                 await self.put_back()
 

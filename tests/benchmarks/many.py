@@ -5,8 +5,14 @@ and to all of them in turn, one after the other in each round, so that the machi
 both.  Says p50, p99 and their ratios, the memory of supervisor, gateway and replicas (PSS: shared
 pages count once), and the processor time of all of them while nobody calls.
 
-The load is a number of requests a second, which both can serve, and then callers who ask again at
-once: these get more from one endpoint, where those who wait go together in one frame.
+What each row compares:
+
+* so many requests a second, on time whether or not answers come: what a caller notices of the other
+  endpoints at a load that both can serve;
+* one connection that asks again at once: the same, and the request finds everything idle;
+* 16 connections that ask again at once, as fast as they can: not what a caller notices, but what
+  can be served. Those who wait for one endpoint share a frame; of 100 endpoints each request is a
+  frame of its own, in a process of its own, so that this row says what sharing is worth.
 """
 
 from __future__ import annotations
@@ -31,7 +37,8 @@ from benchmarks.peer import Target
 from benchmarks.processes import cpu_seconds, pss_kb
 from tests.process.stack import Stack, ours, stack
 
-_CONNECTIONS = (1, 16)
+#: How many connections ask again at once, and what the ratio says then.
+_CONNECTIONS = {1: "what a caller notices of the others", 16: "what sharing a frame is worth"}
 _IDLE_SECONDS = 20
 #: Replicas that have just started have work of their own to end.
 _SETTLE_SECONDS = 10
@@ -119,8 +126,9 @@ def _compare(
             [wrk(url, load, connections, asked.seconds, Path(folder)) for load in loads]
             for _ in range(asked.rounds)
         ]
+    print(f"{connections} connections: {_CONNECTIONS[connections]}")
     for name, found in zip(("one", "all"), zip(*rounds, strict=True), strict=True):
-        print(f"{connections} connections, {name}: {_said(found)}")
+        print(f"  {name}: {_said(found)}")
     for field in ("p50_ms", "p99_ms"):
         ratios = [getattr(every, field) / getattr(single, field) for single, every in rounds]
         said = ", ".join(f"{ratio:.2f}" for ratio in ratios)

@@ -206,6 +206,11 @@ def test_a_model_that_raises_is_a_500_that_tells_nothing_and_the_owner_finds_the
 # --- the process ----------------------------------------------------------------------------------
 
 
+def test_a_heartbeat_asks_for_nothing_but_an_answer(stack):
+    answer = stack.admin.head("/")
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
 def test_the_admin_sockets_are_for_the_owner_alone(stack):
     for name in ("admin", "admin.fd"):
         assert stat.S_IMODE((stack.folder / name).stat().st_mode) == 0o600
