@@ -16,6 +16,8 @@ from jupyter_deploy.core.contract import Output
 from jupyter_deploy.gateway.dispatch import Reply
 
 _encoder = msgspec.json.Encoder()
+#: A few milliseconds' work, in which nobody else runs.
+_ROWS_AT_ONCE = 16_384
 
 
 class AnswerEncoder:
@@ -34,7 +36,7 @@ class AnswerEncoder:
         if answer.columns:
             return b'{"predictions":' + encode(records(reply)) + b"}"
         parts = [
-            b'"%b":%b' % (name.encode(), encode(values[reply.start : reply.stop]))
+            b'"%b":%b' % (name.encode(), encode_rows(values[reply.start : reply.stop]))
             for name, values in lists.items()
         ]
         return b"{" + b",".join(parts) + self._tail
@@ -53,6 +55,14 @@ def encode(value: Any) -> bytes:
         return _encoder.encode(value)
     except OverflowError:  # an integer that no 64 bits hold
         return json.dumps(_finite(value), allow_nan=False).encode()
+
+
+def encode_rows(values: list[Any]) -> bytes:
+    """`values` as a JSON array, some at a time: others have their turn in between."""
+    if len(values) <= _ROWS_AT_ONCE:
+        return encode(values)
+    starts = range(0, len(values), _ROWS_AT_ONCE)
+    return b"[" + b",".join(encode(values[at : at + _ROWS_AT_ONCE])[1:-1] for at in starts) + b"]"
 
 
 def _finite(value: Any) -> Any:

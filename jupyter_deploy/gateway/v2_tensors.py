@@ -19,6 +19,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from jupyter_deploy.core.contract import Column, Type
 from jupyter_deploy.errors import BadInput
+from jupyter_deploy.gateway.answers import encode_rows
 from jupyter_deploy.gateway.decode.envelope import plain
 from jupyter_deploy.gateway.decode.faults import Faults, misfit
 from jupyter_deploy.gateway.decode.values import Refused, check, integer_dtype
@@ -147,7 +148,8 @@ def as_output(name: str, array: Array) -> dict[str, Any]:
         values = array.ravel().astype("U").tolist()
     elif datatype == "BYTES" and not all(isinstance(value, str) for value in values):
         datatype, values = _plainest(values)
-    return {"name": name, "datatype": datatype, "shape": list(array.shape), "data": values}
+    data = Raw(encode_rows(values))
+    return {"name": name, "datatype": datatype, "shape": list(array.shape), "data": data}
 
 
 def _plainest(values: list[Any]) -> tuple[str, list[Any]]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from jupyter_deploy.core.contract import Column, Contract, Form, Tensor
 from jupyter_deploy.gateway import v2
+from jupyter_deploy.gateway.answers import encode, encode_rows
 from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.decode import Input, InputDecoder
 from tests.gateway.bodies import FLOAT, INTEGER, STRING, in_pieces, outcome, travelling
@@ -158,3 +159,13 @@ def long_body(form: str) -> tuple[bytes, dict[bytes, bytes]]:
         return head + NUMBERS.tobytes(), headers
     data = NUMBERS.tolist() if form == "nested tensor" else NUMBERS.ravel().tolist()
     return json.dumps({"inputs": [tensor("x", "FP64", shape, data=data)]}).encode(), {}
+
+
+@pytest.mark.parametrize("count", [0, 1, 16_384, 16_385, 40_000])
+def test_a_long_answer_is_written_in_pieces_and_nobody_can_tell(count: int) -> None:
+    for values in (
+        [None if n % 7 == 0 else n / 3 for n in range(count)],
+        ["],[", float("nan"), 2**70] * (count // 3),
+        [[n, n + 0.5] for n in range(count)],
+    ):
+        assert encode_rows(values) == encode(values)
