@@ -117,6 +117,8 @@ _KERNEL_ANSWERS = """async () => {
 
 def run_first_cell(page: Any, milliseconds: int) -> None:
     """Run the first cell of the open notebook, and wait for its end."""
+    # Until it has gone, it stands before the cells.
+    page.locator(".jp-NotebookPanel .jp-Spinner").wait_for(state="detached", timeout=milliseconds)
     page.locator(".jp-Notebook .jp-Cell").first.click()
     page.evaluate(_KERNEL_ANSWERS)
     page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
