@@ -172,11 +172,7 @@ export function Fold(props: {
       open={open}
       onToggle={toggled}
     >
-      {/* Capitals are for the eye: read aloud they may be spelled. */}
-      <summary
-        data-lands=""
-        aria-label={count === undefined ? title : `${title} ${count}`}
-      >
+      <summary data-lands="">
         <caretRightIcon.react tag="span" width="16px" height="16px" />
         <h3>{title}</h3>
         {count !== undefined && (
