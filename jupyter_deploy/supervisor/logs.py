@@ -27,7 +27,7 @@ def last_lines(log: Path, count: int, width: int = 2000) -> list[str]:
     return [line[:width] for line in lines[-count:]] if count > 0 else []
 
 
-def too_long(folder: Path) -> list[str]:
+def _too_long(folder: Path) -> list[str]:
     """The logs in `folder` that have to be cut."""
     found: list[str] = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -40,7 +40,7 @@ def too_long(folder: Path) -> list[str]:
 
 def cap(folder: Path) -> None:
     """Cut each log in `folder` that is too long to its last part."""
-    for log in too_long(folder):
+    for log in _too_long(folder):
         with contextlib.suppress(OSError):
             descriptor = os.open(log, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
             try:

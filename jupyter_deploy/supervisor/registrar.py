@@ -185,10 +185,9 @@ class Registrar:
         """Notice within seconds what a script moves in a registry that is a file."""
         while True:
             await tick(_WATCH_SECONDS)
-            written = self._files.written(self._registries())
-            if written:
-                moved = await asyncio.to_thread(self._files.moved, written)
-                self._suspects.update(self._elsewhere(moved))
+            # Its file may be on a disk that has gone away.
+            moved = await asyncio.to_thread(self._files.moved, self._registries())
+            self._suspects.update(self._elsewhere(moved))
             # A process that has MLflow looks at once.
             if self._suspects and (self._process.running or time.monotonic() >= self._next_gap):
                 self._next_gap = time.monotonic() + _GAP_SECONDS

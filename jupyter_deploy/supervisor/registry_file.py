@@ -72,10 +72,6 @@ class AliasFiles:
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
 
-    def written(self, uris: Iterable[str]) -> list[str]:
-        """Those that somebody may have written to since they were read."""
-        return [uri for uri in uris if self._news(uri) is not None]
-
     def moved(self, uris: Iterable[str]) -> dict[Registered, str | None]:
         """Where `active` stands now, for the models where it stood elsewhere at the last call.
 

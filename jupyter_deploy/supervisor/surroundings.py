@@ -43,8 +43,7 @@ class Surroundings:
         while True:
             await tick(_LOOK_SECONDS)
             KILLS.look()
-            if logs.too_long(self.folder):
-                await asyncio.to_thread(logs.cap, self.folder)
+            await asyncio.to_thread(logs.cap, self.folder)
             self._judge_memory(memory())
             self._count(self.turned_away())
 
