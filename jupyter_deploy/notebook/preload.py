@@ -14,6 +14,8 @@ import importlib
 import threading
 from typing import Any
 
+from IPython.core.interactiveshell import InputRejected
+
 #: What packaging and registering import; in the kernel they are imported only for a deploy.
 MODULES = (
     "jupyter_deploy.pipeline",
@@ -64,11 +66,16 @@ class _Rejection(ast.NodeTransformer):
         self._transformers = transformers
 
     def visit(self, node: ast.AST) -> ast.AST:  # noqa: ARG002 - whatever the cell is
-        """Refuse the cell.  Raises IPython's InputRejected."""
-        from IPython.core.interactiveshell import InputRejected
-
+        """Refuse the cell.  Raises Interrupted."""
         self._transformers.remove(self)
-        raise InputRejected(f"Interrupted before it ran, while {_WORK}. Run the cell again.")
+        raise Interrupted(f"Interrupted before it ran, while {_WORK}. Run the cell again.")
+
+
+class Interrupted(InputRejected):  # type: ignore[misc]
+    """The cell was interrupted before it ran."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
 
 
 def load() -> None:

@@ -1,6 +1,7 @@
 """Replicas that an earlier supervisor has started: found again, and taken over as they are.
 
-Rule: a living process that the state knows is never started again; one that it does not know ends.
+Rule: a living process that the state knows is never started again; one that it does not know ends,
+and so does one that no gateway could connect to.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ def adopted(
         if place is None or process is None:
             continue
         version = wiring.version(place.number)
-        if version is None:
-            what = f"A replica (pid {pid}) of a version that the state does not know is ended."
-            journal.add("replica-unknown", what)
+        if version is None or place.cut_off:
+            which = "of a version that the state does not know"
+            which = which if version is None else "whose socket has been removed"
+            journal.add("replica-unknown", f"A replica (pid {pid}) {which} is ended.")
             process.kill()
             continue
         slot = Slot(version, lifecycle.Replica(lifecycle.Phase.STARTING), place, process, starts=1)

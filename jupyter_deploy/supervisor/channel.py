@@ -10,6 +10,7 @@ import contextlib
 import json
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 
 from jupyter_deploy.wire.frames import Frame, FrameReader, Kind, WireError, pack_frame
 
@@ -39,14 +40,20 @@ class Channel:
     async def pulse(self, seconds: float | None = None) -> Pulse:
         """Its answer to a heartbeat, however late without `seconds`.
 
-        Raises OSError (TimeoutError is one).
+        Raises OSError (TimeoutError is one), also where only those who are connected reach it:
+        the next gateway would find nobody.
         """
+        if not self._can_be_found():
+            raise OSError("its socket has been removed")
         frame = await self.ask(Kind.HEARTBEAT, b"", seconds)
         try:
             said = json.loads(bytes(frame.payload))
             return Pulse(int(said["pid"]), int(said["rss_bytes"]), int(said["served"]))
         except (ValueError, KeyError, TypeError) as error:
             raise OSError("not a heartbeat") from error
+
+    def _can_be_found(self) -> bool:
+        return Path(self.socket).exists()
 
     async def ask(self, kind: Kind, payload: bytes, seconds: float | None) -> Frame:
         """The frame that answers.  Raises OSError (TimeoutError is one)."""

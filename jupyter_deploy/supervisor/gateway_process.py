@@ -157,6 +157,7 @@ class GatewayProcess:
     def start(self, descriptor: int, *, waits: bool) -> None:
         """Start it; one that `waits` accepts nobody until it is told to.  Raises OSError."""
         self.process, self.waits = None, waits
+        self._settings.put_back_folders()
         self._config.touch(mode=0o600)
         self._config.write_text(json.dumps(self._told(descriptor, waits=waits)))
         self.process = Process.start(

@@ -193,6 +193,8 @@ def _settle(parts: Parts, minted: MintedKey, at: Path, file: Path) -> None:
 
 def _write(file: Path, secret: Secret) -> None:
     try:
+        # Somebody may have removed the folder with all the keys in it.
+        file.parent.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             # No newline at the end: `$(cat file)` and whoever reads the file get the key itself.

@@ -57,6 +57,11 @@ class Place:
         """Where it listens; short, because a Unix socket's path may have 104 bytes."""
         return self.settings.run / f"r{self.replica_id}.sock"
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether it has loaded its model, and nobody can connect to it (any more)."""
+        return self.report.exists() and not self.socket.exists()
+
     def remove(self) -> None:
         """Remove the files.  The process must have ended."""
         board = board_of(str(self.socket))
@@ -87,6 +92,7 @@ def pool_sizes(cores: int, replicas: int) -> dict[str, str]:
 
 def prepare(place: Place, version: Version) -> Order:
     """Write what the replica is told; returns how to start it.  Raises OSError."""
+    place.settings.put_back_folders()
     place.remove()
     folder = place.settings.versions / str(version.number)
     sample = folder / SAMPLE

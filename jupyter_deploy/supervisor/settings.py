@@ -104,9 +104,15 @@ class Settings:
 
     def make_folders(self) -> None:
         """Create every folder (0700).  Raises StateUnavailable."""
-        private_folder(self.home)
-        private_folder(self.run)
-        for folder in (self.keys, self.logs, self.errors, self.staging):
+        for folder in self._folders:
             private_folder(folder)
-        for folder in (self.versions, self.processes, self.home / "mlflow"):
-            private_folder(folder)
+
+    def put_back_folders(self) -> None:
+        """Create those that somebody has removed since.  Raises OSError."""
+        for folder in self._folders:
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        own = (self.keys, self.logs, self.errors, self.staging, self.versions, self.processes)
+        return (self.home, self.run, *own, self.home / "mlflow")

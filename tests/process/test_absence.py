@@ -19,7 +19,7 @@ from jupyter_deploy.client.paths import run_folder
 from jupyter_deploy.client.process_state import is_stopped
 from jupyter_deploy.errors import SupervisorUnavailable
 from jupyter_deploy.server import watch
-from tests.process.stack import Stack, ended, ours, stack
+from tests.process.stack import Stack, ended, ours, stack, until_ready
 from tests.support import wait_until
 
 Text = Callable[[], str]
@@ -104,9 +104,31 @@ def test_its_file_and_its_socket_are_put_back(one: Stack) -> None:
     pid = one.supervisor_pid()
     one.client.close()
     (one.home / "supervisor.json").unlink()
-    shutil.rmtree(run_folder(one.home))
+    (run_folder(one.home) / "supervisor.sock").unlink()
     one.client = wait_until(running, 10)
     assert one.supervisor_pid() == pid
+
+
+def test_replicas_that_only_those_who_are_connected_reach_are_replaced(one: Stack) -> None:
+    """A cleaner of temporary folders has been there: the next gateway would find no replica."""
+    before = set(one.replica_pids("churn", "1.0.0"))
+    one.client.close()
+    shutil.rmtree(run_folder(one.home))
+    one.client = wait_until(running, 10)
+    wait_until(lambda: before.isdisjoint(until_ready(one, "churn", "1.0.0", len(before))), 20)
+    assert "its socket has been removed" in " ".join(told(one))
+    (gateway,) = one.client.status().gateway.pids
+    os.kill(gateway, signal.SIGKILL)
+    wait_until(lambda: one.client.status().gateway.pids not in ((), (gateway,)), 10)
+    assert one.predict("churn") == [3.0, 7.0]
+
+
+def test_what_nobody_can_connect_to_is_not_taken_over(one: Stack) -> None:
+    before = set(one.replica_pids("churn", "1.0.0"))
+    strike(one, signal.SIGKILL)
+    shutil.rmtree(run_folder(one.home))
+    one.start()
+    wait_until(lambda: before.isdisjoint(until_ready(one, "churn", "1.0.0", len(before))), 20)
     assert one.predict("churn") == [3.0, 7.0]
 
 
