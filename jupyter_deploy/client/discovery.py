@@ -29,7 +29,7 @@ from jupyter_deploy.errors import (
     UpgradeFailed,
 )
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 #: A new supervisor is up, and the one before has ended, within this.
 TAKE_OVER_SECONDS = 60.0
 #: Has a supervisor that runs hand over to the one that is started with this word.
@@ -66,9 +66,7 @@ def begin() -> subprocess.Popen[bytes] | None:
 
 
 def connect(*, start: bool = True, begun: subprocess.Popen[bytes] | None = None) -> ControlClient:
-    """A client of the supervisor of this home, started if need be.
-
-    That takes 20 s at most, and as long again where it was left to another one that has died.
+    """A client of the supervisor of this home, started if need be (60 s at most).
 
     Raises SupervisorUnavailable, with the last lines of its log when it cannot start, and
     StateUnavailable where this home cannot be written.
@@ -132,8 +130,7 @@ def _start(begun: subprocess.Popen[bytes] | None) -> ControlClient:
     home, log = _places()
     end_held(home / "supervisor.json")
     process = begun or _spawn(home, log)
-    began = time.monotonic()
-    deadline = began + START_SECONDS
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         client = running()
         if client is not None:
@@ -144,7 +141,6 @@ def _start(begun: subprocess.Popen[bytes] | None) -> ControlClient:
             raise _died(log)
         if process.poll() == 0 and not _is_locked(home):
             process = _spawn(home, log)
-            deadline = began + 2 * START_SECONDS
         threading.Event().wait(_POLL_SECONDS)
     seen = absence()
     raise SupervisorUnavailable(seen.what, seen.fix) if seen.alive else _died(log)

@@ -69,8 +69,9 @@ class Silence:
 
         `starved` is what the replica waited for a processor meanwhile.
         """
-        # A watcher that came late was starved, and so, likely, was who is watched.
-        usable = max(0.0, min(passed, planned) - starved)
+        # A watcher that came late was starved, and so, likely, was who is watched.  What that one
+        # has waited is in the time by which the watcher was late, and is not taken off twice.
+        usable = max(0.0, min(planned, passed - starved))
         return replace(self, waited=self.waited + passed, counted=self.counted + usable)
 
 

@@ -80,6 +80,12 @@ def test_a_watcher_that_comes_late_counts_only_what_it_had_planned() -> None:
     assert verdict(after(10.0, late=0.9)) is Verdict.WAIT
 
 
+def test_one_that_never_yields_is_killed_where_it_and_its_watcher_wait_for_processors() -> None:
+    """It has a third of one: a tenth of a second of each look that takes three."""
+    assert verdict(after(3 * 34.0, late=0.2, starved=0.2)) is Verdict.EJECT
+    assert verdict(after(3 * 36.0, late=0.2, starved=0.2)) is Verdict.KILL
+
+
 def test_what_another_has_seen_of_a_silence_ejects_and_does_not_kill() -> None:
     told = Silence.told(1000.0)
     assert verdict(told) is Verdict.EJECT

@@ -116,12 +116,13 @@ def test_a_stranger_with_the_pid_of_a_dead_replica_is_left_alone(
     scene: Scene, chance: random.Random
 ) -> None:
     """What a dead replica and a dead supervisor have noted names a process that is not ours."""
-    note = scene.one.home / "processes" / "replica-1-abcdef.pid"
     identity = scene.one.home / "supervisor.json"
     # Not one of ours: it does not even know the home.
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env={})
     try:
         kill(*[process.pid for process in ours(scene.one.home)])
+        dead, *_ = (scene.one.home / "processes").glob("replica-*.json")
+        note = dead.with_suffix(".pid")
         note.write_text(f"{stranger.pid} 12345")
         identity.write_text(json.dumps(json.loads(identity.read_text()) | {"pid": stranger.pid}))
         scene.one.client.close()
@@ -129,8 +130,8 @@ def test_a_stranger_with_the_pid_of_a_dead_replica_is_left_alone(
         scene.whole(3 + scene.load_seconds)
         assert stranger.poll() is None
         assert stranger.pid not in scene.replicas
+        assert not note.exists()
     finally:
-        note.unlink(missing_ok=True)
         stranger.kill()
         stranger.wait()
 
