@@ -1,9 +1,8 @@
 """One gateway: keeps a process of it running, and has a new one take over from the one before.
 
-Rule 1: `core.lifecycle.gateway` decides, this file performs.  Rule 2: a living process of an
-earlier supervisor is taken over; of two, the younger one that serves.  Rule 3: an order is carried
-out by every process that still answers callers, also by one that is handing over.  Rule 4: the
-process that serves is asked again and again whether its loop turns.
+Rule 1: `core.lifecycle.gateway` decides, this file performs.  Rule 2: of processes of an earlier
+supervisor the younger one that serves is taken over.  Rule 3: all that still answer callers carry
+out an order, also one that hands over.  Rule 4: the one that serves is asked if its loop turns.
 """
 
 from __future__ import annotations
