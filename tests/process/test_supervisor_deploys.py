@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import numpy as np
 import psutil
 import pytest
@@ -371,38 +370,6 @@ def test_an_open_deploy_survives_the_supervisor(one: Stack) -> None:
     one.submit(ticket, one.fill(ticket, times(1.0)))
     assert one.predict("open") == [3.0, 7.0]
     one.client.undeploy("open", me())
-
-
-def test_a_replica_that_hangs_is_replaced_and_an_event_says_so(one: Stack) -> None:
-    one.deploy("hung", 1.0, timeout_seconds=0.5)
-    (pid,) = one.replica_pids("hung", "1.0.0")
-    os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: ended(pid), 20)
-    wait_until(lambda: one.endpoint("hung").state == "serving")
-    kinds = [event.kind for event in one.client.events() if event.endpoint == "hung"]
-    assert "replica-hung" in kinds
-    one.client.undeploy("hung", me())
-
-
-def test_the_trace_of_a_model_that_raises_is_kept_under_the_requests_id(one: Stack) -> None:
-    def model(x):
-        if x[0, 0] < 0:
-            raise ValueError("less than nothing")
-        return x.sum(axis=1)
-
-    ticket = one.begin("raises")
-    one.submit(ticket, one.fill(ticket, model, expected=ROWS.sum(axis=1)))
-    response = httpx.post(
-        f"{one.endpoint('raises').url}/invocations",
-        json={"inputs": [[-1.0, 2.0]]},
-        headers={"authorization": f"Bearer {one.key('raises')}"},
-    )
-    assert response.status_code == 500
-    assert "less than nothing" not in response.text
-    (failure,) = wait_until(lambda: one.client.errors("raises"))
-    assert failure.request_id == response.headers["x-request-id"]
-    assert "less than nothing" in failure.trace
-    one.client.undeploy("raises", me())
 
 
 def test_options_are_kept_by_the_next_version(one: Stack) -> None:
