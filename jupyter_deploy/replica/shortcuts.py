@@ -130,7 +130,8 @@ def _config(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]
 @contextlib.contextmanager
 def _trees(way: Way, estimator: Any, _spec: ReplicaSpec) -> Iterator[Way | None]:
     """On the forests themselves: whatever stands around them asks as before."""
-    found = [(forest, *forests.quick_method(forest)) for forest in forests.forests_in(estimator)]
+    once = {id(forest): forest for forest in forests.forests_in(estimator)}.values()
+    found = [(forest, *forests.quick_method(forest)) for forest in once]
     if not found:
         yield None
         return
@@ -176,17 +177,16 @@ def _labelled(estimator: Any) -> Model:
 
 @contextlib.contextmanager
 def _table(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
-    pipeline = getattr(estimator, "best_estimator_", estimator)
-    steps: list[Any] = getattr(pipeline, "steps", [])
-    if spec.form != "frame" or "array" in way.taken or len(steps) < 2:
+    parts = tables.split(estimator)
+    if parts is None or spec.form != "frame" or "array" in way.taken:
         yield None
         return
-    table = tables.table_of(steps[0][1], spec.columns)
+    first, rest = parts
+    table = tables.table_of(first, spec.columns)
     if table is None:
         yield None
         return
     _expect_arrays()
-    rest = pipeline[1:] if len(steps) > 2 else steps[1][1]
     model = estimator_model(rest, probabilities=spec.probabilities)
     if "labels" in way.taken:
         model = _labelled(rest)

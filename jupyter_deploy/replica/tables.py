@@ -26,9 +26,6 @@ from jupyter_deploy.wire.arrays import Array
 
 #: pandas takes a column of any of these as float64 as soon as numbers are computed with.
 _NUMBERS = ("float64", "int64", "int32", "int16", "int8", "uint32", "uint16", "uint8")
-#: By these, numbers become float64 whatever they were.
-_TO_FLOATS = ("SimpleImputer", "StandardScaler")
-
 #: What is defined here sees numbers and no frame, and runs nobody else's code on one.
 _OF_NUMBERS = ("sklearn.preprocessing.", "sklearn.impute.", "sklearn.decomposition.")
 
@@ -52,6 +49,16 @@ class Table:
         if len(arrays) == 1 and arrays[0].ndim == 2:
             arrays = list(arrays[0].T)
         return self.stacked([block(arrays, rows) for block in self.blocks])
+
+
+def split(estimator: Any) -> tuple[Any, Any] | None:
+    """The first step of a pipeline, or of the one that a search has found, and what follows."""
+    searched = type(estimator).__module__.startswith("sklearn.model_selection.")
+    pipeline: Any = getattr(estimator, "best_estimator_", None) if searched else estimator
+    if not _is(pipeline, "Pipeline") or len(pipeline.steps) < 2:
+        return None
+    (_, first), (_, second), *more = pipeline.steps
+    return first, pipeline[1:] if more else second
 
 
 def table_of(transformer: Any, columns: Sequence[ColumnLike]) -> Table | None:
@@ -113,11 +120,12 @@ def _block(
 class _Numbers:
     places: list[int]
     dtypes: list[np.dtype[Any]]
+    dtype: np.dtype[Any]
     steps: list[Step]
 
     def __call__(self, arrays: Sequence[Array], rows: int) -> Array:
         # Column after column in memory, as in a frame.
-        found: Array = np.empty((rows, len(self.places)), order="F")
+        found: Array = np.empty((rows, len(self.places)), self.dtype, order="F")
         for number, (place, dtype) in enumerate(zip(self.places, self.dtypes, strict=True)):
             if arrays[place].dtype != dtype:
                 raise Unusual
@@ -130,20 +138,20 @@ class _Numbers:
 
 
 def _numbers(steps: list[Any], places: list[int], columns: list[ColumnLike]) -> Block | None:
-    floats = any(column.dtype == "float64" for column in columns)
-    done: list[Step] = []
-    for step in steps:
-        floats = floats or any(_is(step, kind) for kind in _TO_FLOATS)
-        own = _step(step) if floats else None
-        if own is None:
+    dtypes = [np.dtype(column.dtype) for column in columns]
+    # Whole numbers stay what they are until somebody computes with them.
+    dtype = np.result_type(*dtypes)
+    if steps and dtype.kind != "f":
+        if not (_is(steps[0], "StandardScaler") or _fills_numbers(steps[0])):
             return None
-        done.append(own)
-    return _Numbers(places, [np.dtype(column.dtype) for column in columns], done)
+        dtype = np.dtype(np.float64)
+    done = [one for step in steps if (one := _step(step)) is not None]
+    return _Numbers(places, dtypes, dtype, done) if len(done) == len(steps) else None
 
 
 def _step(step: Any) -> Step | None:
-    """What `step` does to float64 [rows, columns] that may be written to; None: it is not known."""
-    if _is(step, "SimpleImputer") and _fills_numbers(step):
+    """What `step` does to float64 [rows, columns] that may be written to; None: it is unknown."""
+    if _fills_numbers(step):
         return _filling(step.statistics_)
     if _is(step, "StandardScaler"):
         return _scaling(step)
@@ -153,7 +161,8 @@ def _step(step: Any) -> Step | None:
 
 def _fills_numbers(imputer: Any) -> bool:
     return (
-        imputer.strategy in ("mean", "median")
+        _is(imputer, "SimpleImputer")
+        and imputer.strategy in ("mean", "median")
         and imputer.indicator_ is None
         and imputer.missing_values != imputer.missing_values  # NaN
         and not np.isnan(imputer.statistics_).any()

@@ -17,6 +17,7 @@ from sklearn.ensemble import (
     ExtraTreesRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
+    StackingClassifier,
     VotingClassifier,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -160,6 +161,15 @@ def test_trees_whose_sum_differs_are_not_used(monkeypatch):
     plain, quick = way_of(forest)
     assert "trees" not in quick.taken
     assert_same_bits(plain, quick)
+
+
+def test_forests_that_are_found_twice_are_all_as_they_were_when_one_differs(monkeypatch):
+    twice, other = (RandomForestClassifier(5, random_state=seed).fit(X, Y) for seed in (0, 1))
+    named = [("one", twice), ("same", twice), ("other", other)]
+    stack = StackingClassifier(named, cv="prefit").fit(X, Y)
+    monkeypatch.setattr(forests, "_mean", lambda trees, rows, values: np.ones((len(rows), values)))
+    assert "trees" not in way_of(stack)[1].taken
+    assert not any("predict_proba" in vars(forest) for forest in (twice, other))
 
 
 def test_a_model_that_asks_for_columns_by_name_keeps_its_frame():

@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     MinMaxScaler,
@@ -76,6 +76,7 @@ KNOWN = {
     "some dropped": columns((ONE_HOT, ["city"]), (filled_and_scaled(), ["income"]),
                             ("drop", ["plan"])),
     "sparse": columns((filled_and_scaled(), NUMBERS), (ONE_HOT, WORDS), sparse_threshold=1.0),
+    "whole numbers as they are": columns(("passthrough", ["age", "visits"])),
     "numbers only": columns((filled_and_scaled(), NUMBERS)),
     "words only": columns((OneHotEncoder(handle_unknown="ignore", sparse_output=False), WORDS)),
 }  # fmt: skip
@@ -194,6 +195,10 @@ UNKNOWN = {
     "rare words together": columns((OneHotEncoder(min_frequency=5), ["city"])),
     "a word dropped": columns((OneHotEncoder(drop="first"), ["city"])),
     "whole numbers": columns((PolynomialFeatures(), ["age", "visits"]), (ONE_HOT, WORDS)),
+    "whole numbers, filled": columns(
+        (make_pipeline(SimpleImputer(strategy="most_frequent"), PolynomialFeatures()), ["age"]),
+        (ONE_HOT, WORDS),
+    ),
     "a weight": columns(
         (filled_and_scaled(), NUMBERS), (ONE_HOT, WORDS), transformer_weights={"block 0": 1.0}
     ),
@@ -208,6 +213,16 @@ UNKNOWN = {
 def test_what_is_not_known_to_the_letter_has_no_table(transformer):
     _, quick = ways(make_pipeline(transformer, LOGISTIC).fit(FRAME, TARGET))
     assert quick.taken == ("config", "labels")
+
+
+class Contrary(Pipeline):
+    """Somebody's own pipeline."""
+
+
+def test_a_pipeline_of_ones_own_has_no_table():
+    steps = [("columns", KNOWN["numbers and words"]), ("model", LOGISTIC)]
+    _, quick = ways(Contrary(steps).fit(FRAME, TARGET))
+    assert "table" not in quick.taken
 
 
 def test_missing_words_that_were_seen_in_training_have_no_table():
