@@ -36,11 +36,6 @@ def moved(wanted: str | None, present: str | None, told: Collection[str] | None)
     return present
 
 
-def is_news(wanted: str | None, present: str | None, known: MovedAlias | None) -> bool:
-    """Whether an alias stands elsewhere than where we have put it, or have found it moved to."""
-    return present != (wanted if known is None else known.mlflow_version)
-
-
 def way_out(name: str, alias: MovedAlias) -> str:
     """The commands that settle an alias that was moved."""
     back = f"`jupyter endpoint put-back {name}` has it name what serves"

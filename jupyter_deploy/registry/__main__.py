@@ -4,7 +4,7 @@
           "told"}: registry.sync.Order;  or {"id", "tracking_uri"}: which models
          {"id", "tracking_uri", "name", "discard": deploy_id}
          {"id", "tracking_uri", "name", "version", "folder"}: copy its artefact there
-    out  {"id", "ok": true, "moved", "metrics"}, {"id", "ok": true, "models"},
+    out  {"id", "ok": true, "moved", "stands", "metrics"}, {"id", "ok": true, "models"},
          or {"id", "ok": false, "error": why}
 
 It is a process of its own because MLflow takes 150 MB and seconds to import: the supervisor starts

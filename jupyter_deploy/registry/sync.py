@@ -37,9 +37,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What MLflow says: where `active` was moved to, and the metrics of each version's run."""
+    """What MLflow says: where `active` was moved to, where it stands, and each version's metrics."""
 
     moved: str | None = None
+    stands: str | None = None
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
@@ -51,10 +52,12 @@ def carry_out(order: Order) -> Found:
     with using(order.tracking_uri) as client:
         found = client.search_model_versions(f"name='{order.name}'")
         living = {str(one.version) for one in found}
-        present = dict(client.get_registered_model(order.name).aliases)
-        now = None if present.get(ACTIVE) is None else str(present[ACTIVE])
+        aliases = client.get_registered_model(order.name).aliases
+        present = {alias: str(version) for alias, version in aliases.items()}
+        now = present.get(ACTIVE)
         elsewhere = moved(order.aliases.get(ACTIVE), now, order.told)
-        _set_aliases(client, order, present, living, kept={ACTIVE} if elsewhere else set())
+        put = _to_put(order, present, living, kept={ACTIVE} if elsewhere else set())
+        _put(client, order.name, put)
         metrics = {}
         for version, tags in order.tags.items():
             if version not in living:
@@ -62,20 +65,27 @@ def carry_out(order: Order) -> Found:
             known = client.get_model_version(order.name, version)
             _set_tags(client, order.name, known, tags)
             metrics[version] = _metrics(client, known)
-        return Found(elsewhere, metrics)
+        return Found(elsewhere, put.get(ACTIVE, now), metrics)
 
 
-def _set_aliases(
-    client: Any, order: Order, present: dict[str, Any], living: set[str], *, kept: set[str]
-) -> None:
-    for alias in ALIASES:
-        wanted, now = order.aliases.get(alias), present.get(alias)
-        if alias in kept or (wanted is not None and wanted not in living):
-            continue
-        if wanted is None and now is not None:
-            client.delete_registered_model_alias(order.name, alias)
-        elif wanted is not None and wanted != str(now):
-            client.set_registered_model_alias(order.name, alias, wanted)
+def _to_put(
+    order: Order, present: dict[str, str], living: set[str], *, kept: set[str]
+) -> dict[str, str | None]:
+    """Where to put which alias; None where it is to be removed."""
+    wanted = {alias: order.aliases.get(alias) for alias in ALIASES if alias not in kept}
+    return {
+        alias: version
+        for alias, version in wanted.items()
+        if version != present.get(alias) and (version is None or version in living)
+    }
+
+
+def _put(client: Any, name: str, aliases: dict[str, str | None]) -> None:
+    for alias, version in aliases.items():
+        if version is None:
+            client.delete_registered_model_alias(name, alias)
+        else:
+            client.set_registered_model_alias(name, alias, version)
 
 
 def _set_tags(client: Any, name: str, version: Any, tags: dict[str, str]) -> None:

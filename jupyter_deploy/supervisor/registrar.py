@@ -20,12 +20,12 @@ from itertools import chain
 
 from jupyter_deploy.client.models import AuditEntry
 from jupyter_deploy.core import aliases
-from jupyter_deploy.core.aliases import ACTIVE, MovedAlias, is_news, sentence
+from jupyter_deploy.core.aliases import ACTIVE, MovedAlias, sentence
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.core.registered import RegistryModel
 from jupyter_deploy.errors import RegistryUnavailable, StateUnavailable
 from jupyter_deploy.supervisor.journal import Journal
-from jupyter_deploy.supervisor.registry_file import AliasFiles, Registered, Stamp, stamp
+from jupyter_deploy.supervisor.registry_file import AliasFiles, Stamp, stamp
 from jupyter_deploy.supervisor.registry_process import Order, RegistryProcess
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.state import State, Version
@@ -100,6 +100,8 @@ class Registrar:
         self._next_look = time.monotonic() + _FIRST_LOOK_SECONDS
         self._seen: dict[str, Stamp | None] = {}
         self._files = AliasFiles()
+        #: Where `active` stood when MLflow was last asked, by tracking URI and registered model.
+        self._stands: dict[tuple[str, str], str | None] = {}
         #: Endpoints of which somebody seems to have moved the alias.
         self._suspects: set[str] = set()
         self._next_gap = 0.0
@@ -186,19 +188,25 @@ class Registrar:
         while True:
             await tick(_WATCH_SECONDS)
             # Its file may be on a disk that has gone away.
-            moved = await asyncio.to_thread(self._files.moved, self._registries())
-            self._suspects.update(self._elsewhere(moved))
+            written = await asyncio.to_thread(self._files.written, self._registries())
+            self._suspects.update(self._elsewhere(written))
             # A process that has MLflow looks at once.
             if self._suspects and (self._process.running or time.monotonic() >= self._next_gap):
-                self._next_gap = time.monotonic() + _GAP_SECONDS
+                if not self._process.running:
+                    self._next_gap = time.monotonic() + _GAP_SECONDS
                 self._work.set()
 
-    def _elsewhere(self, moved: dict[Registered, str | None]) -> Iterator[str]:
-        """The endpoints whose alias is not where we have put it."""
-        for name in self._store.state.endpoints if moved else ():
+    def _elsewhere(self, written: dict[str, dict[str, str]]) -> Iterator[str]:
+        """The endpoints whose alias does not stand where it stood when MLflow was last asked.
+
+        Told by where it stands, not by what has changed since the last look: we may have put it
+        elsewhere in between, and somebody else may have put it back.
+        """
+        for name in self._store.state.endpoints if written else ():
             for order in orders(self._store.state, name):
-                wanted, model = order["aliases"].get(ACTIVE), (order["tracking_uri"], order["name"])
-                if model in moved and is_news(wanted, moved[model], self._moved.get(name)):
+                uri, model = order["tracking_uri"], order["name"]
+                known = self._stands.get((uri, model), order["aliases"].get(ACTIVE))
+                if uri in written and written[uri].get(model) != known:
                     yield name
 
     async def _until_work(self) -> None:
@@ -307,6 +315,7 @@ class Registrar:
         never = kept is None and not also_told
         known = {"told": None if never else sorted(told.union(also_told))}
         answer = await self._process.send(order | known)
+        self._stands[order["tracking_uri"], order["name"]] = answer.get("stands")
         if answer.get("moved") is None:
             await self._keep(key, wanted, told | wanted)
         return answer

@@ -10,7 +10,6 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupyter_deploy.core.aliases import ACTIVE
@@ -23,8 +22,6 @@ _ALIASES = "SELECT name, version FROM registered_model_aliases WHERE alias = ?"
 _LOCKED_SECONDS = 1.0
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
-#: The tracking URI and the name of a registered model.
-Registered = tuple[str, str]
 
 
 def stamp(uri: str) -> Stamp | None:
@@ -59,41 +56,27 @@ def aliases(uri: str) -> dict[str, str] | None:
     return {str(name): str(version) for name, version in found}
 
 
-@dataclass(slots=True)
-class _Seen:
-    #: At the last two looks.
-    stamps: tuple[Stamp | None, Stamp | None] = (None, None)
-    aliases: dict[str, str] = field(default_factory=dict)
-
-
 class AliasFiles:
-    """Tells which aliases have been put elsewhere; what nobody has written to is not opened."""
+    """Tells where the aliases stand; what nobody has written to is not opened."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, _Seen] = {}
+        #: Of each file, at its last two looks.
+        self._stamps: dict[str, tuple[Stamp | None, Stamp | None]] = {}
 
-    def moved(self, uris: Iterable[str]) -> dict[Registered, str | None]:
-        """Where `active` stands now, for the models where it stood elsewhere at the last call.
+    def written(self, uris: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The version that `active` names, by registered model, of what has been written to.
 
-        At first it stood nowhere.  A file that does not tell is read again at the next call.
+        A file that does not tell is read again at the next call.
         """
-        return {(uri, name): now for uri in uris for name, now in self._moved(uri).items()}
+        found = ((uri, self._read(uri)) for uri in uris)
+        return {uri: names for uri, names in found if names is not None}
 
-    def _moved(self, uri: str) -> dict[str, str | None]:
-        now = self._news(uri)
-        found = None if now is None else aliases(uri)
-        if found is None:
-            return {}
-        seen = self._seen.setdefault(uri, _Seen())
-        before, seen.aliases = seen.aliases, found
-        seen.stamps = (seen.stamps[1], now)
-        names = before.keys() | found.keys()
-        return {name: found.get(name) for name in names if found.get(name) != before.get(name)}
-
-    def _news(self, uri: str) -> Stamp | None:
-        """What the file tells of itself, unless it has been read twice since it changed.
-
-        Two commits within a tick of the clock have one stamp.
-        """
-        now, seen = stamp(uri), self._seen.get(uri)
-        return None if seen is not None and seen.stamps == (now, now) else now
+    def _read(self, uri: str) -> dict[str, str] | None:
+        now, (before, last) = stamp(uri), self._stamps.get(uri, (None, None))
+        # Read twice, since two commits within a tick of the clock have one stamp.
+        if now is None or now == before == last:
+            return None
+        found = aliases(uri)
+        if found is not None:
+            self._stamps[uri] = (last, now)
+        return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_deploy.core.aliases import MovedAlias, is_news, moved, put_back, sentence, way_out
+from jupyter_deploy.core.aliases import MovedAlias, moved, put_back, sentence, way_out
 
 
 @pytest.mark.parametrize(
@@ -40,25 +40,6 @@ def test_only_an_alias_that_somebody_else_has_put_elsewhere_was_moved(
     wanted, present, told, expected
 ):
     assert moved(wanted, present, told) == expected
-
-
-@pytest.mark.parametrize(
-    ("wanted", "present", "known", "expected"),
-    [
-        ("2", "1", None, True),
-        ("2", None, None, True),
-        (None, "1", None, True),
-        ("2", "2", None, False),
-        (None, None, None, False),
-        ("2", "1", MovedAlias("1"), False),
-        ("2", "3", MovedAlias("1"), True),
-        ("2", "2", MovedAlias("1"), True),
-    ],
-)
-def test_it_is_news_where_it_is_neither_ours_nor_known_to_be_moved(
-    wanted, present, known, expected
-):
-    assert is_news(wanted, present, known) == expected
 
 
 def test_it_is_said_in_words_with_the_commands_that_settle_it():

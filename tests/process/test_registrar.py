@@ -18,6 +18,7 @@ from tests.support import wait_until
 SECONDS = 100.0
 #: Some seconds of writing, in each of which the file is looked at.
 COMMITS = 300
+ROUNDS = 4
 FIRST, SECOND = "1", "2"
 
 
@@ -92,6 +93,16 @@ def test_who_put_an_alias_back_is_in_the_audit_trail(one):
     assert entry.origin == me()
     one.client.put_alias_back("churn", me())
     assert one.client.audit("churn")[0] == entry, "nothing was to be put back"
+
+
+def test_an_alias_that_is_moved_again_at_once_is_noticed_again(one):
+    for _ in range(ROUNDS):
+        before = last(one)
+        one.client.put_alias_back("churn", me())
+        # Mostly between two looks at the file, which then shows nothing but what it showed before.
+        move(one, FIRST)
+        until(one, "alias-moved", before)
+    one.client.put_alias_back("churn", me())
 
 
 def test_who_logs_metrics_has_nobody_import_mlflow(one):

@@ -134,12 +134,14 @@ def test_an_alias_that_somebody_has_moved_stays_until_it_is_settled(uri, version
     order = {"tracking_uri": uri, "name": "churn", "tags": {first: {}}}
     with using(uri) as client:
         client.set_registered_model_alias("churn", "active", third)
-    moved, settled, seen = carry_out(
+    moved, settled, gone, seen = carry_out(
         order | {"id": 1, "aliases": {"active": second, "standby": first}, "told": [first, second]},
         order | {"id": 2, "aliases": {"active": second}, "told": [first, second, third]},
-        {"id": 3, "tracking_uri": uri},
+        order | {"id": 3, "aliases": {"active": "99"}, "told": [second]},
+        {"id": 4, "tracking_uri": uri},
     )
     assert (moved["moved"], settled["moved"]) == (third, None)
+    assert [one["stands"] for one in (moved, settled, gone)] == [third, second, second]
     (churn,) = [one for one in seen["models"] if one["name"] == "churn"]
     newest = churn["versions"][0]
     assert (newest["version"], newest["deployed_as"], newest["aliases"]) == (third, "1.2.0", [])

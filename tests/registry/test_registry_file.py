@@ -59,35 +59,36 @@ def test_what_is_no_file_or_not_there_has_to_be_asked(tmp_path: Path) -> None:
     assert stamp(f"sqlite:///{tmp_path}/nothing.db") is None
 
 
-def test_it_is_told_which_alias_was_moved_and_that_once(writer, uri):
+def test_where_the_aliases_stand_is_told_twice_after_each_commit(writer, uri):
     files = AliasFiles()
     put(writer, "churn", 1)
     put(writer, "fraud", 1)
     uris = [uri, "http://127.0.0.1:5000"]
-    assert files.moved(uris) == {(uri, "churn"): "1", (uri, "fraud"): "1"}
-    assert files.moved(uris) == {}
+    stand = {"churn": "1", "fraud": "1"}
+    assert [files.written(uris) for _ in range(3)] == [{uri: stand}, {uri: stand}, {}]
     put(writer, "churn", 2)
     put(writer, "fraud", 2, alias="champion")
-    assert files.moved(uris) == {(uri, "churn"): "2"}
+    stand = {"churn": "2", "fraud": "1"}
+    assert [files.written(uris) for _ in range(3)] == [{uri: stand}, {uri: stand}, {}]
     writer.execute("DELETE FROM registered_model_aliases")
     writer.commit()
-    assert files.moved(uris) == {(uri, "churn"): None, (uri, "fraud"): None}
+    assert files.written(uris) == {uri: {}}
 
 
 def test_what_is_written_within_a_tick_of_the_clock_is_told_all_the_same(writer, uri, monkeypatch):
     monkeypatch.setattr("jupyter_deploy.supervisor.registry_file.stamp", lambda _: ((1, 1, 1),))
     files = AliasFiles()
-    assert files.moved([uri]) == {}
+    assert files.written([uri]) == {uri: {}}
     put(writer, "churn", 1)
-    assert files.moved([uri]) == {(uri, "churn"): "1"}
+    assert files.written([uri]) == {uri: {"churn": "1"}}
 
 
 def test_what_nobody_has_written_to_is_not_opened(writer, uri, monkeypatch):
     files = AliasFiles()
-    files.moved([uri])
-    files.moved([uri])
+    files.written([uri])
+    files.written([uri])
     monkeypatch.setattr(sqlite3, "connect", lambda *_, **__: pytest.fail("it was opened"))
-    assert files.moved([uri]) == {}
+    assert files.written([uri]) == {}
 
 
 def test_a_file_of_another_form_tells_nothing_and_is_asked_again(writer, uri):
@@ -95,10 +96,10 @@ def test_a_file_of_another_form_tells_nothing_and_is_asked_again(writer, uri):
     writer.execute("ALTER TABLE registered_model_aliases RENAME TO elsewhere")
     writer.commit()
     assert aliases(uri) is None
-    assert files.moved([uri]) == {}
+    assert files.written([uri]) == {}
     writer.execute("ALTER TABLE elsewhere RENAME TO registered_model_aliases")
     put(writer, "churn", 1)
-    assert files.moved([uri]) == {(uri, "churn"): "1"}
+    assert files.written([uri]) == {uri: {"churn": "1"}}
 
 
 def test_what_mlflow_makes_is_read(tmp_path):
