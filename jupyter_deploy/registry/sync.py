@@ -37,7 +37,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What MLflow says: where `active` was moved to, where it stands, and each version's metrics."""
+    """What MLflow says: where `active` was moved to and stands, and the metrics of each version."""
 
     moved: str | None = None
     stands: str | None = None
