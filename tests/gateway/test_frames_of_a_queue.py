@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import threading
 import time
@@ -15,12 +16,13 @@ import pytest
 
 from jupyter_deploy.core.contract import Contract, Form, Tensor, Type
 from jupyter_deploy.core.snapshot import ReplicaRoute
+from jupyter_deploy.errors import Overloaded
 from jupyter_deploy.gateway import log
 from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.decode import Input
 from jupyter_deploy.gateway.dispatch import VersionQueue, Work
 from jupyter_deploy.gateway.dispatch.poison import PoisonLedger
-from jupyter_deploy.gateway.dispatch.work import Result
+from jupyter_deploy.gateway.dispatch.work import MAX_BATCH_ROWS, Reply, Result
 from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame
 from jupyter_deploy.wire.messages import PredictAnswer, pack_answer, unpack_request
 from tests.support import wait_until
@@ -127,6 +129,41 @@ def test_few_wait_for_the_first_call_of_a_replica_that_has_just_come(
     cold.listener.close()
     assert cold.rows[0] <= 8
     assert max(cold.rows[1:]) > 8
+
+
+@pytest.mark.parametrize("replica", [0.0], indirect=True)
+@pytest.mark.parametrize("early", [False, True], ids=["answered", "given up"])
+def test_nothing_is_left_of_a_request_that_went_in_pieces(replica: Replica, *, early: bool) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(in_pieces(replica, early=early))
+        left = [one for one in gc.get_objects() if isinstance(one, Work)]
+    finally:
+        gc.enable()
+    assert left == []
+
+
+async def in_pieces(replica: Replica, *, early: bool) -> None:
+    """A request of many rows, answered, or given up while its first pieces are with the replica."""
+    queue = new_queue()
+    queue.update([ReplicaRoute("one", replica.path)])
+    answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+    rows = 10 * MAX_BATCH_ROWS
+    async with asyncio.timeout(60):
+        while not queue.connected:
+            await asyncio.sleep(0)
+        work = Work(Input(rows, [1.0] * rows), b"", request_id="", consumer="me")
+        queue.put(work, answer.set_result)
+        if early:
+            replica.warm.clear()
+            await asyncio.to_thread(wait_until, lambda: replica.rows)
+            queue.drop(work, Overloaded())
+            replica.warm.set()
+        assert isinstance(await answer, Overloaded if early else Reply)
+        while queue.asked_at:
+            await asyncio.sleep(0)
+    queue.update(())
 
 
 async def burst_for_two(warm: Replica, cold: Replica) -> None:

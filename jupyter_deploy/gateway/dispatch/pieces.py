@@ -8,7 +8,7 @@ is put together in the order of the rows.  Rule 3: when the pieces' answers cann
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -25,13 +25,15 @@ class Pieces:
     """The pieces of `whole`; its answer is theirs put together.
 
     It keeps answers and no pieces: a piece knows of it, and a cycle with all the rows in it would
-    stay until the collector looks, which is rarely.
+    stay until the collector looks, which is rarely.  So pieces are cut here and not in a generator,
+    which keeps the last one it made; `enumerate` does, too.
     """
 
     def __init__(self, whole: Work, rows: int, enqueue: Enqueue) -> None:
         self._whole = whole
         self._enqueue = enqueue
-        self._left = enumerate(_cut(whole, rows))
+        self._rows = rows
+        self._left = iter(range(0, whole.input.count, rows))
         self._replies: dict[int, Reply] = {}
         self._unanswered = 0
 
@@ -41,18 +43,19 @@ class Pieces:
             self._next()
 
     def _next(self) -> None:
-        number, piece = next(self._left, (0, None))
-        if piece is not None:
+        start = next(self._left, None)
+        if start is not None:
             self._unanswered += 1
-            piece.on_end = partial(self._answered, number)
+            piece = _piece(self._whole, start, start + self._rows)
+            piece.on_end = partial(self._answered, start)
             self._enqueue(piece)
 
-    def _answered(self, number: int, piece: Work) -> None:
+    def _answered(self, start: int, piece: Work) -> None:
         if self._whole.ended:  # the deadline has passed, or the caller has gone
             return
         # A piece that fails ends the whole: this one has been answered.
         assert isinstance(piece.result, Reply)
-        self._replies[number] = piece.result
+        self._replies[start] = piece.result
         self._unanswered -= 1
         self._next()
         if not self._unanswered:
@@ -92,14 +95,12 @@ def _shapes(answer: PredictAnswer) -> tuple[tuple[int, ...], ...]:
     return tuple(array.shape[1:] for array in answer.arrays)
 
 
-def _cut(whole: Work, rows: int) -> Iterator[Work]:
-    for start in range(0, whole.input.count, rows):
-        part = whole.input.rows[start : start + rows]
-        piece = Work(
-            Input(len(part), part), whole.body,
-            request_id=whole.request_id, consumer=whole.consumer,
-        )  # fmt: skip
-        piece.deadline = whole.deadline
-        piece.alone = True
-        piece.whole = whole
-        yield piece
+def _piece(whole: Work, start: int, stop: int) -> Work:
+    part = whole.input.rows[start:stop]
+    piece = Work(
+        Input(len(part), part), whole.body, request_id=whole.request_id, consumer=whole.consumer
+    )
+    piece.deadline = whole.deadline
+    piece.alone = True
+    piece.whole = whole
+    return piece
