@@ -151,8 +151,7 @@ async def in_pieces(replica: Replica, *, early: bool) -> None:
     answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
     rows = 10 * MAX_BATCH_ROWS
     async with asyncio.timeout(60):
-        while not queue.connected:
-            await asyncio.sleep(0)
+        await asyncio.to_thread(wait_until, lambda: queue.connected)
         work = Work(Input(rows, [1.0] * rows), b"", request_id="", consumer="me")
         queue.put(work, answer.set_result)
         if early:
@@ -161,8 +160,7 @@ async def in_pieces(replica: Replica, *, early: bool) -> None:
             queue.drop(work, Overloaded())
             replica.warm.set()
         assert isinstance(await answer, Overloaded if early else Reply)
-        while queue.asked_at:
-            await asyncio.sleep(0)
+        await asyncio.to_thread(wait_until, lambda: not queue.asked_at)
     queue.update(())
 
 
