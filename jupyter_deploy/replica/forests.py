@@ -12,12 +12,13 @@ leaves, which is found out where shortcuts are proven.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-_MODULE = "sklearn.ensemble._forest"
+from jupyter_deploy.replica.parts import is_sklearns, parts
+
 #: By the method that all others go through.  A class of somebody's own may do anything.
 _METHODS = {
     "RandomForestClassifier": "predict_proba",
@@ -29,15 +30,9 @@ _METHODS = {
 Predict = Callable[[Any], Any]
 
 
-def forests_in(estimator: Any) -> Iterator[Any]:
-    """`estimator` where it is a forest, else those of which it is made."""
-    if _is_forest(estimator):
-        yield estimator
-    elif type(estimator).__module__.startswith("sklearn."):
-        for value in getattr(estimator, "__dict__", {}).values():
-            for part in value if isinstance(value, list | tuple) else (value,):
-                # The steps of a pipeline have their names beside them.
-                yield from forests_in(part[1] if _is_step(part) else part)
+def forests_in(estimator: Any) -> list[Any]:
+    """Those of which `estimator` is made; itself where it is one."""
+    return [part for part in parts(estimator) if _is_forest(part)]
 
 
 def quick_method(forest: Any) -> tuple[str, Predict]:
@@ -52,18 +47,11 @@ def quick_method(forest: Any) -> tuple[str, Predict]:
     def predict_proba(rows: Any) -> Any:
         return _mean(trees, look(rows), forest.n_classes_)
 
-    # scikit-learn looks at the names of methods.
     return name, predict if name == "predict" else predict_proba
 
 
 def _is_forest(estimator: Any) -> bool:
-    kind = type(estimator)
-    known = kind.__module__ == _MODULE and kind.__name__ in _METHODS
-    return known and getattr(estimator, "n_outputs_", None) == 1
-
-
-def _is_step(part: Any) -> bool:
-    return isinstance(part, tuple) and len(part) == 2
+    return is_sklearns(estimator, *_METHODS) and getattr(estimator, "n_outputs_", None) == 1
 
 
 def _mean(trees: list[Any], rows: Any, values: int) -> Any:

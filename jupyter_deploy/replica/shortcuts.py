@@ -2,9 +2,10 @@
 
     config   checks that the gateway has made already are not made again, and one call is one thread
     trees    the trees of a forest are asked one after the other, and nothing else (forests.py)
-    array    an array in place of a frame whose columns share one dtype of floats
+    array    an array in place of a frame of numbers (matrix.py)
     labels   the labels are those of the highest probabilities, without a second call
     table    a pipeline's ColumnTransformer is given columns in place of a frame (tables.py)
+    direct   scalers, linear models and pipelines compute, and look at nothing (direct.py)
 
 Rule 1: each is tried when the replica starts, on the sample and on rows crossed from it, together
 and one by one; one difference, or an error, and it is not used.  Rule 2: without a sample nothing
@@ -22,10 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from jupyter_deploy.replica import forests, tables
+from jupyter_deploy.replica import direct, forests, tables
 from jupyter_deploy.replica.answers import PREDICTIONS, PROBABILITIES, Answer, wireable
 from jupyter_deploy.replica.inputs import InputBuilder
+from jupyter_deploy.replica.matrix import Unusual, matrix_of
 from jupyter_deploy.replica.models import Model, estimator_model
+from jupyter_deploy.replica.parts import parts
 from jupyter_deploy.replica.spec import ReplicaSpec
 from jupyter_deploy.wire.arrays import Array
 
@@ -66,7 +69,7 @@ def quickest(
     with contextlib.suppress(Exception):
         proof = _Proof(way, sample)
         if computed() - started < _SLOW_SECONDS and clock() - began < _LONG_SECONDS:
-            for shortcut in (_config, _trees, _array, _labels, _table):
+            for shortcut in (_config, _trees, _array, _labels, _table, _direct):
                 way = _if_proven(shortcut, way, estimator, spec, proof)
     return way
 
@@ -129,31 +132,45 @@ def _config(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]
 
 @contextlib.contextmanager
 def _trees(way: Way, estimator: Any, _spec: ReplicaSpec) -> Iterator[Way | None]:
-    """On the forests themselves: whatever stands around them asks as before."""
-    once = {id(forest): forest for forest in forests.forests_in(estimator)}.values()
-    found = [(forest, *forests.quick_method(forest)) for forest in once]
-    if not found:
-        yield None
-        return
-    for forest, name, method in found:
-        setattr(forest, name, method)
+    found = [(forest, *forests.quick_method(forest)) for forest in forests.forests_in(estimator)]
+    with _in_place_of_methods(found):
+        yield replace(way, taken=(*way.taken, "trees")) if found else None
+
+
+@contextlib.contextmanager
+def _direct(way: Way, estimator: Any, _spec: ReplicaSpec) -> Iterator[Way | None]:
+    found = [
+        (part, name, method)
+        for part in parts(estimator)
+        for name, method in direct.quick_methods(part).items()
+    ]
+    with _in_place_of_methods(found):
+        yield replace(way, taken=(*way.taken, "direct")) if found else None
+
+
+@contextlib.contextmanager
+def _in_place_of_methods(found: list[tuple[Any, str, Callable[..., Any]]]) -> Iterator[None]:
+    """On the parts themselves: whatever stands around them asks as before."""
+    for part, name, method in found:
+        # scikit-learn looks at the names of methods.
+        method.__name__ = name
+        setattr(part, name, method)
     try:
-        yield replace(way, taken=(*way.taken, "trees"))
+        yield
     except BaseException:
-        for forest, name, _ in found:
-            delattr(forest, name)
+        for part, name, _ in found:
+            delattr(part, name)
         raise
 
 
 @contextlib.contextmanager
 def _array(way: Way, _estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
-    dtypes = {column.dtype for column in spec.columns}
-    if spec.form != "frame" or dtypes not in ({"float64"}, {"float32"}):
+    matrix = matrix_of(spec.columns) if spec.form == "frame" else None
+    if matrix is None:
         yield None
         return
     _expect_arrays()
-    dtype = dtypes.pop()
-    yield replace(way, build=lambda arrays, _: _matrix(arrays, dtype), taken=(*way.taken, "array"))
+    yield replace(way, build=_or_frame(matrix, way.build), taken=(*way.taken, "array"))
 
 
 @contextlib.contextmanager
@@ -191,29 +208,27 @@ def _table(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
     if "labels" in way.taken:
         model = _labelled(rest)
 
-    def build(arrays: Sequence[Array], rows: int) -> Any:
-        try:
-            return table(arrays, rows)
-        except tables.Unusual:
-            return way.build(arrays, rows)
-
     def ask(data: Any, rows: int, params: dict[str, Any] | None) -> Answer:
         is_frame = hasattr(data, "columns")
         return (way.model if is_frame else model)(data, rows, params)
 
+    build = _or_frame(table, way.build)
     yield replace(way, model=ask, build=build, taken=(*way.taken, "table"))
+
+
+def _or_frame(quick: InputBuilder, plain: InputBuilder) -> InputBuilder:
+    def build(arrays: Sequence[Array], rows: int) -> Any:
+        try:
+            return quick(arrays, rows)
+        except Unusual:
+            return plain(arrays, rows)
+
+    return build
 
 
 def _expect_arrays() -> None:
     """No warnings of arrays in place of frames: here they are meant."""
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
-
-
-def _matrix(arrays: Sequence[Array], dtype: str) -> Array:
-    """Column after column in memory, as in a frame: sums in another order have other last bits."""
-    if len(arrays) == 1 and arrays[0].ndim == 2:
-        return np.array(arrays[0], dtype=dtype, order="F")
-    return np.array(arrays, dtype=dtype).T
 
 
 def _final(estimator: Any) -> Any:

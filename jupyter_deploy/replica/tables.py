@@ -21,20 +21,16 @@ from typing import Any
 
 import numpy as np
 
+from jupyter_deploy.replica.matrix import Matrix, Unusual, are_numbers
+from jupyter_deploy.replica.parts import is_sklearns, makes_frames
 from jupyter_deploy.replica.spec import ColumnLike
+from jupyter_deploy.replica.steps import Step, in_place
 from jupyter_deploy.wire.arrays import Array
 
-#: pandas takes a column of any of these as float64 as soon as numbers are computed with.
-_NUMBERS = ("float64", "int64", "int32", "int16", "int8", "uint32", "uint16", "uint8")
 #: What is defined here sees numbers and no frame, and runs nobody else's code on one.
 _OF_NUMBERS = ("sklearn.preprocessing.", "sklearn.impute.", "sklearn.decomposition.")
 
 Block = Callable[[Sequence[Array], int], Any]
-Step = Callable[[Array], Array]
-
-
-class Unusual(Exception):
-    """These rows are the transformer's own affair."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ def split(estimator: Any) -> tuple[Any, Any] | None:
     """The first step of a pipeline, or of the one that a search has found, and what follows."""
     searched = type(estimator).__module__.startswith("sklearn.model_selection.")
     pipeline: Any = getattr(estimator, "best_estimator_", None) if searched else estimator
-    if not _is(pipeline, "Pipeline") or len(pipeline.steps) < 2:
+    if not is_sklearns(pipeline, "Pipeline") or len(pipeline.steps) < 2:
         return None
     (_, first), (_, second), *more = pipeline.steps
     return first, pipeline[1:] if more else second
@@ -67,7 +63,7 @@ def table_of(transformer: Any, columns: Sequence[ColumnLike]) -> Table | None:
     Raises AttributeError and the like for what looks like one and is none.
     """
     places = {column.name: place for place, column in enumerate(columns)}
-    known = _is(transformer, "ColumnTransformer") and not _makes_frames(transformer)
+    known = is_sklearns(transformer, "ColumnTransformer") and not makes_frames(transformer)
     if not known or transformer.transformer_weights or len(places) < len(columns):
         return None
     sparse = _sparse_kind() if transformer.sparse_output_ else None
@@ -107,9 +103,10 @@ def _block(
     columns: list[ColumnLike],
     sparse: Callable[..., Any] | None,
 ) -> Block | None:
-    if any(map(_makes_frames, steps)):
+    if any(map(makes_frames, steps)):
         return None
-    if all(column.levels is None and column.dtype in _NUMBERS for column in columns):
+    # Others become float64 as soon as somebody computes with them; float32 stays.
+    if are_numbers(columns) and not any(column.dtype == "float32" for column in columns):
         return _numbers(steps, places, columns)
     if all(column.levels is not None or column.dtype in ("object", "str") for column in columns):
         return _words(steps, places, sparse)
@@ -118,18 +115,11 @@ def _block(
 
 @dataclass(frozen=True)
 class _Numbers:
-    places: list[int]
-    dtypes: list[np.dtype[Any]]
-    dtype: np.dtype[Any]
+    matrix: Matrix
     steps: list[Step]
 
     def __call__(self, arrays: Sequence[Array], rows: int) -> Array:
-        # Column after column in memory, as in a frame.
-        found: Array = np.empty((rows, len(self.places)), self.dtype, order="F")
-        for number, (place, dtype) in enumerate(zip(self.places, self.dtypes, strict=True)):
-            if arrays[place].dtype != dtype:
-                raise Unusual
-            found[:, number] = arrays[place]
+        found = self.matrix(arrays, rows)
         if np.isinf(found).any():
             raise Unusual
         for step in self.steps:
@@ -142,56 +132,21 @@ def _numbers(steps: list[Any], places: list[int], columns: list[ColumnLike]) -> 
     # Whole numbers stay what they are until somebody computes with them.
     dtype = np.result_type(*dtypes)
     if steps and dtype.kind != "f":
-        if not (_is(steps[0], "StandardScaler") or _fills_numbers(steps[0])):
+        if in_place(steps[0]) is None:
             return None
         dtype = np.dtype(np.float64)
     done = [one for step in steps if (one := _step(step)) is not None]
-    return _Numbers(places, dtypes, dtype, done) if len(done) == len(steps) else None
+    return _Numbers(Matrix(places, dtypes, dtype), done) if len(done) == len(steps) else None
 
 
 def _step(step: Any) -> Step | None:
     """What `step` does to float64 [rows, columns] that may be written to; None: it is unknown."""
-    if _fills_numbers(step):
-        return _filling(step.statistics_)
-    if _is(step, "StandardScaler"):
-        return _scaling(step)
+    known = in_place(step)
+    if known is not None:
+        return known
     looks_at_numbers = type(step).__module__.startswith(_OF_NUMBERS)
-    return step.transform if looks_at_numbers and not _is(step, "FunctionTransformer") else None
-
-
-def _fills_numbers(imputer: Any) -> bool:
-    return (
-        _is(imputer, "SimpleImputer")
-        and imputer.strategy in ("mean", "median")
-        and imputer.indicator_ is None
-        and imputer.missing_values != imputer.missing_values  # NaN
-        and not np.isnan(imputer.statistics_).any()
-    )
-
-
-def _filling(statistics: Array) -> Step:
-    def fill(numbers: Array) -> Array:
-        missing = np.isnan(numbers)
-        if missing.any():
-            rows, columns = np.nonzero(missing)
-            numbers[rows, columns] = statistics[columns]
-        return numbers
-
-    return fill
-
-
-def _scaling(scaler: Any) -> Step:
-    mean = scaler.mean_ if scaler.with_mean else None
-    scale = scaler.scale_ if scaler.with_std else None
-
-    def scaled(numbers: Array) -> Array:
-        if mean is not None:
-            numbers -= mean
-        if scale is not None:
-            numbers /= scale
-        return numbers
-
-    return scaled
+    plain = looks_at_numbers and not is_sklearns(step, "FunctionTransformer")
+    return step.transform if plain else None
 
 
 @dataclass(frozen=True)
@@ -220,8 +175,8 @@ def _words(steps: list[Any], places: list[int], sparse: Callable[..., Any] | Non
     if len(steps) != 1:
         return None
     (encoder,) = steps
-    one_hot = _is(encoder, "OneHotEncoder")
-    if not (one_hot or _is(encoder, "OrdinalEncoder")) or not _is_plain(encoder):
+    one_hot = is_sklearns(encoder, "OneHotEncoder")
+    if not (one_hot or is_sklearns(encoder, "OrdinalEncoder")) or not _is_plain(encoder):
         return None
     codes = [dict(zip(words.tolist(), range(len(words)), strict=True))
              for words in encoder.categories_]  # fmt: skip
@@ -264,23 +219,12 @@ def _ordinal(codes: Array) -> Array:
 
 def _steps(work: Any) -> Iterable[Any]:
     """The transformers that run one after the other; those that do nothing are left out."""
-    inner = [one for _, one in work.steps] if _is(work, "Pipeline") else [work]
+    inner = [one for _, one in work.steps] if is_sklearns(work, "Pipeline") else [work]
     for one in inner:
         nothing = one is None or isinstance(one, str)
-        if not (nothing or (_is(one, "FunctionTransformer") and one.func is None)):
+        if not (nothing or (is_sklearns(one, "FunctionTransformer") and one.func is None)):
             yield one
 
 
 def _is_dropped(work: Any) -> bool:
     return isinstance(work, str) and work == "drop"
-
-
-def _is(subject: Any, name: str) -> bool:
-    """Whether `subject` is of scikit-learn's class of that name, and of none made from it."""
-    kind = type(subject)
-    return kind.__name__ == name and kind.__module__.startswith("sklearn.")
-
-
-def _makes_frames(transformer: Any) -> bool:
-    """Whether somebody has called its `set_output`."""
-    return bool(getattr(transformer, "_sklearn_output_config", None))

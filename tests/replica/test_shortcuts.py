@@ -12,9 +12,11 @@ import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
+    HistGradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
     StackingClassifier,
@@ -23,11 +25,12 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
-from jupyter_deploy.replica import forests
+from jupyter_deploy.replica import direct, forests
 from jupyter_deploy.replica.forests import forests_in, quick_method
 from jupyter_deploy.replica.inputs import input_builder
 from jupyter_deploy.replica.models import as_model, estimator_model
@@ -93,13 +96,13 @@ def assert_same_bits(plain, quick, frame=X):
 
 def test_a_linear_classifier_takes_every_shortcut():
     plain, quick = way_of(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y))
-    assert quick.taken == ("config", "array", "labels")
+    assert quick.taken == ("config", "array", "labels", "direct")
     assert_same_bits(plain, quick)
 
 
 def test_a_regressor_has_no_labels_to_shorten():
     plain, quick = way_of(LinearRegression().fit(X, X.a), probabilities=False)
-    assert quick.taken == ("config", "array")
+    assert quick.taken == ("config", "array", "direct")
     assert_same_bits(plain, quick)
 
 
@@ -172,17 +175,51 @@ def test_forests_that_are_found_twice_are_all_as_they_were_when_one_differs(monk
     assert not any("predict_proba" in vars(forest) for forest in (twice, other))
 
 
+def test_a_linear_model_that_would_answer_otherwise_is_asked_as_it_is(monkeypatch):
+    monkeypatch.setattr(direct, "_flat", lambda products: lambda rows: np.zeros(len(rows)))
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
+    plain, quick = way_of(model)
+    assert quick.taken == ("config", "array", "labels")
+    assert not any("predict" in vars(part) for part in (model, model[-1]))
+    assert "transform" not in vars(model[0])
+    assert_same_bits(plain, quick)
+
+
 def test_a_model_that_asks_for_columns_by_name_keeps_its_frame():
     by_name = make_column_transformer((FunctionTransformer(np.exp), ["a", "b"]))
     _, quick = way_of(make_pipeline(by_name, LogisticRegression()).fit(X, Y))
-    assert quick.taken == ("config", "labels")
+    assert "array" not in quick.taken
 
 
-def test_mixed_columns_stay_a_frame():
-    mixed = X.assign(n=np.arange(80))
-    plain, quick = way_of(LogisticRegression().fit(mixed, Y), mixed)
-    assert quick.taken == ("config", "labels")
-    assert_same_bits(plain, quick, mixed)
+MIXED = X.assign(n=np.arange(80), b=X.b.astype("float32"), k=(X.a * 9).astype("int8"))
+OF_NUMBERS = {
+    "linear": make_pipeline(StandardScaler(), LogisticRegression()).fit(MIXED, Y),
+    "trees": RandomForestClassifier(5, random_state=0).fit(MIXED, Y),
+    "neighbours": KNeighborsClassifier().fit(MIXED, Y),
+    "boosted": HistGradientBoostingClassifier(max_iter=5).fit(MIXED, Y),
+}
+
+
+@pytest.mark.parametrize("estimator", OF_NUMBERS.values(), ids=OF_NUMBERS)
+def test_numbers_of_several_dtypes_become_one_array_as_pandas_makes_it(estimator):
+    plain, quick = way_of(estimator, MIXED)
+    assert "array" in quick.taken
+    assert_same_bits(plain, quick, MIXED)
+    rows = [np.array(MIXED[name][:3]) for name in MIXED]
+    assert np.array_equal(quick.build(rows, 3), np.asarray(MIXED[:3]))
+    # Rounded twice on its way to float32 it would be another number.
+    rows[MIXED.columns.get_loc("n")][1] = 2**53 + 1
+    assert isinstance(quick.build(rows, 3), pd.DataFrame)
+    # As it comes where values are missing.
+    rows[MIXED.columns.get_loc("n")] = np.array([1.0, np.nan, 2.0])
+    assert isinstance(quick.build(rows, 3), pd.DataFrame)
+
+
+@pytest.mark.parametrize("column", [np.arange(80) > 3, np.arange(80).astype("uint64"), Y])
+def test_what_pandas_makes_objects_of_stays_a_frame(column):
+    mixed = X.assign(n=column)
+    _, quick = way_of(DummyClassifier().fit(mixed, Y), mixed)
+    assert "array" not in quick.taken
 
 
 def test_labels_that_are_not_those_of_the_highest_probability_are_asked_for():
