@@ -185,14 +185,14 @@ def _frame_forms(contract: Contract) -> dict[str, Schema]:
     names = ", ".join(column.name for column in contract.columns)
     split: Schema = {
         "type": "object",
-        "required": ["columns", "data"],
+        "required": ["data"],
         "properties": {
             "columns": {"type": "array", "items": {"type": "string"}},
             "data": {
                 "type": "array",
                 "minItems": 1,
                 "items": {"type": "array"},
-                "description": "Rows, with the values in the order of `columns`.",
+                "description": "Rows: values in the order of `columns`, or of the model's.",
             },
             "index": {"type": "array", "items": {}, "description": "Read over."},
         },

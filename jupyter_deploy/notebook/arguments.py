@@ -34,6 +34,7 @@ def parse(
     """
     parser.allow_abbrev = False
     try:
+        _check_once(line)
         return parser.parse_args(arguments(line, switches, expressions))
     except (UsageError, ValueError) as error:
         said = str(error).replace("arguments: -- ", "arguments: ")
@@ -74,6 +75,14 @@ def segments(line: str) -> list[tuple[str, str]]:
         text = line[end:following].strip()
         found.append((line[start:end], text.removeprefix("=").strip()))
     return [pair for pair in found if any(pair)]
+
+
+def _check_once(line: str) -> None:
+    # argparse takes the last one without a word.
+    flags = [flag for flag, _ in segments(line) if flag]
+    for flag in flags:
+        if flags.count(flag) > 1:
+            raise ValueError(f"{flag} is given more than once")
 
 
 def _flag_places(line: str) -> Iterator[tuple[int, int]]:

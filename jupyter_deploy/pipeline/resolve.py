@@ -85,7 +85,9 @@ def resolve(model: Any) -> Subject:
         )
     if model is None or isinstance(model, types.ModuleType) or type(model).__name__ in _DATA:
         kind = type(model).__name__
-        raise NotAModel(f"A {kind} is not a model.", "Give a fitted estimator or a function.")
+        raise NotAModel(
+            f"A value of type {kind} is not a model.", "Give a fitted estimator or a function."
+        )
     if not callable(getattr(model, "predict", None)):
         return _function(model)
     return estimator_subject(model)
@@ -124,7 +126,7 @@ def _function(model: Any) -> Subject:
     if not callable(model):
         kind = type(model).__name__
         raise NotAModel(
-            f"A {kind} has no predict method and cannot be called.",
+            f"A value of type {kind} has no predict method and cannot be called.",
             "Give a fitted estimator, a function of the input, or an MLflow model URI.",
         )
     title = getattr(model, "__name__", type(model).__name__)

@@ -105,7 +105,7 @@ def _as_rows(value: Any) -> tuple[Any, str]:
     if isinstance(value, (list, tuple)) and value:
         return _list_rows(list(value))
     raise SampleMismatch(
-        f"The sample is a {type(value).__name__}, not rows.",
+        f"The sample is of type {type(value).__name__}, not rows.",
         "Give a DataFrame, a Series, an array or a list, as for predict.",
     )
 
@@ -128,8 +128,9 @@ def _list_rows(rows: list[Any]) -> tuple[Any, str]:
 def _fitting(data: Any, container: str, subject: Subject) -> tuple[Any, str]:
     if subject.names is not None:
         if container != "frame":
+            given = type(data).__name__
             raise SampleMismatch(
-                f"The model was fitted on a DataFrame; the sample is a {container}.",
+                f"The model was fitted on a DataFrame; the sample is of type {given}.",
                 f"Give a DataFrame with the columns {_listed(subject.names)}.",
             )
         return _model_columns(data, subject.names)

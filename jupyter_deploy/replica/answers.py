@@ -255,4 +255,4 @@ def _is_array_like(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    return f"a {type(value).__module__}.{type(value).__qualname__}"
+    return f"a value of type {type(value).__module__}.{type(value).__qualname__}"

@@ -29,6 +29,7 @@ def test_an_array_takes_nested_lists_of_its_shape():
     "body",
     [
         {"dataframe_split": {"columns": ["b", "a", "c"], "data": [[1, 2, 3]]}},
+        {"dataframe_split": {"data": [[1, 2, 3]]}},
         {"dataframe_records": [{"b": 1, "a": 2, "c": 3}]},
         {"inputs": {"b": [1], "a": [2], "c": [3]}},
     ],
@@ -48,6 +49,7 @@ def test_an_array_takes_the_columns_of_a_frame_in_the_order_sent(body):
         (VECTOR, {"dataframe_split": {"columns": ["a"], "data": [[1]]}}, "/dataframe_split/data"),
         (VECTOR, {"dataframe_split": {"columns": ["a", "b", "c"], "data": [[1, 2, None]]}},
          "/dataframe_split/data/0/2"),
+        (VECTOR, {"dataframe_split": {"data": [[1, 2]]}}, "/dataframe_split/data/0"),
         (TEXTS, {"inputs": ["a", 1]}, "/inputs/1"),
         (TEXTS, {"inputs": "a"}, "/inputs"),
     ],
@@ -60,6 +62,7 @@ def test_where_nothing_is_known_values_are_passed_on_row_by_row():
     anything = Contract(Form.ANY)
     assert rows(anything, {"inputs": ["a", {"b": 1}]}) == ["a", {"b": 1}]
     assert rows(anything, {"dataframe_split": {"columns": ["a"], "data": [[1]]}}) == [{"a": 1}]
+    assert rows(anything, {"dataframe_split": {"data": [[1], [2]]}}) == [[1], [2]]
     assert rows(anything, {"inputs": {"a": [1, 2]}}) == [{"a": 1}, {"a": 2}]
     assert refusal(anything, b'{"inputs":[[1e400]]}').errors[0]["got"] == "number out of range"
 

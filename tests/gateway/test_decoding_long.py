@@ -79,6 +79,7 @@ MANY = [[n / 3, "],["] for n in range(40)]
     "body",
     [
         {"dataframe_split": {"columns": ["a", "b"], "data": MANY}},
+        {"dataframe_split": {"data": MANY}},
         {"dataframe_split": {"columns": ["a", "b"], "data": MANY, "index": list(range(40))}},
         {"dataframe_split": {"columns": ["a", "b", "c]"], "data": [[*row, 0] for row in MANY]}},
         {"dataframe_records": [{"a": a, "b": b} for a, b in MANY]},

@@ -1,10 +1,13 @@
 """A line after a magic is taken apart without a shell's rules for quotes."""
 
+from argparse import ArgumentParser
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.error import UsageError
 
-from jupyter_deploy.notebook.arguments import arguments
+from jupyter_deploy.notebook.arguments import arguments, parse
 
 SWITCHES, EXPRESSIONS = frozenset({"--stage"}), frozenset({"--sample"})
 
@@ -34,6 +37,16 @@ def taken(line):
 )
 def test_expressions_stay_whole_and_the_rest_are_flags(line, expected):
     assert taken(line) == expected
+
+
+@pytest.mark.parametrize("line", ["--name a --name b", "f(x) --name=a g --name b"])
+def test_a_flag_that_is_given_twice_is_a_usage_error(line):
+    parser = ArgumentParser()
+    parser.add_argument("--name")
+    parser.add_argument("model", nargs="?")
+    with pytest.raises(UsageError, match=r"^--name is given more than once\. Usage: "):
+        parse(parser, line)
+    assert parse(parser, "f('--name b') --name a").name == "a"
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\\'\"")))

@@ -59,7 +59,7 @@ def registered(home):
     (make_pipeline(StandardScaler(), LogisticRegression()), NotFitted, "Call .fit"),
     (pd.DataFrame({"a": [1]}), NotAModel, "DataFrame is not a model"),
     (np.ones(3), NotAModel, "ndarray is not a model"),
-    (None, NotAModel, "NoneType"), (3, NotAModel, "no predict method"),
+    (None, NotAModel, "of type NoneType"), (3, NotAModel, "of type int has no predict"),
     ("clf", NotAModel, "models:/NAME/3"), ("models:/nothing/1", NotAModel, "no MLflow model"),
     ("runs:/0123456789abcdef0123456789abcdef/model", NotAModel, "no MLflow model"),
 ])  # fmt: skip
@@ -117,9 +117,9 @@ def test_a_column_that_json_changes_is_named_where_the_answers_differ(supervisor
 
 
 @pytest.mark.parametrize(("function", "sample", "says"), [
-    (lambda x: x["n"], pd.DataFrame({"n": [b"a"]}), "sample cannot be sent: a builtins.bytes"),
+    (lambda x: x["n"], pd.DataFrame({"n": [b"a"]}), "sample cannot be sent: a value of type b"),
     (lambda x: x["n"], pd.DataFrame({"n": [dt.datetime(2300, 1, 1)]}), "cannot be sent: Out of b"),
-    (lambda x: x["n"] * 1j, pd.DataFrame({"n": [1]}), "answer cannot be sent: a builtins.complex"),
+    (lambda x: x["n"] * 1j, pd.DataFrame({"n": [1]}), "cannot be sent: a value of type builtins.complex"),
 ])  # fmt: skip
 def test_what_json_cannot_say_is_named_with_its_type(supervisor, function, sample, says):
     with pytest.raises((DeployFailed, SampleMismatch), match=says):

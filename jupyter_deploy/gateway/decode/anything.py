@@ -8,31 +8,32 @@ from __future__ import annotations
 from typing import Any
 
 from jupyter_deploy.gateway.decode.faults import misfit
+from jupyter_deploy.gateway.decode.rows import Path
 from jupyter_deploy.gateway.decode.values import Refused, check_nested, kind
 
 
-def read_anything(form: str, part: Any) -> list[Any]:
+def read_anything(at: Path, part: Any) -> list[Any]:
     """The rows in `part`, as plain JSON values.  Raises BadInput."""
-    rows = _rows(form, part)
+    rows = _rows(at, part)
     if not rows:
-        raise misfit((form,), "at least one row", "no rows")
+        raise misfit(at, "at least one row", "no rows")
     for index, row in enumerate(rows):
         try:
             check_nested(row)
         except Refused as refused:
-            raise misfit((form, index), refused.expected, refused.got) from refused
+            raise misfit((*at, index), refused.expected, refused.got) from refused
     return rows
 
 
-def _rows(form: str, part: Any) -> list[Any]:
-    if form == "dataframe_split":
+def _rows(at: Path, part: Any) -> list[Any]:
+    if at == ("dataframe_split",):
         return _split_rows(part["columns"], part["data"])
-    if form == "dataframe_records" and not _all_are(part, dict):
-        raise misfit((form,), "array of objects", kind(part))
+    if at == ("dataframe_records",) and not _all_are(part, dict):
+        raise misfit(at, "array of objects", kind(part))
     if isinstance(part, list):
         return part
     if isinstance(part, dict) and part and _all_are(list(part.values()), list):
-        return _column_rows(form, part)
+        return _column_rows(at, part)
     return [part]
 
 
@@ -50,10 +51,10 @@ def _split_rows(columns: Any, data: Any) -> list[Any]:
     return [dict(zip(names, row, strict=True)) for row in data]
 
 
-def _column_rows(form: str, part: dict[str, list[Any]]) -> list[Any]:
+def _column_rows(at: Path, part: dict[str, list[Any]]) -> list[Any]:
     lengths = {len(values) for values in part.values()}
     if len(lengths) > 1:
-        raise misfit((form,), "columns of one length", "columns of different lengths")
+        raise misfit(at, "columns of one length", "columns of different lengths")
     return [{name: values[row] for name, values in part.items()} for row in range(lengths.pop())]
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from jupyter_deploy.core.contract import Column, Contract
 from jupyter_deploy.gateway.decode.faults import Faults, misfit
+from jupyter_deploy.gateway.decode.rows import Path
 from jupyter_deploy.gateway.decode.values import Refused, check, expected, kind
 
 Rows = list[tuple[Any, ...]]
-Path = tuple[str | int, ...]
 _MISSING = object()
 
 

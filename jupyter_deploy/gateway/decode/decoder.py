@@ -11,6 +11,7 @@ from jupyter_deploy.errors import BadInput
 from jupyter_deploy.gateway.decode import careful, pieces, tensors
 from jupyter_deploy.gateway.decode.anything import read_anything
 from jupyter_deploy.gateway.decode.envelope import (
+    NO_COLUMNS,
     Envelope,
     Split,
     long_lists,
@@ -22,7 +23,7 @@ from jupyter_deploy.gateway.decode.envelope import (
 )
 from jupyter_deploy.gateway.decode.faults import misfit
 from jupyter_deploy.gateway.decode.frames import FrameReader
-from jupyter_deploy.gateway.decode.rows import Input, Rows
+from jupyter_deploy.gateway.decode.rows import Input, Path, Rows
 from jupyter_deploy.gateway.decode.table import read_table
 from jupyter_deploy.gateway.decode.tensors import TensorReader
 from jupyter_deploy.gateway.decode.values import kind
@@ -70,13 +71,20 @@ class InputDecoder:
         fast = self._fast(form, part)
         if fast is not None:
             return fast
+        if isinstance(part, Split) and part.columns is NO_COLUMNS:
+            return self._slow((form, "data"), part.data)
+        return self._slow((form,), part)
+
+    def _slow(self, at: Path, part: Split | Raw) -> Rows:
         if self._frames is not None:
-            return _slow_frame(self._contract, form, part)
+            return _slow_frame(self._contract, at, part)
         if self._contract.tensor is not None:
-            return _slow_array(self._contract.tensor, form, part)
-        return read_anything(form, _plain(part))
+            return _slow_array(self._contract.tensor, at, part)
+        return read_anything(at, _plain(part))
 
     def _fast(self, form: str, part: Split | Raw) -> Rows | None:
+        if isinstance(part, Split) and part.columns is NO_COLUMNS:
+            part = part.data
         if self._frames is not None:
             return _fast_frame(self._frames, form, part)
         if self._tensors is None:
@@ -97,33 +105,33 @@ def _fast_frame(frames: FrameReader, form: str, part: Split | Raw) -> list[tuple
     return frames.records(part) if head[1:2] == b"{" else frames.rows(part)
 
 
-def _slow_frame(contract: Contract, form: str, part: Split | Raw) -> list[tuple[Any, ...]]:
+def _slow_frame(contract: Contract, at: Path, part: Split | Raw) -> list[tuple[Any, ...]]:
     if isinstance(part, Split):
         return careful.read_split(contract, plain(part.columns), plain(part.data))
     data = plain(part)
-    if form == "dataframe_records":
-        return careful.read_records(contract, data, (form,))
+    if at == ("dataframe_records",):
+        return careful.read_records(contract, data, at)
     if isinstance(data, dict):
-        return careful.read_columns(contract, data, (form,))
-    return careful.read_list(contract, data, (form,))
+        return careful.read_columns(contract, data, at)
+    return careful.read_list(contract, data, at)
 
 
-def _slow_array(tensor: Tensor, form: str, part: Split | Raw) -> list[Any]:
+def _slow_array(tensor: Tensor, at: Path, part: Split | Raw) -> list[Any]:
     if isinstance(part, Split):
-        names = _names(plain(part.columns), (form, "columns"))
-        rows = _rectangle(plain(part.data), len(names), (form, "data"))
-        return tensors.read_columns(tensor, names, rows, (form, "data"))
+        names = _names(plain(part.columns), (*at, "columns"))
+        rows = _rectangle(plain(part.data), len(names), (*at, "data"))
+        return tensors.read_columns(tensor, names, rows, (*at, "data"))
     data = plain(part)
     if isinstance(data, dict):
-        data = _records(data, (form,))
+        data = _records(data, at)
     if isinstance(data, list) and data and all(isinstance(row, dict) for row in data):
         names = list(data[0])
         for index, record in enumerate(data):
             if record.keys() != data[0].keys():
-                raise misfit((form, index), "the same members in each row", "other members")
+                raise misfit((*at, index), "the same members in each row", "other members")
         rows = [[record[name] for name in names] for record in data]
-        return tensors.read_columns(tensor, names, rows, (form,))
-    return tensors.read_rows(tensor, data, (form,))
+        return tensors.read_columns(tensor, names, rows, at)
+    return tensors.read_rows(tensor, data, at)
 
 
 def _plain(part: Split | Raw) -> Any:
@@ -132,13 +140,13 @@ def _plain(part: Split | Raw) -> Any:
     return plain(part)
 
 
-def _names(columns: Any, at: tuple[str, ...]) -> list[str]:
+def _names(columns: Any, at: Path) -> list[str]:
     if not isinstance(columns, list):
         raise misfit(at, "array of names", kind(columns))
     return [str(name) for name in columns]
 
 
-def _rectangle(data: Any, width: int, at: tuple[str, ...]) -> list[list[Any]]:
+def _rectangle(data: Any, width: int, at: Path) -> list[list[Any]]:
     if not isinstance(data, list):
         raise misfit(at, "array of rows", kind(data))
     for index, row in enumerate(data):
@@ -148,7 +156,7 @@ def _rectangle(data: Any, width: int, at: tuple[str, ...]) -> list[list[Any]]:
     return data
 
 
-def _records(data: dict[str, Any], at: tuple[str, ...]) -> list[dict[str, Any]]:
+def _records(data: dict[str, Any], at: Path) -> list[dict[str, Any]]:
     """An object with a list for each column, as a list of objects."""
     lengths = {len(values) if isinstance(values, list) else -1 for values in data.values()}
     if len(lengths) != 1 or -1 in lengths:

@@ -26,7 +26,7 @@ _NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|NaN')
 #: How most long bodies begin and end.  What is between is one array if it is what it seems to be.
 _LONG = re.compile(
     rb'\s*\{\s*"(?:(dataframe_records|instances|inputs)"\s*:'
-    rb'|dataframe_split"\s*:\s*\{\s*"columns"\s*:\s*(\[[^\]\\]*\])\s*,\s*"data"\s*:)\s*(?=\[)'
+    rb'|(dataframe_split)"\s*:\s*\{\s*(?:"columns"\s*:\s*(\[[^\]\\]*\])\s*,\s*)?"data"\s*:)\s*(?=\[)'
 )
 _END = re.compile(rb"\s*\}\s*")
 _END_OF_OBJECT = re.compile(rb"\s*\}\s*\}\s*")
@@ -34,13 +34,15 @@ _END_OF_OBJECT = re.compile(rb"\s*\}\s*\}\s*")
 _NAME = rb'\s*"(?P<name>[^"\\\x00-\x1f]*)"\s*:\s*(?=\[)'
 _LONG_LISTS = re.compile(rb'\s*\{\s*"(?:instances|inputs)"\s*:\s*\{' + _NAME)
 _BETWEEN_LISTS = re.compile(rb"\]\s*," + _NAME)
+#: What a `dataframe_split` without columns has in their place.
+NO_COLUMNS = Raw(b"")
 
 
 class Split(msgspec.Struct, forbid_unknown_fields=True):
-    """`dataframe_split`; the index is read over."""
+    """`dataframe_split`; the index is read over.  Without columns its rows go by position."""
 
-    columns: Raw
     data: Raw
+    columns: Raw = NO_COLUMNS
     index: Raw | UnsetType = UNSET
 
 
@@ -79,12 +81,14 @@ def open_long(body: bytes) -> tuple[str, Split | Raw] | None:
     begin = _LONG.match(body)
     if begin is None or not body.isascii():
         return None
-    form, columns = begin[1], begin[2]
+    form, split, columns = begin[1], begin[2], begin[3]
     last = body.rfind(b"]") + 1
-    if (_END if columns is None else _END_OF_OBJECT).fullmatch(body, last) is None:
+    if (_END_OF_OBJECT if split else _END).fullmatch(body, last) is None:
         return None
     data = Raw(memoryview(body)[begin.end() : last])
-    return ("dataframe_split", Split(Raw(columns), data)) if columns else (form.decode(), data)
+    if form:
+        return form.decode(), data
+    return split.decode(), Split(data, Raw(columns) if columns else NO_COLUMNS)
 
 
 def long_lists(body: bytes) -> dict[str, Raw] | None:
@@ -184,7 +188,9 @@ def _spare_bytes(body: bytes, form: str, envelope: Envelope) -> int:
         return spare - _size(part)
     if part.index is not UNSET:
         spare -= _size(part.index) + len(',"index":')
-    return spare - _size(part.columns) - _size(part.data) - len('{"columns":,"data":}')
+    if part.columns is not NO_COLUMNS:
+        spare -= _size(part.columns) + len(',"columns":')
+    return spare - _size(part.data) - len('{"data":}')
 
 
 def _size(raw: Raw) -> int:
@@ -224,4 +230,4 @@ def _explain(body: bytes) -> NoReturn:
         raise BadInput(f"The body has a key that is not known: {unknown[0]!r}.")
     if sum(form in document for form in FORMS) != 1:
         raise BadInput(f"The body must have exactly one of {one_of}.")
-    raise BadInput("`dataframe_split` must be an object with `columns` and `data` (and `index`).")
+    raise BadInput("`dataframe_split` must be an object with `data` (and `columns`, `index`).")

@@ -11,6 +11,8 @@ from jupyter_deploy.wire.arrays import Array
 Row = Any
 #: Many numbers that travel as one array are an array from the beginning (numbers.py).
 Rows: TypeAlias = list[Row] | Array
+#: A place in a body, from the outside to the inside.
+Path: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(slots=True)

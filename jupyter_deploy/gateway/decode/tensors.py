@@ -17,11 +17,9 @@ from jupyter_deploy.core.contract import Column, Tensor, Type
 from jupyter_deploy.gateway.decode import numbers, pieces
 from jupyter_deploy.gateway.decode.faults import Faults, misfit
 from jupyter_deploy.gateway.decode.frames import value_type
-from jupyter_deploy.gateway.decode.rows import Rows
+from jupyter_deploy.gateway.decode.rows import Path, Rows
 from jupyter_deploy.gateway.decode.values import Refused, check, element, kind
 from jupyter_deploy.wire.arrays import Array
-
-Path = tuple[str | int, ...]
 
 
 class TensorReader:
