@@ -7,6 +7,7 @@ one that takes one of the last files that may be open, which are for replicas, l
 those that are open are not touched.  Rule 3: whoever computes for a connection is told when it is
 lost.  Rule 4: a head that cannot be taken (head.py) is told so, and ends its connection.  Rule 5:
 while the process drains (drain.py), every answer is the last on its connection, and says so.
+Rule 6: a caller who is still sending gets to see the last answer (lingering.py).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from jupyter_deploy.errors import HeadTooLarge, Overloaded, RequestError, RequestTimeout
 from jupyter_deploy.gateway import head, problems
 from jupyter_deploy.gateway.exchange import MOST_BYTES, Exchange, Leaver
+from jupyter_deploy.gateway.lingering import SILENT_SECONDS, LastWord, Rest
 from jupyter_deploy.gateway.whole import WHOLE, WholeAnswer
 
 #: How many files are kept for what is not a caller's.
@@ -107,6 +109,7 @@ class Guard:
         self.turned_away = 0
         self.heads = Deadlines(head_seconds, GuardedProtocol.cut_late_head)
         self.refused = Deadlines(_LINGER_SECONDS, GuardedProtocol.cut)
+        self.lingering = Deadlines(SILENT_SECONDS, GuardedProtocol.cut)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -120,6 +123,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._received = 0
         self._head_bytes = 0
         self._fault: RequestError | None = None
+        #: What is thrown away behind the last answer.
+        self._rest: Rest | None = None
         #: A short request whose body is being read, and one that has come whole in this read:
         #: uvicorn knows nothing of either.
         self._reading: Exchange | None = None
@@ -140,6 +145,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Bytes from the caller."""
         if self._refused:
+            return
+        if self._rest is not None:
+            self._throw_away(self._rest, data)
             return
         self._received = len(data)
         self._guard.idle.over(self)
@@ -193,6 +201,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """An answer has been sent: the next request may come, or is there already."""
+        if self._rest is not None:
+            return
         if self.pipeline or self.transport.is_closing():
             super().on_response_complete()
             return
@@ -207,6 +217,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._guard.heads.over(self)
         self._guard.idle.over(self)
+        self._guard.lingering.over(self)
         super().connection_lost(exc)
         if self._guard.opened is not None:
             self._guard.opened(len(self.connections))
@@ -271,7 +282,27 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self._guard.draining:
             self.retire()
+        cycle = self.cycle
+        cycle.transport = LastWord(self.transport, self._close)  # type: ignore[assignment]
         self.scope[WHOLE] = WholeAnswer(self.cycle)  # type: ignore[literal-required]
+
+    def _close(self) -> None:
+        """Close behind an answer, at once where its request had come whole."""
+        if not self.cycle.more_body or self.transport.is_closing():
+            self.transport.close()
+            return
+        self._rest = Rest(asyncio.get_running_loop().time())
+        self._guard.heads.over(self)
+        self._guard.lingering.begin(self)
+        self.transport.write_eof()
+        self.flow.resume_reading()
+
+    def _throw_away(self, rest: Rest, data: bytes) -> None:
+        if not rest.goes_on(len(data), asyncio.get_running_loop().time()):
+            self.cut()
+            return
+        self._guard.lingering.over(self)
+        self._guard.lingering.begin(self)
 
     def _hand_over(self, short: Exchange) -> None:
         # The rest of its body has yet to come: that is waited for by a task.
