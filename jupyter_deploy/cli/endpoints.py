@@ -74,7 +74,7 @@ def _endpoint_row(endpoint: EndpointStatus) -> tuple[str, ...]:
     limits = [_range(version) for version in endpoint.versions if version.state == "active"]
     return (
         endpoint.name,
-        endpoint.state,
+        endpoint.seen_state,
         endpoint.active or "-",
         endpoint.standby or "-",
         " ".join([str(replicas), *filter(None, limits)]),

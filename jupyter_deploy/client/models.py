@@ -15,6 +15,9 @@ from jupyter_deploy.core.contract import Contract
 from jupyter_deploy.core.manifest import Manifest, Origin
 from jupyter_deploy.core.versions import Bump
 
+#: From this share of requests that fail on our side on, an endpoint asks for a look.
+FAILING_SHARE = 0.01
+
 
 @dataclass(frozen=True)
 class ReplicaStatus:
@@ -93,6 +96,13 @@ class EndpointStatus:
     example: str | None = None
     recent: Recent | None = None
     moved_alias: MovedAlias | None = None
+
+    @property
+    def seen_state(self) -> str:
+        """The state as people see it: "failing in part" where it serves and requests fail."""
+        failed = self.recent.failed_share if self.recent else None
+        fails = self.state == "serving" and (failed or 0.0) >= FAILING_SHARE
+        return "failing in part" if fails else self.state
 
 
 @dataclass(frozen=True)

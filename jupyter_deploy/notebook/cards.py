@@ -139,7 +139,11 @@ def endpoint(status: EndpointStatus) -> Card:
         facts.append(("Deploying", status.deploying))
     notes, commands = _moved_alias(status)
     return Card(
-        status.name, words.mark(status.state), facts=tuple(facts), notes=notes, commands=commands
+        status.name,
+        words.mark(status.seen_state),
+        facts=tuple(facts),
+        notes=notes,
+        commands=commands,
     )
 
 
@@ -189,7 +193,7 @@ def _endpoint_row(status: EndpointStatus) -> tuple[Cell, ...]:
     active = next((v for v in status.versions if v.version == status.active), None)
     return (
         status.name,
-        words.mark(status.state),
+        words.mark(status.seen_state),
         status.active or words.NONE,
         status.standby or words.NONE,
         words.replicas(active) if active else words.NONE,

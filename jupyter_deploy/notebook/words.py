@@ -22,6 +22,7 @@ _TONES = {
     "standby": Tone.BUSY,
     "starting": Tone.BUSY,
     "degraded": Tone.WARN,
+    "failing in part": Tone.WARN,
     "expired": Tone.WARN,
     "failed": Tone.BAD,
 }

@@ -109,7 +109,7 @@ def _with_sample(subject: Subject, sample: Sample, clock: Callable[[], float]) -
         batchable=batchable,
         example=example_body(contract, arrays),
         some_rows=_some_rows(sample),
-        notes=(*notes, *_closed_note(contract)),
+        notes=(*notes, *_closed_note(contract), *_unserved_note(subject)),
     )
 
 
@@ -175,6 +175,12 @@ def _closed_note(contract: Contract) -> list[str]:
     return [f"values never seen are refused in {shown}, as the model refuses them"]
 
 
+def _unserved_note(subject: Subject) -> list[str]:
+    if not subject.has_unserved_probabilities():
+        return []
+    return ["predict_proba is not served: it gives no single probability for each class"]
+
+
 def _some_rows(sample: Sample) -> Any:
     """Rows for MLflow's input example, where it can write them."""
     plain = sample.container == "frame" and all(isinstance(c, str) for c in sample.data.columns)
@@ -207,7 +213,11 @@ def _without_sample(subject: Subject) -> Prepared:
         batchable=False,
         example=None,
         some_rows=None,
-        notes=(f"without a sample {unchecked}; name one with --sample", "requests are not batched"),
+        notes=(
+            f"without a sample {unchecked}; name one with --sample",
+            "requests are not batched",
+            *_unserved_note(subject),
+        ),
     )
 
 

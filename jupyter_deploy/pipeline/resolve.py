@@ -50,6 +50,11 @@ class Subject:
     described: Contract | None = None
     example: Any = field(default=None, compare=False)
 
+    def has_unserved_probabilities(self) -> bool:
+        """Whether the model gives probabilities, and none that an answer has a place for."""
+        estimator = self.kind is SubjectKind.ESTIMATOR
+        return estimator and self.classes is None and _gives_probabilities(self.model)
+
     def call(self) -> Model:
         """How it is called, as a replica calls it."""
         if self.loader is not None:
@@ -152,8 +157,12 @@ def _width(model: Any) -> int | None:
     return int(width) if isinstance(width, int) or hasattr(width, "__index__") else None
 
 
+def _gives_probabilities(model: Any) -> bool:
+    return callable(_attribute(model, "predict_proba"))
+
+
 def _classes(model: Any) -> tuple[Any, ...] | None:
-    if not callable(_attribute(model, "predict_proba")):
+    if not _gives_probabilities(model):
         return None
     classes = _attribute(model, "classes_")
     # A classifier of several outputs has a list of arrays here, and of several answers there.

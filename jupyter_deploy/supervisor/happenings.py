@@ -14,6 +14,7 @@ Action = Literal[
     "promoted",
     "rolled-back",
     "staged",
+    "stopped",
     "undeployed",
     "upgraded",
     "version-failed",
@@ -45,7 +46,6 @@ Happening = Literal[
     "replica-unknown",
     "scaled",
     "state-recovered",
-    "stopped",
     "upgrade-failed",
     "version-failing",
 ]

@@ -27,6 +27,11 @@ export function urgency(endpoint: EndpointStatus): Urgency {
   return endpoint.moved_alias ? 'moved' : 'none';
 }
 
+/** The state as people see it: an endpoint that serves may fail in part. */
+export function seenState(endpoint: EndpointStatus): string {
+  return urgency(endpoint) === 'failing' ? 'failing' : endpoint.state;
+}
+
 /** What is wrong first, then by name. */
 export function inOrder(
   endpoints: readonly EndpointStatus[]

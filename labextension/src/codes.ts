@@ -39,6 +39,8 @@ export function actionWord(trans: TranslationBundle, action: string): string {
       return trans.__('rolled back');
     case 'undeployed':
       return trans.__('stopped');
+    case 'stopped':
+      return trans.__('everything stopped');
     case 'version-failed':
       return trans.__('version failed');
     case 'key-created':

@@ -5,6 +5,7 @@ import type { IRunningSessions } from '@jupyterlab/running';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IActions } from './actions';
+import { seenState } from './attention';
 import { deployIcon } from './icons';
 import type { DeployModel } from './model';
 import { stateWord } from './words';
@@ -25,7 +26,7 @@ export function runningEndpoints(parts: IParts): IRunningSessions.IManager {
       active().map(one => ({
         icon: () => deployIcon,
         label: () => `${one.name} ${one.active}`,
-        labelTitle: () => `${one.url}\n${stateWord(trans, one.state)}`,
+        labelTitle: () => `${one.url}\n${stateWord(trans, seenState(one))}`,
         open: () => show(one.name),
         // Asks before it stops anything.
         shutdown: () => void actions.stop(one)

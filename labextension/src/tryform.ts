@@ -201,16 +201,19 @@ export function verdict(trans: TranslationBundle, answer: TryAnswer): IVerdict {
   }
 }
 
-/** What is wrong, at the fields where it is. */
-export function errorsOf(answer: TryAnswer): Values {
+/** What is wrong, at the fields where it is: there, nobody needs to be told row and column. */
+export function errorsOf(trans: TranslationBundle, answer: TryAnswer): Values {
   const at: Record<string, string> = {};
   const entries = Array.isArray(answer.body['errors'])
     ? (answer.body['errors'] as Record<string, unknown>[])
     : [];
   for (const one of entries) {
-    const { column, message } = one;
-    if (typeof message === 'string') {
-      at[typeof column === 'string' ? column : WHOLE] ??= message;
+    const { column, expected, got, message } = one;
+    const place = typeof column === 'string' ? column : WHOLE;
+    if (typeof expected === 'string' && typeof got === 'string') {
+      at[place] ??= trans.__('Expected %1, got %2.', expected, got);
+    } else if (typeof message === 'string') {
+      at[place] ??= message;
     }
   }
   return at;

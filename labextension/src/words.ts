@@ -13,6 +13,7 @@ const TONES: Record<string, Tone> = {
   canary: 'busy',
   shadow: 'busy',
   ready: 'good',
+  failing: 'warn',
   degraded: 'bad',
   failed: 'bad',
   waiting: 'warn',
@@ -30,6 +31,8 @@ export function stateWord(trans: TranslationBundle, state: string): string {
   switch (state) {
     case 'serving':
       return trans.__('serving');
+    case 'failing':
+      return trans.__('failing in part');
     case 'degraded':
       return trans.__('degraded');
     case 'stopped':

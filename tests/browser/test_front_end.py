@@ -16,6 +16,7 @@ from typing import get_args
 import pytest
 
 import jupyter_deploy
+from jupyter_deploy.client.models import FAILING_SHARE
 from jupyter_deploy.core.lifecycle.replica import Phase
 from jupyter_deploy.core.traffic import VersionState
 from jupyter_deploy.errors import DeployError
@@ -106,10 +107,14 @@ def known_codes() -> set[str]:
 
 def test_every_code_and_state_that_the_server_may_say_has_words_that_are_translated():
     steps = (*KERNEL_STEPS, *SUPERVISOR_STEPS)
-    states = (*VersionState, *Phase, "serving", "degraded", "stopped")
+    states = (*VersionState, *Phase, "serving", "failing", "degraded", "stopped")
     in_words = (LAB / "src" / "words.ts").read_text()
     assert set(DeployError._by_code) | set(steps) <= known_codes()
     assert {str(state) for state in states} <= set(re.findall(r"case '([a-z]+)':", in_words))
+
+
+def test_an_endpoint_fails_in_part_from_the_same_share_on_everywhere():
+    assert f"const FAILING = {FAILING_SHARE};" in (LAB / "src" / "attention.ts").read_text()
 
 
 def test_everything_that_may_happen_has_words_that_are_translated():

@@ -11,6 +11,7 @@ from jupyter_deploy.client.models import (
     EndpointStatus,
     IssuedKey,
     KeyStatus,
+    Recent,
     ReplicaStatus,
     RequestFailure,
     StepStatus,
@@ -163,6 +164,14 @@ def test_a_tracking_uri_with_a_password_is_not_shown():
     assert "https://mlflow.example/#/models/churn/versions/1" in card.html(
         deployed(uri="https://mlflow.example")
     )
+
+
+def test_an_endpoint_that_serves_and_fails_says_both():
+    recent = Recent(1.0, 2.0, 0.3, 5, failed_share=0.2)
+    failing = replace(endpoint(version("1.0.0", "active")), recent=recent)
+    assert "failing in part" in card.text(cards.endpoints([failing]))
+    assert "failing" not in card.text(cards.endpoints([replace(failing, recent=None)]))
+    assert "failing" not in card.text(cards.endpoints([replace(failing, state="stopped")]))
 
 
 def test_the_deploy_card_has_all_that_one_needs():

@@ -164,6 +164,7 @@ def test_a_classifier_of_several_outputs_has_no_probabilities(deploy):
     assert_reproduced(proof)
     assert deployed.manifest.contract.output.shape == (2,)
     assert not deployed.manifest.contract.output.probabilities
+    assert any("predict_proba is not served" in note for note in deployed.notes)
 
 
 def test_categories_keep_their_codes(deploy, mixed):

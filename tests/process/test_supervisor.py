@@ -229,6 +229,8 @@ def test_stop_leaves_nothing_and_start_brings_everything_back(one: Stack) -> Non
     assert after.generation == before.generation
     assert one.client.status().gateway.url == url
     assert one.predict("churn", key=key) == [12.0, 28.0]
+    (entry,) = [entry for entry in one.client.audit() if entry.action == "stopped"]
+    assert (entry.endpoint, entry.origin.user) == ("", me().user)
 
 
 def test_undeploy_stops_the_processes_and_keeps_history_and_keys(one: Stack) -> None:

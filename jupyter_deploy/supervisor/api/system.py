@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 from typing import Annotated
 
@@ -11,14 +13,18 @@ from jupyter_deploy import __version__
 from jupyter_deploy.client.models import AuditEntry, Event, RegistryUi, Status, Stop
 from jupyter_deploy.client.upgrades import Upgrade, Upgraded
 from jupyter_deploy.core.registered import RegistryModel
+from jupyter_deploy.errors import StateUnavailable
 from jupyter_deploy.supervisor import views
 from jupyter_deploy.supervisor.api.answers import Wait, answer, supervisor_of, wait_of
-from jupyter_deploy.supervisor.store import reading
+from jupyter_deploy.supervisor.parts import audit_entry
+from jupyter_deploy.supervisor.store import reading, writing
 from jupyter_deploy.supervisor.succession import Successor
 
 router = APIRouter(prefix="/api", tags=["supervisor"])
 _AUDIT_LIMIT = 500
 _EVENTS_OF_ONE = 100
+#: Who stops everything is waited for on a slow disk no longer than this.
+_NOTED_SECONDS = 2.0
 
 
 @router.get("/ping")
@@ -112,6 +118,11 @@ async def stop(request: Request, body: Stop) -> dict[str, str]:
     """Stop everything, the supervisor included; it starts again as it was."""
     supervisor = supervisor_of(request)
     who = body.origin.user
+    entry = audit_entry("", 0, "stopped", "everything", body.origin)
+    # A disk that is full or hangs must keep nobody from stopping.
+    with contextlib.suppress(StateUnavailable, TimeoutError):
+        async with asyncio.timeout(_NOTED_SECONDS):
+            await supervisor.store.change(lambda connection: writing.audit(connection, entry))
     supervisor.journal.add("stopped", f"{who} ({body.origin.via}) has stopped everything.")
     supervisor.stopping.set()
     return {"state": "stopping"}

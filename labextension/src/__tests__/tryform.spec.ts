@@ -1,4 +1,12 @@
-import { body, errorsOf, fields, initial, valueOf, verdict } from '../tryform';
+import {
+  body,
+  errorsOf,
+  fields,
+  initial,
+  valueOf,
+  verdict,
+  WHOLE
+} from '../tryform';
 import type { Column, Contract, TryAnswer, TryForm } from '../types';
 import { trans } from './fixtures';
 
@@ -119,15 +127,26 @@ describe('the form of "Try it"', () => {
       status: 400,
       body: {
         detail: '1 value does not fit.',
-        errors: [{ column: 'age', message: 'an integer is expected' }]
+        errors: [
+          {
+            column: 'age',
+            expected: 'integer',
+            got: 'string',
+            message: "row 0, column 'age': expected integer, got string"
+          },
+          { message: 'the input: expected one row, got none' }
+        ]
       }
     });
-    expect(errorsOf(refused)).toEqual({ age: 'an integer is expected' });
+    expect(errorsOf(trans, refused)).toEqual({
+      age: 'Expected integer, got string.',
+      [WHOLE]: 'the input: expected one row, got none'
+    });
     expect(verdict(trans, refused)).toEqual({
       sentence: 'Refused with 400: 1 value does not fit.',
       more: null
     });
-    expect(errorsOf(answer({}))).toEqual({});
+    expect(errorsOf(trans, answer({}))).toEqual({});
   });
 
   it.each([

@@ -1,4 +1,4 @@
-import { inOrder, wrong } from '../attention';
+import { inOrder, seenState, wrong } from '../attention';
 import {
   actionWord,
   errorSaid,
@@ -20,7 +20,9 @@ import {
   milliseconds,
   percent,
   refusedShare,
-  rollbackTarget
+  rollbackTarget,
+  stateWord,
+  tone
 } from '../words';
 import { endpoint, recent, status, trans, version } from './fixtures';
 
@@ -113,6 +115,14 @@ describe('words', () => {
       endpoint({ name: 'down', state: 'degraded' })
     ]).map(one => one.name);
     expect(names).toEqual(['down', 'failing', 'well', 'stopped']);
+  });
+
+  it('say that what serves fails in part', () => {
+    const serving = endpoint({ recent: recent({ failed_share: 0.009 }) });
+    const failing = endpoint({ recent: recent({ failed_share: 0.01 }) });
+    expect(stateWord(trans, seenState(serving))).toBe('serving');
+    expect(stateWord(trans, seenState(failing))).toBe('failing in part');
+    expect(tone(seenState(failing))).toBe('warn');
   });
 
   it.each([

@@ -9,7 +9,7 @@ import {
 } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { urgency } from '../attention';
+import { seenState } from '../attention';
 import type { Loadable, Section } from '../model';
 import type { EndpointStatus, Origin } from '../types';
 import { age, fileName, person, stateWord, Tone, tone } from '../words';
@@ -37,11 +37,7 @@ export function EndpointState(props: {
   if (endpoint.active === null && endpoint.deploying !== null) {
     return <State state="deploying" tone="busy" />;
   }
-  return urgency(endpoint) === 'failing' ? (
-    <State state={endpoint.state} tone="warn" />
-  ) : (
-    <State state={endpoint.state} />
-  );
+  return <State state={seenState(endpoint)} />;
 }
 
 /** A button with an icon; `label` is its name for everybody who does not see it. */

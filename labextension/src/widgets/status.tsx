@@ -6,6 +6,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { urgency } from '../attention';
 import { deployIcon } from '../icons';
 import type { DeployModel } from '../model';
 
@@ -43,6 +44,7 @@ export function isActive(model: DeployModel): boolean {
 
 function summary(model: DeployModel, trans: TranslationBundle) {
   const degraded = model.endpoints.filter(one => one.state === 'degraded');
+  const failing = model.endpoints.filter(one => urgency(one) === 'failing');
   const serving = model.endpoints.filter(one => one.state === 'serving');
   if (degraded.length > 0) {
     const names = degraded.map(one => one.name).join(', ');
@@ -53,6 +55,16 @@ function summary(model: DeployModel, trans: TranslationBundle) {
           ? trans.__('%1 degraded', names)
           : trans._n('%1 degraded', '%1 degraded', degraded.length),
       long: trans.__('No replica of %1 is ready', names)
+    };
+  }
+  if (failing.length > 0) {
+    const names = failing.map(one => one.name).join(', ');
+    return {
+      short:
+        failing.length === 1
+          ? trans.__('%1 fails in part', names)
+          : trans._n('%1 fails in part', '%1 fail in part', failing.length),
+      long: trans.__('Requests to %1 fail on our side', names)
     };
   }
   return {

@@ -42,7 +42,7 @@ function Trial(props: { form: TryForm }): JSX.Element {
   const [values, setValues] = React.useState<Values>(() => initial(form));
   const [answer, setAnswer] = React.useState<TryAnswer | null>(null);
   const [busy, setBusy] = React.useState(false);
-  const errors = answer ? errorsOf(answer) : {};
+  const errors = answer ? errorsOf(trans, answer) : {};
   const send = async () => {
     setBusy(true);
     setAnswer(await actions.tryIt(form.name, body(form.contract, values)));
