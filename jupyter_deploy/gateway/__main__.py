@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from jupyter_deploy.gateway.allocator import keep_large_blocks_apart
 from jupyter_deploy.gateway.config import GatewayConfig
 from jupyter_deploy.gateway.log import Log, set_up
 from jupyter_deploy.gateway.process import serve
@@ -26,6 +27,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"The configuration cannot be read: {error}\n")
         return _USAGE
     set_up(config.level)
+    keep_large_blocks_apart()
     uvloop.run(serve(config, Log("gateway")))
     return 0
 
