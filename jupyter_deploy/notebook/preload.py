@@ -1,9 +1,10 @@
 """Imports what the first deploy needs while the person reads or types: MLflow takes six seconds.
 
 Rule 1: no cell runs while it imports.  Two threads that import parts of one package at once can
-each see the other's half; so a cell that comes before the imports have ended waits for them, and
-then finds most of what it wants to import already there.  Rule 2: a cell that is interrupted while
-it waits does not run: IPython would only print that a callback was interrupted, and go on.
+each see the other's half; so it imports between cells, one module at a time, and a cell that comes
+meanwhile waits for that module and no more.  Rule 2: a cell that waits says so.  Rule 3: a cell
+that is interrupted while it waits does not run: IPython would only print that a callback was
+interrupted, and go on.
 """
 
 from __future__ import annotations
@@ -15,48 +16,102 @@ import threading
 from typing import Any
 
 from IPython.core.interactiveshell import InputRejected
+from IPython.display import clear_output, display
 
-#: What packaging and registering import; in the kernel they are imported only for a deploy.
+#: What packaging and registering import, in pieces; in the kernel they are imported only for a
+#: deploy.
 MODULES = (
+    "pandas",
+    "sqlalchemy.orm",
     "jupyter_deploy.pipeline",
     "mlflow",
+    "scipy.stats",
     "mlflow.sklearn",
+    "alembic",
     "mlflow.store.tracking.sqlalchemy_store",
     "skops.io",
 )
 _WORK = "what %deploy needs was being imported"
-#: A cell waits no longer than this.
+#: A cell waits no longer than this, and says that it does after a moment.
 WAIT_SECONDS = 30.0
+SILENT_SECONDS = 1.0
 
 
 class Preload:
-    """Starts when the cell that made it has ended; later cells wait until it is done."""
+    """Starts when the cell that made it has ended; goes on between cells until it is done.
+
+    Invariant: whoever holds `_turn` may import; a cell holds it while it runs, with all the cells
+    that it runs itself.
+    """
 
     def __init__(self, shell: Any) -> None:
-        self._thread = threading.Thread(target=load, name="imports for %deploy", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="imports for %deploy", daemon=True)
         self._shell = shell
+        self._turn = threading.Lock()
+        #: Clear while a cell runs or waits: a lock alone would go to whoever had it last.
+        self._between = threading.Event()
+        self._between.set()
+        self._cells = 0
+        self._cell_has_turn = False
+        self._module = ""
         shell.events.register("post_run_cell", self._start)
 
     def stop(self) -> None:
-        """Forget the shell; imports that are under way go on."""
-        for event, callback in (("post_run_cell", self._start), ("pre_run_cell", self._wait)):
-            # The one that is not registered now is not a mistake.
+        """Forget the shell; the import that is under way goes on, and is the last."""
+        callbacks = (
+            ("post_run_cell", self._start),
+            ("pre_run_cell", self._before_cell),
+            ("post_run_cell", self._after_cell),
+        )
+        for event, callback in callbacks:
+            # Those that are not registered now are not a mistake.
             with contextlib.suppress(ValueError):
                 self._shell.events.unregister(event, callback)
+        self._between.clear()
 
     def _start(self, _result: object = None) -> None:
         self._shell.events.unregister("post_run_cell", self._start)
-        self._shell.events.register("pre_run_cell", self._wait)
+        self._shell.events.register("pre_run_cell", self._before_cell)
+        self._shell.events.register("post_run_cell", self._after_cell)
         self._thread.start()
 
-    def _wait(self, _info: object = None) -> None:
+    def _run(self) -> None:
+        for module in MODULES:
+            self._between.wait()
+            with self._turn:
+                self._module = module
+                load_one(module)
+
+    def _before_cell(self, _info: object = None) -> None:
+        if not self._thread.is_alive():
+            self.stop()
+            return
+        self._cells += 1
+        if self._cells > 1:
+            return
+        self._between.clear()
         try:
-            self._thread.join(WAIT_SECONDS)
+            self._cell_has_turn = self._turn.acquire(timeout=SILENT_SECONDS) or self._said()
         except KeyboardInterrupt:
-            # The next cell waits, too, if there is still something to wait for.
             self._shell.ast_transformers.append(_Rejection(self._shell.ast_transformers))
-        else:
-            self._shell.events.unregister("pre_run_cell", self._wait)
+
+    def _said(self) -> bool:
+        """Whether it is the cell's turn at last; the cell's output says meanwhile what it is at."""
+        said = f"This cell runs in a moment: {self._module} is being imported, for %deploy."
+        display({"text/plain": said}, raw=True)
+        try:
+            return self._turn.acquire(timeout=WAIT_SECONDS)
+        finally:
+            clear_output()
+
+    def _after_cell(self, _result: object = None) -> None:
+        self._cells -= 1
+        if self._cells > 0:
+            return
+        if self._cell_has_turn:
+            self._cell_has_turn = False
+            self._turn.release()
+        self._between.set()
 
 
 class _Rejection(ast.NodeTransformer):
@@ -81,6 +136,11 @@ class Interrupted(InputRejected):  # type: ignore[misc]
 def load() -> None:
     """Import what a deploy needs."""
     for module in MODULES:
-        # Whatever is wrong with an import is said by the deploy that needs it.
-        with contextlib.suppress(Exception):
-            importlib.import_module(module)
+        load_one(module)
+
+
+def load_one(module: str) -> None:
+    """Import a part of it."""
+    # Whatever is wrong with an import is said by the deploy that needs it.
+    with contextlib.suppress(Exception):
+        importlib.import_module(module)
