@@ -16,7 +16,7 @@ from tests.browser.lab import (
     opened,
     run_first_cell,
 )
-from tests.browser.sidebar import panel
+from tests.browser.sidebar import execute, panel
 from tests.support import wait_until
 
 WHO = Origin("tests", "python")
@@ -170,6 +170,32 @@ def test_a_key_is_created_copied_and_revoked(keyboard, page):
     keyboard.press("Enter")
     panel(page).get_by_text("revoked").wait_for()
     assert keyboard.wait_for("billing").role == "li", "the button is gone: its row is next"
+
+
+def test_older_versions_are_shown_when_they_are_asked_for(keyboard, page):
+    def with_history(route):
+        answer = route.fetch()
+        status = answer.json()
+        (churn,) = (one for one in status["endpoints"] if one["name"] == "churn")
+        old = churn["versions"][0] | {"state": "retired", "replicas": []}
+        past = [old | {"version": f"0.{n}.0", "created_at": n} for n in range(20)]
+        churn["versions"] = past + churn["versions"]
+        route.fulfill(response=answer, json=status)
+
+    versions = panel(page).locator(".jp-Deploy-versions > li")
+    page.route("**/jupyter-deploy/api/status*", with_history)
+    execute(page, "jupyter-deploy:refresh-endpoints")
+    panel(page).get_by_role("button", name="Show all 22 versions").wait_for()
+    assert versions.count() == 5
+    keyboard.to("Show all 22 versions", back=True)
+    keyboard.press("Enter")
+    assert keyboard.wait_for("Show fewer").role == "button"
+    assert versions.count() == 22
+    assert versions.last.inner_text().startswith("0.0.0")
+    keyboard.press("Space")
+    keyboard.wait_for("Show all 22 versions")
+    assert versions.count() == 5
+    page.unroute("**/jupyter-deploy/api/status*")
 
 
 def test_what_the_dialog_was_asked_from_may_be_gone_when_it_closes(keyboard, page, control):
