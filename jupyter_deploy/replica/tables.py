@@ -31,6 +31,10 @@ from jupyter_deploy.wire.arrays import Array
 _OF_NUMBERS = ("sklearn.preprocessing.", "sklearn.impute.", "sklearn.decomposition.")
 
 Block = Callable[[Sequence[Array], int], Any]
+#: The code of each word; None stands for a missing one.
+Codes = dict[str | None, float]
+#: That of a word which has no column.
+_NOWHERE = -1.0
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def _block(
     if are_numbers(columns) and not any(column.dtype == "float32" for column in columns):
         return _numbers(steps, places, columns)
     if all(column.levels is not None or column.dtype in ("object", "str") for column in columns):
-        return _words(steps, places, sparse)
+        return _words(steps, places, columns, sparse)
     return None
 
 
@@ -152,56 +156,114 @@ def _step(step: Any) -> Step | None:
 @dataclass(frozen=True)
 class _Words:
     places: list[int]
-    codes: list[dict[str, int]]
-    #: Whether what has no code is -1; else it is unusual.
-    ignores: bool
+    #: The code of each word of each column; None stands for a missing one.
+    codes: list[Codes]
+    #: The code of all other words; None: they are unusual.
+    other: float | None
     finish: Callable[[Array], Any]
 
     def __call__(self, arrays: Sequence[Array], rows: int) -> Any:
-        found = np.empty((rows, len(self.places)), dtype=np.int64)
+        found = np.empty((rows, len(self.places)))
         for number, (place, codes) in enumerate(zip(self.places, self.codes, strict=True)):
             words = arrays[place].tolist()
             try:
-                if self.ignores:
-                    found[:, number] = [codes.get(word, -1) for word in words]
-                else:
+                if self.other is None:
                     found[:, number] = [codes[word] for word in words]
+                else:
+                    found[:, number] = [codes.get(word, self.other) for word in words]
             except (KeyError, TypeError):
                 raise Unusual from None
         return self.finish(found)
 
 
-def _words(steps: list[Any], places: list[int], sparse: Callable[..., Any] | None) -> Block | None:
-    if len(steps) != 1:
+def _words(
+    steps: list[Any],
+    places: list[int],
+    columns: list[ColumnLike],
+    sparse: Callable[..., Any] | None,
+) -> Block | None:
+    if not 1 <= len(steps) <= 2 or not all(map(_fills_words, steps[:-1])):
         return None
-    (encoder,) = steps
+    *imputers, encoder = steps
+    fills = imputers[0].statistics_.tolist() if imputers else [None] * len(columns)
     one_hot = is_sklearns(encoder, "OneHotEncoder")
     if not (one_hot or is_sklearns(encoder, "OrdinalEncoder")) or not _is_plain(encoder):
         return None
-    codes = [dict(zip(words.tolist(), range(len(words)), strict=True))
-             for words in encoder.categories_]  # fmt: skip
-    finish = _one_hot([len(one) for one in codes], sparse) if one_hot else _ordinal
-    return _Words(places, codes, one_hot and encoder.handle_unknown == "ignore", finish)
+    known = [
+        _known(words.tolist(), column, fill)
+        for words, column, fill in zip(encoder.categories_, columns, fills, strict=True)
+    ]
+    if not all(known):
+        return None
+    return _one_hot(encoder, places, known, sparse) if one_hot else _ordinal(encoder, places, known)
+
+
+def _fills_words(imputer: Any) -> bool:
+    return (
+        is_sklearns(imputer, "SimpleImputer")
+        and imputer.indicator_ is None
+        and imputer.missing_values != imputer.missing_values  # NaN
+        and all(type(word) is str for word in imputer.statistics_)
+    )
 
 
 def _is_plain(encoder: Any) -> bool:
     """Whether each word has one code, that of its place among the categories."""
     return (
-        getattr(encoder, "drop", None) is None
-        and getattr(encoder, "min_frequency", None) is None
+        getattr(encoder, "min_frequency", None) is None
         and getattr(encoder, "max_categories", None) is None
         and np.dtype(encoder.dtype) == np.float64
-        and all(type(word) is str for words in encoder.categories_ for word in words)
     )
 
 
-def _one_hot(widths: list[int], sparse: Callable[..., Any] | None) -> Callable[[Array], Any]:
+def _known(words: list[Any], column: ColumnLike, fill: str | None) -> Codes:
+    """The place of each word among those of a column; empty where they are not all words."""
+    is_none = column.dtype == "object" and column.levels is None and column.missing == "none"
+    places: Codes = {}
+    for place, word in enumerate(words):
+        if word is None if is_none else word != word:
+            places[None] = place
+        elif type(word) is str:
+            places[word] = place
+        else:
+            return {}
+    if fill in places and not is_none:  # an imputer sees NaN, and no None
+        places[None] = places[fill]
+    return places
+
+
+def _one_hot(
+    encoder: Any, columns: list[int], known: list[Codes], sparse: Callable[..., Any] | None
+) -> Block | None:
+    if encoder.handle_unknown not in ("error", "ignore", "infrequent_if_exist"):
+        return None
+    dropped = [None] * len(known) if encoder.drop_idx_ is None else encoder.drop_idx_.tolist()
+    widths = [
+        len(words) - (drop is not None)
+        for words, drop in zip(encoder.categories_, dropped, strict=True)
+    ]
+    codes = list(map(_without, known, dropped))
+    other = None if encoder.handle_unknown == "error" else _NOWHERE
+    return _Words(columns, codes, other, _wide(widths, sparse))
+
+
+def _without(places: Codes, dropped: int | None) -> Codes:
+    """Codes where the word at the place `dropped` is told by no other being there."""
+    if dropped is None:
+        return places
+    return {
+        word: _NOWHERE if place == dropped else place - (place > dropped)
+        for word, place in places.items()
+    }
+
+
+def _wide(widths: list[int], sparse: Callable[..., Any] | None) -> Callable[[Array], Any]:
     starts = np.cumsum([0, *widths])
 
     def wide(codes: Array) -> Any:
-        known = codes >= 0
+        known = codes != _NOWHERE
         rows, columns = np.nonzero(known)
-        places = codes[rows, columns] + starts[columns]
+        places = codes[rows, columns].astype(np.int64) + starts[columns]
         shape = (len(codes), starts[-1])
         if sparse is not None:
             ends = np.cumsum([0, *known.sum(axis=1)])
@@ -213,8 +275,13 @@ def _one_hot(widths: list[int], sparse: Callable[..., Any] | None) -> Callable[[
     return wide
 
 
-def _ordinal(codes: Array) -> Array:
-    return codes.astype(np.float64)
+def _ordinal(encoder: Any, columns: list[int], known: list[Codes]) -> Block:
+    codes = [
+        places | {None: encoder.encoded_missing_value} if words[-1] != words[-1] else places  # NaN
+        for words, places in zip(encoder.categories_, known, strict=True)
+    ]
+    other = None if encoder.handle_unknown == "error" else float(encoder.unknown_value)
+    return _Words(columns, codes, other, lambda found: found)
 
 
 def _steps(work: Any) -> Iterable[Any]:

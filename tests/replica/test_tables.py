@@ -6,6 +6,7 @@ import pytest
 import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
@@ -36,6 +37,8 @@ FRAME = pd.DataFrame({
     "income": np.where(RANDOM.random(120) < 0.1, np.nan, RANDOM.normal(4e4, 1e4, 120)),
     "plan": RANDOM.choice(PLANS, 120),
     "visits": RANDOM.integers(0, 5, 120).astype("int8"),
+    "side": RANDOM.choice(["left", "right"], 120),
+    "gap": [None if place % 9 == 0 else CITIES[place % 3] for place in range(120)],
 })  # fmt: skip
 TARGET = np.where((FRAME.age > 50) ^ (FRAME.city == "Oslo"), "stays", "leaves")
 NUMBERS, WORDS = ["age", "income", "visits"], ["plan", "city"]
@@ -71,13 +74,31 @@ KNOWN = {
     "scaled only": columns((StandardScaler(with_mean=False), ["age"]), (ONE_HOT, ["city"])),
     "scaled otherwise": columns((filled_and_scaled(MinMaxScaler()), NUMBERS), (ONE_HOT, WORDS)),
     "of a degree": columns((filled_and_scaled(PolynomialFeatures()), NUMBERS), (ONE_HOT, WORDS)),
-    "the rest as it is": columns((ONE_HOT, WORDS), (filled_and_scaled(), ["income"]),
-                                 remainder="passthrough"),
+    "the rest as it is": columns(
+        (ONE_HOT, [*WORDS, "side", "gap"]), (filled_and_scaled(), ["income"]),
+        remainder="passthrough",
+    ),
     "some dropped": columns((ONE_HOT, ["city"]), (filled_and_scaled(), ["income"]),
                             ("drop", ["plan"])),
     "sparse": columns((filled_and_scaled(), NUMBERS), (ONE_HOT, WORDS), sparse_threshold=1.0),
     "whole numbers as they are": columns(("passthrough", ["age", "visits"])),
     "numbers only": columns((filled_and_scaled(), NUMBERS)),
+    "a word dropped": columns((OneHotEncoder(drop="first"), WORDS), (StandardScaler(), ["age"])),
+    "one of two dropped": columns(
+        (OneHotEncoder(drop="if_binary", handle_unknown="ignore"), ["side", *WORDS])
+    ),
+    "ordinals with a code for others": columns(
+        (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), WORDS)
+    ),
+    "the most frequent word": columns(
+        (make_pipeline(SimpleImputer(strategy="most_frequent"), ONE_HOT), [*WORDS, "gap"])
+    ),
+    "a word for what is missing": columns(
+        (make_pipeline(SimpleImputer(strategy="constant", fill_value="?"), ONE_HOT), ["gap"]),
+        (make_pipeline(SimpleImputer(strategy="constant", fill_value="?"), OrdinalEncoder()), WORDS)
+    ),
+    "missing as a word": columns((OneHotEncoder(handle_unknown="ignore"), ["gap", "city"])),
+    "missing has a code": columns((OrdinalEncoder(encoded_missing_value=-2), ["gap", "side"])),
     "words only": columns((OneHotEncoder(handle_unknown="ignore", sparse_output=False), WORDS)),
 }  # fmt: skip
 
@@ -119,17 +140,22 @@ def outcome(way, arrays):
             for one in answer.arrays]  # fmt: skip
 
 
-DTYPES = ("int64", object, "float64", object, "int8")
-WORD = st.sampled_from([*CITIES, *PLANS, "Paris", "bern", "\x00", None])
+def before_a_classifier(transformer):
+    """Of its own: shortcuts stay on an estimator."""
+    return make_pipeline(clone(transformer), clone(LOGISTIC))
+
+
+DTYPES = ("int64", object, "float64", object, "int8", object, object)
+WORD = st.sampled_from([*CITIES, *PLANS, "Paris", "bern", "\x00", "left", "right", "?", None])
 ROW = st.tuples(
     st.integers(-(2**62), 2**62), WORD,
-    st.floats(allow_nan=True, allow_infinity=True), WORD, st.integers(-128, 127),
+    st.floats(allow_nan=True, allow_infinity=True), WORD, st.integers(-128, 127), WORD, WORD,
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("transformer", KNOWN.values(), ids=KNOWN)
 def test_rows_of_any_kind_get_the_same_answer_or_error(transformer):
-    plain, quick = ways(make_pipeline(transformer, LOGISTIC).fit(FRAME, TARGET))
+    plain, quick = ways(before_a_classifier(transformer).fit(FRAME, TARGET))
     assert "table" in quick.taken
     assert not isinstance(quick.build(arrays_of(FRAME), len(FRAME)), pd.DataFrame)
 
@@ -154,14 +180,15 @@ REST = {
 @pytest.mark.parametrize("estimator", REST.values(), ids=REST)
 def test_whatever_comes_after_the_columns_is_asked_as_before(estimator):
     classifies = hasattr(estimator, "predict_proba")
-    plain, quick = ways(estimator.fit(FRAME, TARGET if classifies else FRAME.age * 0.1))
+    target = TARGET if classifies else FRAME.age * 0.1
+    plain, quick = ways(clone(estimator).fit(FRAME, target))
     assert "table" in quick.taken
     assert outcome(quick, arrays_of(FRAME)) == outcome(plain, arrays_of(FRAME))
 
 
 def test_categories_are_words_too():
     frame = FRAME.astype({"city": "category", "plan": "category"})
-    estimator = make_pipeline(KNOWN["numbers and words"], LOGISTIC).fit(frame, TARGET)
+    estimator = before_a_classifier(KNOWN["numbers and words"]).fit(frame, TARGET)
     levels = {"city": tuple(CITIES), "plan": tuple(sorted(PLANS))}
     plain, quick = ways(estimator, frame, **levels)
     assert "table" in quick.taken
@@ -172,7 +199,7 @@ def test_categories_are_words_too():
 
 
 def test_a_missing_word_may_be_none():
-    estimator = make_pipeline(KNOWN["numbers and words"], LOGISTIC).fit(FRAME, TARGET)
+    estimator = before_a_classifier(KNOWN["numbers and words"]).fit(FRAME, TARGET)
     plain, quick = ways(estimator, missing="none")
     arrays = arrays_of(FRAME)
     arrays[1][:3] = None
@@ -193,7 +220,10 @@ UNKNOWN = {
     ),
     "text": columns((CountVectorizer(), "city"), (filled_and_scaled(), NUMBERS)),
     "rare words together": columns((OneHotEncoder(min_frequency=5), ["city"])),
-    "a word dropped": columns((OneHotEncoder(drop="first"), ["city"])),
+    "single precision": columns((OneHotEncoder(dtype=np.float32), ["city"])),
+    "a mark for what was missing": columns(
+        (make_pipeline(SimpleImputer(strategy="constant", add_indicator=True), ONE_HOT), ["gap"])
+    ),
     "whole numbers": columns((PolynomialFeatures(), ["age", "visits"]), (ONE_HOT, WORDS)),
     "whole numbers, filled": columns(
         (make_pipeline(SimpleImputer(strategy="most_frequent"), PolynomialFeatures()), ["age"]),
@@ -211,7 +241,7 @@ UNKNOWN = {
 
 @pytest.mark.parametrize("transformer", UNKNOWN.values(), ids=UNKNOWN)
 def test_what_is_not_known_to_the_letter_has_no_table(transformer):
-    _, quick = ways(make_pipeline(transformer, LOGISTIC).fit(FRAME, TARGET))
+    _, quick = ways(before_a_classifier(transformer).fit(FRAME, TARGET))
     assert "table" not in quick.taken
 
 
@@ -220,12 +250,44 @@ class Contrary(Pipeline):
 
 
 def test_a_pipeline_of_ones_own_has_no_table():
-    steps = [("columns", KNOWN["numbers and words"]), ("model", LOGISTIC)]
+    steps = [("columns", clone(KNOWN["numbers and words"])), ("model", clone(LOGISTIC))]
     _, quick = ways(Contrary(steps).fit(FRAME, TARGET))
     assert "table" not in quick.taken
 
 
-def test_missing_words_that_were_seen_in_training_have_no_table():
-    frame = FRAME.assign(city=[None, *FRAME.city[1:]])
-    estimator = make_pipeline(KNOWN["numbers and words"], LOGISTIC).fit(frame, TARGET)
+MISSING = {"nan": np.nan, "none": None}
+
+
+@pytest.mark.parametrize("missing", MISSING)
+@pytest.mark.parametrize("name", [name for name in KNOWN if "word" in name or "missing" in name])
+def test_a_missing_word_is_what_it_was_in_the_notebook(name, missing):
+    words = [*WORDS, "side", "gap"]
+    frame = FRAME.astype(dict.fromkeys(words, object))
+    frame.loc[frame.gap.isna(), "gap"] = MISSING[missing]
+    plain, quick = ways(before_a_classifier(KNOWN[name]).fit(frame, TARGET), frame, missing)
+    assert "table" in quick.taken
+
+    @settings(deadline=None, max_examples=10)
+    @given(rows=st.lists(st.tuples(WORD, WORD, WORD, WORD), min_size=1, max_size=4))
+    def check(rows):
+        arrays = arrays_of(FRAME[: len(rows)])
+        for number, word in enumerate(words):
+            arrays[FRAME.columns.get_loc(word)] = np.array([row[number] for row in rows], object)
+        assert outcome(quick, arrays) == outcome(plain, arrays)
+
+    check()
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_both_kinds_of_missing_words_have_no_table(missing):
+    city = FRAME.city.astype(object)
+    city[:9], city[9:20] = None, np.nan
+    frame = FRAME.assign(city=city)
+    estimator = before_a_classifier(KNOWN["numbers and words"]).fit(frame, TARGET)
+    assert "table" not in ways(estimator, frame, missing)[1].taken
+
+
+def test_objects_that_are_no_words_have_no_table():
+    frame = FRAME.assign(city=FRAME.visits.astype(object))
+    estimator = before_a_classifier(KNOWN["numbers and words"]).fit(frame, TARGET)
     assert "table" not in ways(estimator, frame)[1].taken
