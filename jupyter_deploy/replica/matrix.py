@@ -15,8 +15,8 @@ import numpy as np
 from jupyter_deploy.replica.spec import ColumnLike
 from jupyter_deploy.wire.arrays import Array
 
-#: pandas makes float64 of several of these, or the wider of them.
-_NUMBERS = ("float64", "float32", "int64", "int32", "int16", "int8", "uint32", "uint16", "uint8")
+_NUMBERS = ("float64", "float32", "int64", "int32", "int16", "int8", "uint32", "uint16", "uint8",
+            "bool")  # fmt: skip
 #: Below, a whole number is a float64, and the same float32 by way of it.
 _WHOLE = 2.0**53
 
@@ -61,11 +61,20 @@ def are_numbers(columns: Sequence[ColumnLike]) -> bool:
     return all(column.levels is None and column.dtype in _NUMBERS for column in columns)
 
 
+def common(dtypes: Sequence[np.dtype[Any]]) -> np.dtype[Any]:
+    """What columns of these become together: in pandas, or as soon as somebody computes with them.
+
+    pandas itself makes objects of truth values and numbers.
+    """
+    kinds = {dtype.kind for dtype in dtypes}
+    return np.dtype(np.float64) if "b" in kinds and len(kinds) > 1 else np.result_type(*dtypes)
+
+
 def matrix_of(columns: Sequence[ColumnLike]) -> Matrix | None:
     """What makes an array of a frame with `columns`; None where they are not all numbers."""
     if not columns or not are_numbers(columns):
         return None
     dtypes = [np.dtype(column.dtype) for column in columns]
-    dtype = np.result_type(*dtypes)
+    dtype = common(dtypes)
     rounded = dtype.kind == "f" and any(one.kind != "f" for one in dtypes)
     return Matrix(range(len(dtypes)), dtypes, dtype, exact=rounded)

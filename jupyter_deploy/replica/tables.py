@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from jupyter_deploy.replica.matrix import Matrix, Unusual, are_numbers
+from jupyter_deploy.replica.matrix import Matrix, Unusual, are_numbers, common
 from jupyter_deploy.replica.parts import is_sklearns, makes_frames
 from jupyter_deploy.replica.spec import ColumnLike
 from jupyter_deploy.replica.steps import Step, in_place
@@ -133,10 +133,11 @@ class _Numbers:
 
 def _numbers(steps: list[Any], places: list[int], columns: list[ColumnLike]) -> Block | None:
     dtypes = [np.dtype(column.dtype) for column in columns]
-    # Whole numbers stay what they are until somebody computes with them.
-    dtype = np.result_type(*dtypes)
-    if steps and dtype.kind != "f":
-        if in_place(steps[0]) is None:
+    dtype, has_flags = common(dtypes), any(one.kind == "b" for one in dtypes)
+    # Whole numbers stay what they are until somebody computes with them; among flags they are
+    # objects until then.
+    if has_flags or (steps and dtype.kind != "f"):
+        if not steps or in_place(steps[0]) is None:
             return None
         dtype = np.dtype(np.float64)
     done = [one for step in steps if (one := _step(step)) is not None]

@@ -191,7 +191,8 @@ def test_a_model_that_asks_for_columns_by_name_keeps_its_frame():
     assert "array" not in quick.taken
 
 
-MIXED = X.assign(n=np.arange(80), b=X.b.astype("float32"), k=(X.a * 9).astype("int8"))
+WHOLE = X.assign(n=np.arange(80), b=X.b.astype("float32"), k=(X.a * 9).astype("int8"))
+MIXED = WHOLE.assign(flag=X.a > X.b)
 OF_NUMBERS = {
     "linear": make_pipeline(StandardScaler(), LogisticRegression()).fit(MIXED, Y),
     "trees": RandomForestClassifier(5, random_state=0).fit(MIXED, Y),
@@ -206,7 +207,7 @@ def test_numbers_of_several_dtypes_become_one_array_as_pandas_makes_it(estimator
     assert "array" in quick.taken
     assert_same_bits(plain, quick, MIXED)
     rows = [np.array(MIXED[name][:3]) for name in MIXED]
-    assert np.array_equal(quick.build(rows, 3), np.asarray(MIXED[:3]))
+    assert np.array_equal(quick.build(rows, 3), np.asarray(MIXED[:3]).astype(float))
     # Rounded twice on its way to float32 it would be another number.
     rows[MIXED.columns.get_loc("n")][1] = 2**53 + 1
     assert isinstance(quick.build(rows, 3), pd.DataFrame)
@@ -215,8 +216,15 @@ def test_numbers_of_several_dtypes_become_one_array_as_pandas_makes_it(estimator
     assert isinstance(quick.build(rows, 3), pd.DataFrame)
 
 
-@pytest.mark.parametrize("column", [np.arange(80) > 3, np.arange(80).astype("uint64"), Y])
-def test_what_pandas_makes_objects_of_stays_a_frame(column):
+@pytest.mark.parametrize("frame", [WHOLE, WHOLE[["n", "k"]], X > 0, X, WHOLE[["b"]]])
+def test_an_array_has_the_dtype_that_pandas_gives_it(frame):
+    _, quick = way_of(DummyClassifier().fit(frame, Y), frame)
+    array = quick.build([frame[name].to_numpy() for name in frame], 80)
+    assert (array.dtype, array.tobytes()) == (frame.to_numpy().dtype, frame.to_numpy().tobytes())
+
+
+@pytest.mark.parametrize("column", [np.arange(80).astype("uint64"), Y])
+def test_what_is_no_float_stays_a_frame(column):
     mixed = X.assign(n=column)
     _, quick = way_of(DummyClassifier().fit(mixed, Y), mixed)
     assert "array" not in quick.taken

@@ -38,6 +38,7 @@ FRAME = pd.DataFrame({
     "plan": RANDOM.choice(PLANS, 120),
     "visits": RANDOM.integers(0, 5, 120).astype("int8"),
     "side": RANDOM.choice(["left", "right"], 120),
+    "member": RANDOM.random(120) < 0.4,
     "gap": [None if place % 9 == 0 else CITIES[place % 3] for place in range(120)],
 })  # fmt: skip
 TARGET = np.where((FRAME.age > 50) ^ (FRAME.city == "Oslo"), "stays", "leaves")
@@ -67,7 +68,7 @@ KNOWN = {
     "words and numbers": columns((ONE_HOT, WORDS), (filled_and_scaled(), NUMBERS)),
     "columns by their dtype": columns(
         (filled_and_scaled(), make_column_selector(dtype_include="number")),
-        (ONE_HOT, make_column_selector(dtype_exclude="number")),
+        (ONE_HOT, make_column_selector(dtype_exclude=["number", "bool"])),
     ),
     "a word is refused": columns((filled_and_scaled(), NUMBERS), (OneHotEncoder(), WORDS)),
     "ordinals": columns((filled_and_scaled(), NUMBERS), (OrdinalEncoder(), ["city"])),
@@ -75,7 +76,7 @@ KNOWN = {
     "scaled otherwise": columns((filled_and_scaled(MinMaxScaler()), NUMBERS), (ONE_HOT, WORDS)),
     "of a degree": columns((filled_and_scaled(PolynomialFeatures()), NUMBERS), (ONE_HOT, WORDS)),
     "the rest as it is": columns(
-        (ONE_HOT, [*WORDS, "side", "gap"]), (filled_and_scaled(), ["income"]),
+        (ONE_HOT, [*WORDS, "side", "gap"]), (filled_and_scaled(), ["income", "member"]),
         remainder="passthrough",
     ),
     "some dropped": columns((ONE_HOT, ["city"]), (filled_and_scaled(), ["income"]),
@@ -99,6 +100,8 @@ KNOWN = {
     ),
     "missing as a word": columns((OneHotEncoder(handle_unknown="ignore"), ["gap", "city"])),
     "missing has a code": columns((OrdinalEncoder(encoded_missing_value=-2), ["gap", "side"])),
+    "flags among numbers": columns((filled_and_scaled(), [*NUMBERS, "member"]), (ONE_HOT, WORDS)),
+    "flags only": columns((StandardScaler(), ["member"]), (ONE_HOT, WORDS)),
     "words only": columns((OneHotEncoder(handle_unknown="ignore", sparse_output=False), WORDS)),
 }  # fmt: skip
 
@@ -145,11 +148,11 @@ def before_a_classifier(transformer):
     return make_pipeline(clone(transformer), clone(LOGISTIC))
 
 
-DTYPES = ("int64", object, "float64", object, "int8", object, object)
+DTYPES = ("int64", object, "float64", object, "int8", object, bool, object)
 WORD = st.sampled_from([*CITIES, *PLANS, "Paris", "bern", "\x00", "left", "right", "?", None])
 ROW = st.tuples(
-    st.integers(-(2**62), 2**62), WORD,
-    st.floats(allow_nan=True, allow_infinity=True), WORD, st.integers(-128, 127), WORD, WORD,
+    st.integers(-(2**62), 2**62), WORD, st.floats(allow_nan=True, allow_infinity=True), WORD,
+    st.integers(-128, 127), WORD, st.booleans(), WORD,
 )  # fmt: skip
 
 
@@ -224,6 +227,7 @@ UNKNOWN = {
     "a mark for what was missing": columns(
         (make_pipeline(SimpleImputer(strategy="constant", add_indicator=True), ONE_HOT), ["gap"])
     ),
+    "flags as they are": columns(("passthrough", ["member", "age"]), (ONE_HOT, WORDS)),
     "whole numbers": columns((PolynomialFeatures(), ["age", "visits"]), (ONE_HOT, WORDS)),
     "whole numbers, filled": columns(
         (make_pipeline(SimpleImputer(strategy="most_frequent"), PolynomialFeatures()), ["age"]),
