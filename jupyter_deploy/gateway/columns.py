@@ -7,13 +7,15 @@ numbers in which a value is missing travels as objects, except for floats, which
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from jupyter_deploy.core.contract import Column, Contract, Form, Tensor, Type
 from jupyter_deploy.gateway.decode import Input
 from jupyter_deploy.gateway.decode.numbers import as_it_travels
+from jupyter_deploy.gateway.decode.rows import Columns
+from jupyter_deploy.gateway.decode.rows import Rows as AnyRows
 from jupyter_deploy.gateway.decode.times import NOT_A_TIME
 from jupyter_deploy.gateway.decode.values import FLOAT_LIMITS, element, integer_dtype
 from jupyter_deploy.wire.arrays import Array
@@ -26,13 +28,21 @@ class ArrayBuilder:
 
     def __init__(self, contract: Contract) -> None:
         self._build = _builder(contract)
+        self._columns = contract.columns
         self._first = element(contract.tensor) if contract.tensor else (*contract.columns, None)[0]
 
-    def arrays(self, rows: Rows | Array) -> list[Array]:
+    def arrays(self, rows: AnyRows) -> list[Array]:
         """The arrays of `rows`: one for each column (FRAME), or one (ARRAY, ANY)."""
         if isinstance(rows, np.ndarray):
             assert self._first is not None, "only numbers are arrays from the beginning"
             return [as_it_travels(self._first, rows)]
+        if isinstance(rows, Columns):
+            return [
+                column_array(column, values)
+                if isinstance(values, list)
+                else as_it_travels(column, values)
+                for column, values in zip(self._columns, rows.columns, strict=True)
+            ]
         return self._build(rows)
 
     def batch(self, inputs: Sequence[Input]) -> list[Array]:
@@ -95,8 +105,8 @@ def _exact_dtype(column: Column) -> str:
     return "bool" if column.type is Type.BOOLEAN else integer_dtype(column.dtype)
 
 
-def _listed(rows: Rows | Array) -> Rows:
-    return rows.tolist() if isinstance(rows, np.ndarray) else rows
+def _listed(rows: AnyRows) -> Rows:
+    return rows if isinstance(rows, list) else cast("Rows", rows.tolist())
 
 
 def _objects(values: Sequence[Any]) -> Array:

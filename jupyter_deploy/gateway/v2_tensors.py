@@ -204,7 +204,7 @@ def _checked(values: list[Any], kind: Datatype, at: _Path) -> list[Any]:
 
 def _from_bytes(tensor: Tensor, kind: Datatype, at: _Path) -> list[Any]:
     if tensor.datatype == "BYTES":
-        return _strings(bytes(tensor.binary), at)
+        return strings(tensor.binary, at)
     dtype = np.dtype(kind.dtype).newbyteorder("<")
     wanted = math.prod(tensor.shape) * dtype.itemsize
     if len(tensor.binary) != wanted:
@@ -217,8 +217,8 @@ def _from_bytes(tensor: Tensor, kind: Datatype, at: _Path) -> list[Any]:
     return [None if math.isnan(value) else value for value in values]
 
 
-def _strings(data: bytes, at: _Path) -> list[Any]:
-    """Strings, each behind its length."""
+def strings(data: memoryview, at: _Path) -> list[Any]:
+    """Strings, each behind its length.  Raises BadInput."""
     values = []
     start = 0
     while start < len(data):
@@ -230,7 +230,7 @@ def _strings(data: bytes, at: _Path) -> list[Any]:
         if len(chunk) < length:
             raise misfit(at, "strings behind their lengths", "truncated data")
         try:
-            values.append(chunk.decode())
+            values.append(str(chunk, "utf-8"))
         except UnicodeDecodeError as error:
             raise misfit(at, "strings in UTF-8", "other bytes") from error
         start += length

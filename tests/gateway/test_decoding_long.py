@@ -10,10 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from jupyter_deploy.core.contract import Column, Contract, Form, Tensor
+from jupyter_deploy.core.contract import Column, Contract, Form, Tensor, Type
 from jupyter_deploy.gateway.decode import InputDecoder, pieces
 from jupyter_deploy.gateway.decode.envelope import long_lists
-from tests.gateway.bodies import FLOAT, INTEGER, STRING, in_pieces, outcome, refusal, rows
+from tests.gateway.bodies import (
+    FLOAT,
+    INTEGER,
+    STRING,
+    in_pieces,
+    outcome,
+    refusal,
+    rows,
+    travelling,
+)
 
 TEXT = st.text(st.sampled_from('],[{}" \\ab:é'), max_size=8)
 VALUES = st.integers(-9, 9) | TEXT
@@ -41,6 +50,7 @@ def test_whatever_stands_in_an_array_it_reads_as_the_whole_does(
         [[n, n / 7] for n in range(50)],
         [{"a": n, "b": [n]} for n in range(50)],
         [[[n, 1], [2, 3]] for n in range(50)],
+        [f"{n}, {n}" for n in range(50)],
         list(range(50)),
     ],
 )
@@ -139,3 +149,42 @@ def test_whatever_the_lists_hold_they_read_as_the_whole_does(
 def test_long_tensors_too() -> None:
     values = [[[n, 1], [2, 3]] for n in range(40)]
     assert rows(GRID, {"instances": values}) == values
+
+
+SHAPES = st.sampled_from([(2,), (1,), (-1,), (), (2, 1)])
+NUMBER = st.sampled_from([0, 1, 2.5, 2**53 + 1, 2**63, 1e300, None, True, "x"])
+MEMBERS = st.dictionaries(st.sampled_from(["a", "é", 'b"', "c"]), NUMBER, max_size=2)
+
+
+@given(
+    st.sampled_from([(FLOAT, "float64"), (FLOAT, "float32"), (INTEGER, "int64"), (STRING, "str")]),
+    SHAPES,
+    st.booleans(),
+    st.lists(st.fixed_dictionaries({"b": NUMBER, "a": NUMBER}) | MEMBERS, max_size=5),
+    st.sampled_from(["dataframe_records", "inputs", "dataframe_split"]),
+)
+def test_objects_for_a_model_of_arrays_are_read_as_short_ones_are(
+    kind: tuple[Type, str],
+    shape: tuple[int, ...],
+    nullable: bool,
+    records: list[dict[str, object]],
+    form: str,
+) -> None:
+    contract = Contract(Form.ARRAY, tensor=Tensor(*kind, shape, nullable=nullable))
+    names = list(records[0]) if records else []
+    split = {"columns": names, "data": [list(one.values()) for one in records]}
+    body = json.dumps({form: split if form == "dataframe_split" else records}).encode()
+
+    def read() -> object:
+        return travelling(contract, InputDecoder(contract).json(body).rows)
+
+    short = outcome(read)
+    with in_pieces():
+        assert outcome(read) == short
+
+
+@pytest.mark.parametrize("last", [b'{"a": 1, "b": 2, "a": 3}', b'{"a" : 1, "a": 1, "b": 2}'])
+def test_a_key_that_stands_twice_is_found_in_objects_for_arrays(last: bytes) -> None:
+    pair = Contract(Form.ARRAY, tensor=Tensor(FLOAT, "float64", (2,)))
+    body = b'{"dataframe_records": [{"a": 1, "b": 2}, ' + last + b"]}"
+    assert "twice" in refusal(pair, body).detail

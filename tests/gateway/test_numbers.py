@@ -16,8 +16,18 @@ from jupyter_deploy.core.contract import Column, Contract, Form, Tensor
 from jupyter_deploy.gateway import v2
 from jupyter_deploy.gateway.answers import encode, encode_rows
 from jupyter_deploy.gateway.columns import ArrayBuilder
-from jupyter_deploy.gateway.decode import Input, InputDecoder
-from tests.gateway.bodies import FLOAT, INTEGER, STRING, in_pieces, outcome, travelling
+from jupyter_deploy.gateway.decode import Input, InputDecoder, texts
+from jupyter_deploy.gateway.decode.rows import Columns
+from tests.gateway.bodies import (
+    BOOLEAN,
+    FLOAT,
+    INTEGER,
+    STRING,
+    TIME,
+    in_pieces,
+    outcome,
+    travelling,
+)
 
 DTYPES = {"FP16": "f2", "FP32": "f4", "FP64": "f8", "INT8": "i1", "UINT16": "u2", "INT32": "i4",
           "INT64": "i8", "UINT64": "u8", "BOOL": "?"}  # fmt: skip
@@ -104,6 +114,64 @@ def test_a_binary_tensor_is_read_as_its_values_are(contract, datatype, values, b
     assert_same(contract, head + array.tobytes(), headers)
 
 
+KINDS = [
+    Column("a", STRING, "str"),
+    Column("a", STRING, "str", nullable=True),
+    Column("a", STRING, "category", categories=("x", "é"), closed=True),
+    Column("a", BOOLEAN, "bool", nullable=True),
+    Column("a", TIME, "datetime64[ns]", nullable=True),
+    Column("a", INTEGER, "int8"),
+]
+TEXTS = st.sampled_from(["x", "é", "x", '", "', "2024-01-01", ""])
+
+
+@given(
+    st.sampled_from(KINDS),
+    st.sampled_from(["BYTES", "BOOL", "INT64"]),
+    st.lists(TEXTS, max_size=6)
+    | st.lists(st.booleans(), max_size=6)
+    | st.lists(TEXTS | VALUES, max_size=6),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_column_of_any_kind_is_read_as_its_values_are(column, datatype, values, nested, spaces):
+    contract = Contract(Form.FRAME, (column, Column("b", FLOAT, "float64")))
+    count, data = len(values), [[value] for value in values] if nested else values
+    inputs = [
+        tensor("a", datatype, [count, 1] if nested else [count], data=data),
+        tensor("b", "FP64", [count], data=[0.5] * count),
+    ]
+    separators = (", ", ": ") if spaces else (",", ":")
+    assert_same(contract, json.dumps({"inputs": inputs}, separators=separators).encode(), {})
+
+
+@given(
+    st.sampled_from(KINDS),
+    st.lists(st.sampled_from([b"x", "é".encode(), b"", b"2024-01-01", b"\xff"]), max_size=4),
+    st.integers(0, 12),
+    st.booleans(),
+)
+def test_binary_texts_are_read_as_their_values_are(column, values, cut, is_bool):
+    data = b"".join(len(value).to_bytes(4, "little") + value for value in values)
+    data = bytes(len(values)) if is_bool else data[: len(data) - (cut if cut < 3 else 0)]
+    kind, size = "BOOL" if is_bool else "BYTES", {"binary_data_size": len(data)}
+    inputs = [tensor("a", kind, [len(values)], parameters=size)]
+    head = json.dumps({"inputs": inputs}).encode()
+    headers = {b"inference-header-content-length": b"%d" % len(head)}
+    assert_same(Contract(Form.FRAME, (column,)), head + data, headers)
+
+
+def test_a_text_that_stands_often_is_kept_once_and_many_are_not_remembered() -> None:
+    often = texts.Shared()(["x" * n for n in (1000, 1001, 1000)])
+    assert often[0] is often[2]
+    many = texts.Shared()
+    many([str(n) for n in range(10_000)])
+    assert many(["y" * 1000] * 2) == many(["y" * 1000] * 2) == ["y" * 1000] * 2
+    first, second = many(["z" * n for n in (1000, 1000)])
+    assert first == second
+    assert first is not second
+
+
 def test_many_numbers_share_a_frame_with_few() -> None:
     for contract in CONTRACTS[:3]:
         builder, few = ArrayBuilder(contract), [[1, 2], [3, 4]]
@@ -111,6 +179,15 @@ def test_many_numbers_share_a_frame_with_few() -> None:
         (array,) = builder.batch([Input(2, few), many])
         assert array.tolist() == [*few, [5, 6], [7, 8]]
         assert array.dtype == builder.arrays(few)[0].dtype
+
+
+def test_many_rows_by_column_share_a_frame_with_few() -> None:
+    contract = Contract(Form.FRAME, (KINDS[1], Column("b", FLOAT, "float64", nullable=True)))
+    builder, few = ArrayBuilder(contract), [("x", 1.0), (None, None)]
+    many = Input(2, Columns([["y", None], np.array([2.0, np.nan])]))
+    names, found = builder.batch([Input(2, few), many])
+    assert names.tolist() == ["x", None, "y", None]
+    assert np.array_equal(found, [1, np.nan, 2, np.nan], equal_nan=True)
 
 
 ROWS, WIDE = 20_000, 10
@@ -123,8 +200,8 @@ LISTS = {f"c{n}": NUMBERS[:, n].tolist() for n in range(WIDE)}
 @pytest.mark.parametrize("contract", [WIDTH, FRAME])
 @pytest.mark.parametrize(
     "form",
-    ["inputs", "dataframe_split", "a list for each column", "flat tensor", "nested tensor",
-     "binary tensor"],
+    ["inputs", "dataframe_split", "dataframe_records", "a list for each column", "flat tensor",
+     "nested tensor", "binary tensor"],
 )  # fmt: skip
 def test_a_long_body_takes_a_small_multiple_of_its_size(contract: Contract, form: str) -> None:
     body, headers = long_body(form)
@@ -149,6 +226,9 @@ def long_body(form: str) -> tuple[bytes, dict[bytes, bytes]]:
         case "dataframe_split":
             split = {"columns": list(LISTS), "data": NUMBERS.tolist()}
             return json.dumps({"dataframe_split": split}).encode(), {}
+        case "dataframe_records":
+            records = [dict(zip(LISTS, row, strict=True)) for row in NUMBERS.tolist()]
+            return json.dumps({"dataframe_records": records}).encode(), {}
         case "a list for each column":
             return json.dumps({"inputs": LISTS}).encode(), {}
     shape = [ROWS, WIDE]
@@ -159,6 +239,28 @@ def long_body(form: str) -> tuple[bytes, dict[bytes, bytes]]:
         return head + NUMBERS.tobytes(), headers
     data = NUMBERS.tolist() if form == "nested tensor" else NUMBERS.ravel().tolist()
     return json.dumps({"inputs": [tensor("x", "FP64", shape, data=data)]}).encode(), {}
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_long_columns_of_texts_take_a_small_multiple_of_their_size(*, binary: bool) -> None:
+    words = [f"word {n % 1000}" for n in range(ROWS)]
+    contract = Contract(Form.FRAME, tuple(Column(name, STRING, "str") for name in "abcde"))
+    data = b"".join(len(word).to_bytes(4, "little") + word.encode() for word in words)
+    how: dict[str, Any] = {"parameters": {"binary_data_size": len(data)}} if binary else {}
+    how = how or {"data": words}
+    inputs = [tensor(name, "BYTES", [ROWS], **how) for name in "abcde"]
+    head = json.dumps({"inputs": inputs}).encode()
+    headers = {b"inference-header-content-length": b"%d" % len(head)}
+    body = head + data * 5 if binary else head
+    service: Any = SimpleNamespace(route=SimpleNamespace(contract=contract))
+    tracemalloc.start()
+    try:
+        found = v2.read(service, body, headers if binary else {})[0]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * len(body)
+    assert travelling(contract, found.rows) == travelling(contract, [(word,) * 5 for word in words])
 
 
 @pytest.mark.parametrize("count", [0, 1, 16_384, 16_385, 40_000])

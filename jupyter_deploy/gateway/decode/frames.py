@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import operator
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -18,6 +17,12 @@ from msgspec import Meta, Raw
 
 from jupyter_deploy.core.contract import Column, Contract, Type
 from jupyter_deploy.gateway.decode import pieces
+from jupyter_deploy.gateway.decode.records import (
+    FAILURES,
+    check_keys,
+    names_of_first,
+    record_reader,
+)
 from jupyter_deploy.gateway.decode.values import (
     FLOAT_LIMITS,
     Refused,
@@ -37,9 +42,7 @@ _KEPT = 64
 _LONGEST_KEY = 1 << 20
 #: Columns become rows so many at a time: others have their turn in between.
 _ROWS_AT_ONCE = 4096
-_KEY_AND_SPACE = re.compile(rb'"[ \t\r\n]+:')
-_astuple = msgspec.structs.astuple
-_FAILURES = (msgspec.DecodeError, RecursionError, ValueError, Refused)
+_FAILURES = (*FAILURES, Refused)
 
 
 class FrameReader:
@@ -69,8 +72,9 @@ class FrameReader:
         rows = _attempt_in_pieces(self._record_reader(self._usual), data)
         if rows is not None:
             return rows
-        names = _names_of_first(data)
-        if names is None or names == self._usual:
+        first = names_of_first(data)
+        names = frozenset(first or ())
+        if first is None or names == self._usual:
             return None
         rows = _attempt_in_pieces(self._record_reader(names), data)
         if rows is not None:
@@ -99,18 +103,14 @@ class FrameReader:
         return lambda data: arrange(decoder.decode(data))
 
     def _make_record_reader(self, names: frozenset[str]) -> Reader | None:
-        kind, sent = self._record(names)
-        if kind is None:
+        if not self._complete(names):
             return None
-        decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        sent = self._sent(names)
+        read = record_reader({name: self._type_of(name) for name in sent})
+        if read is None:
+            return None
         arrange = self._arrange(sent)
-
-        def read(data: Raw | bytes) -> Rows:
-            rows = decoder.decode(data)
-            _check_keys(bytes(data), len(rows) * len(sent))
-            return arrange([_astuple(row) for row in rows])
-
-        return read
+        return lambda data: arrange(read(data))
 
     def _make_list_reader(self, names: frozenset[str]) -> ListReader | None:
         if not names or not self._complete(names):
@@ -123,27 +123,13 @@ class FrameReader:
 
         def read(lists: Mapping[str, Raw]) -> Rows:
             for name in loose:
-                _check_keys(bytes(lists[name]), 0)
+                check_keys(bytes(lists[name]), 0)
             columns = [
                 pieces.read(one, lists[name]) for one, name in zip(decode, sent, strict=True)
             ]
             return [row for rows in _turned(columns) for row in arrange(rows)]
 
         return read
-
-    def _record(self, names: frozenset[str]) -> tuple[Any, tuple[str, ...]]:
-        """A Struct with these members, in the contract's order where they are its own."""
-        if not self._complete(names):
-            return None, ()
-        sent = self._sent(names)
-        fields = [(f"f{index}", self._type_of(name)) for index, name in enumerate(sent)]
-        rename = {f"f{index}": name for index, name in enumerate(sent)}
-        try:
-            return msgspec.defstruct(
-                "Record", fields, rename=rename, forbid_unknown_fields=True
-            ), sent
-        except ValueError:  # a name that msgspec cannot look for: it holds a quote or a backslash
-            return None, ()
 
     def _sent(self, names: frozenset[str]) -> tuple[str, ...]:
         """The names, in the contract's order as far as it knows them."""
@@ -238,30 +224,10 @@ def _attempt_in_pieces(reader: Reader | None, data: Raw) -> Rows | None:
     return None if reader is None else _attempt(lambda rows: pieces.read(reader, rows), data)
 
 
-def _check_keys(data: bytes, expected: int) -> None:
-    """Raises ValueError unless `data` has as many keys as expected, so that none stands twice.
-
-    All keys are required and none is unknown, so that one more than these is a second one.  A text
-    that holds `":` looks like a key too: then the careful pass finds out.
-    """
-    if data.count(b'":') != expected or _KEY_AND_SPACE.search(data):
-        raise ValueError("a key may stand twice")
-
-
 def _members_of(data: Raw) -> dict[str, Raw] | None:
     try:
         members = msgspec.json.decode(data, type=dict[str, Raw])
-        _check_keys(bytes(data), len(members))
+        check_keys(bytes(data), len(members))
     except _FAILURES:
         return None
     return members
-
-
-def _names_of_first(data: Raw) -> frozenset[str] | None:
-    try:
-        # The first one is all that is asked for.
-        few = next(pieces.pieces(data))
-        records = msgspec.json.decode(few, type=list[dict[str, Raw]])
-    except _FAILURES:
-        return None
-    return frozenset(records[0]) if records else None

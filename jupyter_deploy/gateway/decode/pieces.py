@@ -23,8 +23,8 @@ T = TypeVar("T")
 LONG_BYTES = 1_000_000
 #: About a millisecond's work.
 PIECE_BYTES = 250_000
-#: How an array begins: its own bracket, and those of its first row.
-_BEGIN = re.compile(rb"\[\s*([\[{]*)")
+#: How an array begins: its own bracket, and those of its first row, or the quote of a text.
+_BEGIN = re.compile(rb'\[\s*([\[{]+|"?)')
 _MIRROR = bytes.maketrans(b"[{", b"]}")
 #: The first row ends within this, or the array is not cut.
 _FIRST_ROW_BYTES = 1 << 16

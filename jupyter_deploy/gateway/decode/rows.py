@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -9,10 +10,30 @@ from jupyter_deploy.wire.arrays import Array
 
 #: One row: a tuple in the contract's order (FRAME), a nested list or a scalar (ARRAY), JSON (ANY).
 Row = Any
-#: Many numbers that travel as one array are an array from the beginning (numbers.py).
-Rows: TypeAlias = list[Row] | Array
 #: A place in a body, from the outside to the inside.
 Path: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Many rows of a frame whose columns travel one by one: numbers as arrays, others as lists."""
+
+    columns: Sequence[Array | list[Any]]
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __getitem__(self, some: slice) -> Columns:
+        return Columns([column[some] for column in self.columns])
+
+    def tolist(self) -> list[Row]:
+        """The rows one by one."""
+        lists = (c if isinstance(c, list) else c.tolist() for c in self.columns)
+        return list(zip(*lists, strict=True))
+
+
+#: Many numbers that travel as one array are an array from the beginning (numbers.py).
+Rows: TypeAlias = list[Row] | Array | Columns
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ zero may have any length.  Times come out as nanoseconds, as everywhere in this 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -17,6 +17,7 @@ from jupyter_deploy.core.contract import Column, Tensor, Type
 from jupyter_deploy.gateway.decode import numbers, pieces
 from jupyter_deploy.gateway.decode.faults import Faults, misfit
 from jupyter_deploy.gateway.decode.frames import value_type
+from jupyter_deploy.gateway.decode.records import FAILURES, names_of_first, record_reader
 from jupyter_deploy.gateway.decode.rows import Path, Rows
 from jupyter_deploy.gateway.decode.values import Refused, check, element, kind
 from jupyter_deploy.wire.arrays import Array
@@ -29,14 +30,17 @@ class TensorReader:
         self._element = element(tensor)
         self._shape = tensor.shape
         self._decoder: msgspec.json.Decoder[list[Any]] | None = None
-        self._column = msgspec.json.Decoder(list[value_type(self._element)])  # type: ignore[misc]
+        self._value = value_type(self._element)
+        self._column = msgspec.json.Decoder(list[self._value])  # type: ignore[name-defined]
         # Times and nested values are left to the careful pass, sizes below zero to its last check.
-        known = tensor.type not in (Type.DATETIME, Type.OBJECT)
-        if known and all(size >= 0 for size in tensor.shape):
+        self._known = tensor.type not in (Type.DATETIME, Type.OBJECT)
+        if self._known and all(size >= 0 for size in tensor.shape):
             self._decoder = msgspec.json.Decoder(list[_row_type(tensor)])  # type: ignore[misc]
 
     def rows(self, data: Raw) -> Rows | None:
-        """A list of rows."""
+        """A list of rows, or of objects whose members are one."""
+        if memoryview(data).nbytes >= pieces.LONG_BYTES and _are_objects(data):
+            return self._records(data)
         if self._decoder is None:
             return None
         if memoryview(data).nbytes >= pieces.LONG_BYTES and numbers.are_numbers(self._element):
@@ -54,7 +58,12 @@ class TensorReader:
             count = len(msgspec.json.decode(columns, type=list[Any]))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        return self.rows(data) if self._shape == (count,) else None
+        if self._shape == (count,):
+            return self.rows(data)
+        if memoryview(data).nbytes < pieces.LONG_BYTES:
+            return None
+        row = Annotated[list[self._value], Meta(min_length=count, max_length=count)]  # type: ignore[name-defined]
+        return self._flat(msgspec.json.Decoder(list[row]).decode, data, count)
 
     def lists(self, lists: Mapping[str, Raw]) -> Array | None:
         """A long list of numbers for each column, in the order of the columns."""
@@ -68,6 +77,30 @@ class TensorReader:
             columns.append(column)
         rows = numbers.side_by_side(columns)
         return rows if rows is not None and rows.size else None
+
+    def _records(self, data: Raw) -> Rows | None:
+        """A long list of objects with the same members, in the order of the first one's."""
+        names = names_of_first(data)
+        read = None if names is None else record_reader(dict.fromkeys(names, self._value))
+        return None if read is None or names is None else self._flat(read, data, len(names))
+
+    def _flat(
+        self, decode: Callable[[Raw | bytes], list[Any]], data: Raw, width: int
+    ) -> Rows | None:
+        """Rows of so many values each."""
+        single = self._shape == () and width == 1
+        if not self._known or not (single or self._shape in ((width,), (-1,))):
+            return None
+        if numbers.are_numbers(self._element):
+            rows = numbers.read(decode, data, self._element)
+            if rows is None or not rows.size:
+                return None
+            return rows.reshape(-1) if single else rows
+        try:
+            read = pieces.read(decode, data)
+        except FAILURES:
+            return None
+        return [row[0] if single else list(row) for row in read] or None
 
 
 def read_rows(tensor: Tensor, data: Any, at: Path) -> list[Any]:
@@ -92,6 +125,10 @@ def read_columns(tensor: Tensor, names: list[str], rows: list[list[Any]], at: Pa
         raise misfit(at, wanted, f"{len(names)} columns")
     data = [row[0] for row in rows] if tensor.shape == () else rows
     return read_rows(tensor, data, at)
+
+
+def _are_objects(data: Raw) -> bool:
+    return bytes(memoryview(data)[:64]).translate(None, b" \t\r\n")[1:2] == b"{"
 
 
 def _row_type(tensor: Tensor) -> Any:
