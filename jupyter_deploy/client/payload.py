@@ -27,8 +27,9 @@ FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 def encode(data: Any, params: Mapping[str, Any] | None = None) -> bytes:
     """`data` as the JSON body of an invocation.
 
-    A DataFrame becomes `dataframe_split`, a list of mappings `dataframe_records`, a mapping that is
-    a body already stays what it is; arrays, lists, Series and other values become `inputs`.
+    A DataFrame (of pandas or polars) becomes `dataframe_split`, a list of mappings
+    `dataframe_records`, a mapping that is a body already stays what it is; arrays, lists, Series
+    and other values become `inputs`.
     Raises UsageError for a value that JSON cannot say.
     """
     body = _body(data)
@@ -81,6 +82,9 @@ def _body(data: Any) -> dict[str, Any]:
         return given if any(form in given for form in FORMS) else {"inputs": given}
     if _pandas_has(data, "DataFrame"):
         return {"dataframe_split": plain(data)}
+    if hasattr(data, "iter_rows") and hasattr(data, "columns"):  # a frame of polars
+        columns = [str(name) for name in data.columns]
+        return {"dataframe_split": {"columns": columns, "data": plain(data.rows())}}
     if isinstance(data, list) and data and all(isinstance(row, Mapping) for row in data):
         return {"dataframe_records": plain(data)}
     return {"inputs": plain(data)}

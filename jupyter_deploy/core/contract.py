@@ -63,6 +63,11 @@ class Column:
     #: The column's name is an integer in the frame ("0" is 0).
     integer_name: bool = False
 
+    @property
+    def is_zoned(self) -> bool:
+        """Whether its times are moments, and not what a clock on some wall shows."""
+        return self.type is Type.DATETIME and ", " in self.dtype
+
 
 @dataclass(frozen=True, slots=True)
 class Tensor:

@@ -160,6 +160,8 @@ def column_schema(column: Column) -> Schema:
         schema["examples"] = list(column.categories[:5])
     if column.minimum is not None and column.type in (Type.INTEGER, Type.FLOAT):
         schema["description"] = f"Seen: {column.minimum:g} to {column.maximum:g}."
+    if column.is_zoned:
+        schema["description"] = "A time without an offset is UTC."
     return schema
 
 

@@ -145,10 +145,10 @@ def _called(model: Model, data: Any, rows: int, what: str) -> Answer:
     except Exception as error:
         if type(error).__name__ == "NotFittedError":
             raise NotFitted("model") from error
-        message = (str(error).strip() or "no message").splitlines()[0][:300]
+        message = (str(error).strip() or "no message").splitlines()[0][:300].rstrip(".")
         raise DeployFailed(
             STEP,
-            f"{what}: {type(error).__name__}: {message}",
+            f"{what}: {type(error).__name__}: {message}.",
             "Make it take these rows (numbers, strings, dates, lists), then deploy it again.",
         ) from error
 

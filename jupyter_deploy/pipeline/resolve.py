@@ -134,8 +134,13 @@ def _function(model: Any) -> Subject:
             f"A value of type {kind} has no predict method and cannot be called.",
             "Give a fitted estimator, a function of the input, or an MLflow model URI.",
         )
-    title = getattr(model, "__name__", type(model).__name__)
-    return Subject(SubjectKind.FUNCTION, model, str(title))
+    title = str(getattr(model, "__name__", type(model).__name__))
+    if inspect.iscoroutinefunction(model) or inspect.iscoroutinefunction(type(model).__call__):
+        raise NotAModel(
+            f"{title} is async: calling it gives a coroutine, and no answer.",
+            "Give a function without async, which returns its answer.",
+        )
+    return Subject(SubjectKind.FUNCTION, model, title)
 
 
 def _attribute(model: Any, name: str) -> Any:

@@ -6,7 +6,7 @@ Rule: a gateway makes the same arrays from the JSON of the same rows.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -45,7 +45,11 @@ def example_body(contract: Contract, arrays: list[Array]) -> str | None:
     """The first row without a missing value (else the first) as the JSON body of a request."""
     if contract.form is Form.ANY and not arrays:
         return None
-    rows = [_cells(array[:_ROWS_LOOKED_AT]) for array in arrays]
+    zones = [column.is_zoned for column in contract.columns] or [False] * len(arrays)
+    rows = [
+        _cells(array[:_ROWS_LOOKED_AT], zoned=zoned)
+        for array, zoned in zip(arrays, zones, strict=True)
+    ]
     row = _fullest(rows)
     values = [column[row] for column in rows]
     if contract.form is Form.FRAME:
@@ -62,10 +66,11 @@ def _records(data: Any) -> list[Any]:
     return list(data)
 
 
-def _cells(array: Array) -> list[Any]:
+def _cells(array: Array, *, zoned: bool) -> list[Any]:
     """The rows of an array as JSON values: NaN and NaT are null, datetimes ISO 8601."""
     if array.dtype.kind == "M":
-        texts = np.datetime_as_string(array, unit="auto", timezone="naive").tolist()
+        zone: Literal["UTC", "naive"] = "UTC" if zoned else "naive"
+        texts = np.datetime_as_string(array, unit="auto", timezone=zone).tolist()
         return [None if text == "NaT" else text for text in texts]
     return [_without_nan(value) for value in array.tolist()]
 

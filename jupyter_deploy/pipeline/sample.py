@@ -200,6 +200,8 @@ def _frames_with(
     for name, frame in _public(namespace):
         if not isinstance(frame, pandas.DataFrame) or len(frame) == 0:
             continue
+        if not frame.columns.is_unique:
+            continue
         present = frame.columns.tolist()
         strings = [column for column in present if isinstance(column, str)]
         wanted = list(_as_written(names, strings))
@@ -220,10 +222,7 @@ def _arrays_of(
     for name, value in _public(namespace):
         is_sparse = hasattr(value, "tocsr") and hasattr(value, "toarray")
         is_array = isinstance(value, np.ndarray) or is_sparse
-        # A model fitted on a frame whose names are numbers knows no names either.
-        unnamed = pandas is not None and isinstance(value, pandas.DataFrame) and not any(
-            isinstance(column, str) for column in value.columns[:1]
-        )  # fmt: skip
+        unnamed = pandas is not None and isinstance(value, pandas.DataFrame) and _numbered(value)
         if not (is_array or unnamed) or value.ndim != 2 or value.shape[1] != width:
             continue
         rows = value.shape[0]
@@ -231,6 +230,15 @@ def _arrays_of(
             kind = "array" if is_array else "frame"
             told = f"{'sparse matrix' if is_sparse else kind} {name}, {rows} rows"
             yield (_name_rank(name), -rows), Sample(value, kind, told)
+
+
+def _numbered(frame: Any) -> bool:
+    """Whether the columns have numbers for names, each one of its own.
+
+    A model that was fitted on such a frame knows no names.
+    """
+    numbers = all(isinstance(column, (int, np.integer)) for column in frame.columns)
+    return numbers and bool(frame.columns.is_unique)
 
 
 def _usual(namespace: Mapping[str, Any]) -> list[Sample]:

@@ -16,6 +16,19 @@ from jupyter_deploy.client.payload import answer, encode
 from jupyter_deploy.errors import UsageError
 
 
+class Polars:
+    """What a frame of polars has; the library itself starts threads that no fork would survive."""
+
+    def __init__(self, **columns):
+        self.columns, self._rows = list(columns), list(zip(*columns.values(), strict=True))
+
+    def rows(self):
+        return self._rows
+
+    def iter_rows(self):
+        return iter(self._rows)
+
+
 def sent(data, **options):
     return json.loads(encode(data, **options))
 
@@ -83,6 +96,12 @@ def test_a_sparse_matrix_is_sent_with_its_zeros():
 def test_a_frame_keeps_its_columns_in_order_even_when_a_name_occurs_twice():
     frame = pd.DataFrame([[1, "x", 2.5]], columns=["b", 7, "b"])
     body = {"columns": ["b", "7", "b"], "data": [[1, "x", 2.5]]}
+    assert sent(frame) == {"dataframe_split": body}
+
+
+def test_a_frame_of_polars_keeps_its_columns_and_times():
+    frame = Polars(b=[1, None], t=[dt.datetime(2024, 1, 2, 3), None])
+    body = {"columns": ["b", "t"], "data": [[1, "2024-01-02T03:00:00"], [None, None]]}
     assert sent(frame) == {"dataframe_split": body}
 
 

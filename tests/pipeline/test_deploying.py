@@ -53,6 +53,10 @@ def registered(home):
         return [(m.name, m.version) for m in client.search_model_versions()]
 
 
+async def answers_later(rows):
+    return rows
+
+
 @pytest.mark.parametrize(("model", "error", "says"), [
     (LogisticRegression, NotAModel, "is the class"),
     (LogisticRegression(), NotFitted, "Call .fit"),
@@ -60,6 +64,7 @@ def registered(home):
     (pd.DataFrame({"a": [1]}), NotAModel, "DataFrame is not a model"),
     (np.ones(3), NotAModel, "ndarray is not a model"),
     (None, NotAModel, "of type NoneType"), (3, NotAModel, "of type int has no predict"),
+    (answers_later, NotAModel, "answers_later is async"),
     ("clf", NotAModel, "models:/NAME/3"), ("models:/nothing/1", NotAModel, "no MLflow model"),
     ("runs:/0123456789abcdef0123456789abcdef/model", NotAModel, "no MLflow model"),
 ])  # fmt: skip

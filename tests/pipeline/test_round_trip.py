@@ -182,8 +182,11 @@ def test_a_function_gets_each_dtype_and_each_missing_value_as_it_was(deploy, mix
         kinds = [str(dtype) for dtype in frame.dtypes]
         return [kinds + [f"{type(value).__name__} {value}" for value in row] for row in rows]
 
-    _, proof = deploy(seen, sample=mixed)
+    deployed, proof = deploy(seen, sample=mixed)
     assert_reproduced(proof)
+    body = json.loads(deployed.manifest.example)["dataframe_split"]
+    times = dict(zip(body["columns"], body["data"][0], strict=True))
+    assert (times["when"], times["zoned"]) == ("2020-01-01", "2019-12-31T23:00Z")
 
 
 def test_a_function_uses_globals_of_its_notebook(deploy, churn):

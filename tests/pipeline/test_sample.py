@@ -28,6 +28,7 @@ def found(subject, **namespace):
     ({"swapped": FRAME[["b", "a"]]}, "frame swapped, 3 rows"),
     ({"_3": FRAME}, None), ({"less": FRAME[["a"]]}, None), ({"empty": FRAME.head(0)}, None),
     ({"values": FRAME.to_numpy()}, None),
+    ({"twice": FRAME[["a", "b", "b"]], "z": FRAME}, "frame z, 3 rows"),
 ])  # fmt: skip
 def test_the_frame_found_has_the_columns_the_model_was_fitted_on(namespace, origin):
     assert found(OF_COLUMNS, **namespace) == origin
@@ -41,10 +42,21 @@ def test_the_columns_are_put_in_the_models_order():
 @pytest.mark.parametrize(("namespace", "origin"), [
     ({"w": np.ones((9, 2)), "x": np.ones((3, 2))}, "array x, 3 rows"),
     ({"w": np.ones((9, 3)), "v": np.ones((3, 2))}, "array v, 3 rows"),
+    ({"a": FRAME.set_axis([("a", 1), ("a", 2)], axis=1), "b": FRAME.set_axis([0, 0], axis=1),
+      "c": FRAME.set_axis([0, 1], axis=1).head(2)}, "frame c, 2 rows"),
     ({"w": np.ones(2)}, None), ({"w": np.array([[object(), 1]])[:0]}, None),
 ])  # fmt: skip
 def test_the_array_found_is_as_wide_as_the_model(namespace, origin):
     assert found(OF_ARRAYS, **namespace) == origin
+
+
+def test_a_frame_of_polars_is_a_sample():
+    class DataFrame:
+        def to_pandas(self):
+            return pd.DataFrame({"b": [4], "a": [1]})
+
+    sample = given_sample(DataFrame(), OF_COLUMNS)
+    pd.testing.assert_frame_equal(sample.data, pd.DataFrame({"a": [1], "b": [4]}))
 
 
 def test_a_sparse_matrix_is_found_and_a_large_one_does_not_fill_the_memory():
