@@ -268,4 +268,6 @@ class DeadlineExceeded(RequestError):
     code, status, title = "deadline-exceeded", 504, "The model took too long"
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"There was no answer within {seconds:g} s.")
+        super().__init__(
+            f"There was no answer within {seconds:g} s.", "Send fewer rows in each request."
+        )

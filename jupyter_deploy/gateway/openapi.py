@@ -108,7 +108,8 @@ def document(endpoint: str, route: VersionRoute, url: str, root: str) -> dict[st
 def request_schema(contract: Contract) -> Schema:
     """What a JSON body may be: one of the four forms."""
     forms = _forms(contract)
-    params = {"params": {"type": "object", "description": "MLflow's inference parameters."}}
+    said = "MLflow's inference parameters; read over where the model takes none."
+    params = {"params": {"type": "object", "description": said}}
     return {
         "oneOf": [
             {

@@ -6,6 +6,8 @@ checked.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -88,17 +90,20 @@ def _with_sample(subject: Subject, sample: Sample, clock: Callable[[], float]) -
     arrays = to_arrays(contract, live)
     if from_mlflow:
         live = input_builder(contract)(arrays, len(live))
-    subject = _with_honest_classes(subject, live)
+    with _unheard():
+        subject = _with_honest_classes(subject, live)
     expected = expected_answers(subject.call(), live, contract, arrays)
     contract = replace(contract, output=_output(expected.answer, subject))
-    batchable = is_batchable(
-        subject.call(), input_builder(contract), arrays, clock=clock, seconds=_BATCH_SECONDS
-    )
+    with _unheard():
+        batchable = is_batchable(
+            subject.call(), input_builder(contract), arrays, clock=clock, seconds=_BATCH_SECONDS
+        )
     notes = [note for note in (sample.note, *expected.notes) if note]
     if not batchable:
         notes.append("requests are not batched: rows get other answers alone than together")
     if subject.kind is not SubjectKind.FUNCTION:
-        contract = _closed(subject, contract, arrays, clock)
+        with _unheard():
+            contract = _closed(subject, contract, arrays, clock)
     return Prepared(
         subject=subject,
         contract=contract,
@@ -111,6 +116,11 @@ def _with_sample(subject: Subject, sample: Sample, clock: Callable[[], float]) -
         some_rows=_some_rows(sample),
         notes=(*notes, *_closed_note(contract), *_unserved_note(subject)),
     )
+
+
+def _unheard() -> contextlib.redirect_stdout[io.StringIO]:
+    """What a model prints is heard in its first calls, and not in the dozens that try it."""
+    return contextlib.redirect_stdout(io.StringIO())
 
 
 def _input_contract(subject: Subject, sample: Sample) -> tuple[Contract, bool]:

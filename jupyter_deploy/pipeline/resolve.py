@@ -130,10 +130,10 @@ def check_fitted(model: Any) -> None:
 def _function(model: Any) -> Subject:
     if not callable(model):
         kind = type(model).__name__
-        raise NotAModel(
-            f"A value of type {kind} has no predict method and cannot be called.",
-            "Give a fitted estimator, a function of the input, or an MLflow model URI.",
-        )
+        fix = "Give a fitted estimator, a function of the input, or an MLflow model URI."
+        if callable(_attribute(model, "transform")):
+            fix = "Give its method `transform`, to serve what it transforms."
+        raise NotAModel(f"A value of type {kind} has no predict method and cannot be called.", fix)
     title = str(getattr(model, "__name__", type(model).__name__))
     if inspect.iscoroutinefunction(model) or inspect.iscoroutinefunction(type(model).__call__):
         raise NotAModel(

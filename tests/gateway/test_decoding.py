@@ -278,6 +278,13 @@ def test_columns_that_are_numbered_may_be_sent_as_numbers():
     assert rows(numbered, {"dataframe_split": {"columns": [0], "data": [[5]]}}) == [(5,)]
 
 
+def test_a_column_whose_name_is_empty_is_named_all_the_same():
+    empty = Contract(Form.FRAME, (Column("", INTEGER, "int64"),))
+    (error,) = refusal(empty, {"dataframe_records": [{"": "q"}]}).errors
+    assert (error["pointer"], error["column"]) == ("/dataframe_records/0/", "")
+    assert error["message"] == "row 0, column '': expected integer, got string"
+
+
 # --- the fast pass and the careful pass -----------------------------------------------------------
 
 _values = st.one_of(

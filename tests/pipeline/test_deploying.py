@@ -65,6 +65,7 @@ async def answers_later(rows):
     (np.ones(3), NotAModel, "ndarray is not a model"),
     (None, NotAModel, "of type NoneType"), (3, NotAModel, "of type int has no predict"),
     (answers_later, NotAModel, "answers_later is async"),
+    (StandardScaler(), NotAModel, "Give its method `transform`"),
     ("clf", NotAModel, "models:/NAME/3"), ("models:/nothing/1", NotAModel, "no MLflow model"),
     ("runs:/0123456789abcdef0123456789abcdef/model", NotAModel, "no MLflow model"),
 ])  # fmt: skip

@@ -189,6 +189,15 @@ def test_a_function_gets_each_dtype_and_each_missing_value_as_it_was(deploy, mix
     assert (times["when"], times["zoned"]) == ("2020-01-01", "2019-12-31T23:00Z")
 
 
+def test_what_a_model_prints_is_heard_a_few_times(deploy, churn, capsys):
+    def talks(rows):
+        print("talks")
+        return rows["tenure"]
+
+    deploy(talks, sample=churn[0])
+    assert 1 <= capsys.readouterr().out.count("talks\n") <= 3
+
+
 def test_a_function_uses_globals_of_its_notebook(deploy, churn):
     x, _ = churn
     deployed, proof = deploy(scaled, sample=x)

@@ -45,12 +45,12 @@ class Faults:
             return
         place = [
             f"row {row}" if row is not None else "",
-            f"column {column[:_NAME_SHOWN]!r}" if column else "",
+            f"column {column[:_NAME_SHOWN]!r}" if column is not None else "",
         ]
         said = ", ".join(part for part in place if part) or "the input"
         entry: dict[str, Any] = {} if where is None else {"pointer": pointer(*where)}
         entry |= {"line": line} if line is not None else {}
-        entry |= {"column": column} if column else {}
+        entry |= {"column": column} if column is not None else {}
         entry |= {"row": row} if row is not None else {}
         message = f"{said}: expected {expected}, got {got}"
         self._entries.append(entry | {"expected": expected, "got": got, "message": message})
