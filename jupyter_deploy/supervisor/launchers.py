@@ -2,7 +2,7 @@
 
 Rule 1: a replica needs no launcher: where there is none yet, where a fork is not safe, or where it
 does not answer, the replica is started plainly and only takes longer.  Rule 2: a living launcher of
-an earlier supervisor is used again.
+an earlier supervisor is used again, and one that nobody could use is ended.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import socket
 import struct
 import sys
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from jupyter_deploy.client.process_start import started_at
+from jupyter_deploy.client.process_state import is_stopped
 from jupyter_deploy.replica.launcher import ENVIRONMENT
 from jupyter_deploy.supervisor import processes
 from jupyter_deploy.supervisor.processes import Order, Process, Reaped, environment
@@ -53,6 +54,11 @@ class _Launcher:
     replies: deque[asyncio.Future[dict[str, Any]]] = field(default_factory=deque)
     ends: dict[int, asyncio.Future[Reaped]] = field(default_factory=dict)
     listening: asyncio.Task[None] | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal holds it, so that nobody is answered."""
+        return self.process.alive and is_stopped(self.process.pid)
 
     async def listen(self) -> None:
         """Hand on what it says, until it says no more."""
@@ -106,6 +112,20 @@ class Launchers:
         self._settings = settings
         self._launchers: dict[Path, asyncio.Task[_Launcher | None]] = {}
 
+    async def adopt(self, replicas: Collection[tuple[int, float]]) -> None:
+        """End what an earlier supervisor has left stopped, or half-warm; the others are kept.
+
+        `replicas`, (pid, start), have the arguments of the launcher that has forked them.
+        """
+        useful = {await _pid_at(path) for path in self._settings.run.glob("l*.sock")}
+        for pid, started in await asyncio.to_thread(processes.told, self._settings.run):
+            if (pid, started) in replicas or (pid in useful and not is_stopped(pid)):
+                continue
+            process = Process.adopt(pid, started)
+            if process is not None:
+                _log.info("a launcher (pid %d) that nobody could use is ended", pid)
+                process.kill()
+
     def warm(self, python: str, extra: Mapping[str, str]) -> None:
         """Have a launcher for this environment soon."""
         variables = environment(extra)
@@ -124,7 +144,10 @@ class Launchers:
         """
         launcher = await self._ready(self._path(order.argv[0], order.environment))
         order = replace(order, environment={**pools, **order.environment})
-        if launcher is not None and launcher.process.alive:
+        if launcher is not None and launcher.stopped:
+            _log.warning("the launcher (pid %d) is stopped, and is ended", launcher.process.pid)
+            launcher.process.kill()
+        elif launcher is not None and launcher.process.alive:
             with contextlib.suppress(OSError):
                 said = await launcher.fork(order)
                 if "pid" in said:
@@ -220,6 +243,15 @@ async def _end(launcher: _Launcher | None) -> None:
     if launcher is not None:
         launcher.writer.close()
         await launcher.process.end(2.0)
+
+
+async def _pid_at(path: Path) -> int | None:
+    """Who listens at `path`."""
+    with contextlib.suppress(OSError):
+        _, writer = await asyncio.open_unix_connection(str(path))
+        with contextlib.closing(writer):
+            return _peer(writer.get_extra_info("socket"))
+    return None
 
 
 async def _connected(path: Path) -> _Launcher | None:

@@ -155,6 +155,7 @@ class Supervisor:
                 self.journal.add("adopted", f"The gateway (pid {pid}) goes on.")
         else:
             await self._bind()
+        await self.launchers.adopt(living.values())
         adopted = self.replicas.adopt(living, await self.gateways.asked_at())
         if adopted:
             self.journal.add("adopted", f"{adopted} replicas go on.")

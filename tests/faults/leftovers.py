@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.process.stack import Stack, ours
+from tests.process.stack import Stack, is_replica, ours
 from tests.support import wait_until
 
 #: A supervisor or gateway that has only just started opens some more when it is first asked.
@@ -42,11 +42,23 @@ def held(one: Stack) -> Held:
 
 def nothing_more_than(before: Held, one: Stack, seconds: float) -> None:
     """Wait until nothing is held that was not held before, and only what ought to run runs."""
-    for left in (strangers, files_of_the_dead, lambda one: more(before, held(one))):
+    for left in (passing, strangers, files_of_the_dead, lambda one: more(before, held(one))):
         try:
             wait_until(lambda left=left: not left(one), seconds)
         except AssertionError as error:
             raise AssertionError(f"left after {seconds:g} s: {left(one)}") from error
+
+
+def passing(one: Stack) -> list[str]:
+    """Replicas that are not there to stay: silent, on their way out, or not up yet.
+
+    What becomes of them would be told while the next test looks.
+    """
+    versions = (
+        version for endpoint in one.client.status().endpoints for version in endpoint.versions
+    )
+    replicas = (replica for version in versions for replica in version.replicas)
+    return [f"{one.pid} is {one.state}" for one in replicas if one.state != "ready"]
 
 
 def strangers(one: Stack) -> list[str]:
@@ -63,11 +75,6 @@ def strangers(one: Stack) -> list[str]:
             if process.pid not in known and not helps:
                 found.append(f"{process.pid} {line}")
     return found
-
-
-def is_replica(pid: int) -> bool:
-    """Whether it is a replica: one that was forked has its launcher's arguments, not its score."""
-    return int(Path(f"/proc/{pid}/oom_score_adj").read_text()) > 0
 
 
 def files_of_the_dead(one: Stack) -> list[Path]:

@@ -17,10 +17,9 @@ import pytest
 from jupyter_deploy.client.models import ChangeTraffic
 from jupyter_deploy.core.lifecycle.backoff import FIRST_DELAY
 from jupyter_deploy.core.lifecycle.version import TRIALS
-from tests.faults.leftovers import is_replica
 from tests.faults.load import Load
 from tests.faults.scene import NAME, REPLICAS, Scene, cpu_seconds, faulty, kill
-from tests.process.stack import ROWS, me, ours
+from tests.process.stack import ROWS, launchers, me
 from tests.support import wait_until
 
 
@@ -100,7 +99,7 @@ def test_a_version_that_is_killed_each_time_it_loads_is_failed_and_the_one_befor
     supervisor = scene.one.supervisor_pid()
     began, before = time.monotonic(), cpu_seconds(supervisor)
     (tmp_path / "deadly").touch()
-    kill(*launchers(scene), chance.choice(scene.replicas))
+    kill(*launchers(scene.one.home), chance.choice(scene.replicas))
     said = scene.until_event("version-failed", seen, 60).message
     returned = time.monotonic()
     print(f"given up after {returned - began:.1f} s")
@@ -148,7 +147,7 @@ def test_when_the_interpreter_is_gone_what_runs_goes_on_and_traffic_returns(
     load.after(50)
     assert scene.active == ticket.version
     victim = chance.choice(scene.replicas)
-    kill(*launchers(scene), victim)
+    kill(*launchers(scene.one.home), victim)
     said = scene.until_event("version-failed", seen, 60).message
     assert f"{ticket.version} has failed; 1.0.0 serves" in said
     reason = scene.one.version(NAME, ticket.version).reason
@@ -177,18 +176,9 @@ def test_when_a_package_is_gone_what_runs_goes_on_and_traffic_returns(
     shutil.rmtree(tmp_path)
     load.after(50)
     assert scene.active == ticket.version
-    kill(*launchers(scene), chance.choice(scene.replicas))
+    kill(*launchers(scene.one.home), chance.choice(scene.replicas))
     said = scene.until_event("version-failed", seen, 60).message
     assert f"{ticket.version} has failed; 1.0.0 serves" in said
     assert "ModuleNotFoundError: No module named 'only_here'" in said
     load.after(50)
     load.stop().nobody_noticed()
-
-
-def launchers(scene: Scene) -> list[int]:
-    """What replicas are forked from: without it, a restart needs the interpreter."""
-    return [
-        process.pid
-        for process in ours(scene.one.home)
-        if "jupyter_deploy.replica.launcher" in process.cmdline() and not is_replica(process.pid)
-    ]

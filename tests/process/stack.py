@@ -227,6 +227,18 @@ def ended(pid: int) -> bool:
         return True
 
 
+def launchers(home: Path) -> list[int]:
+    """What replicas are forked from."""
+    words = ((process.pid, process.cmdline()) for process in ours(home))
+    found = [pid for pid, line in words if "jupyter_deploy.replica.launcher" in line]
+    return [pid for pid in found if not is_replica(pid)]
+
+
+def is_replica(pid: int) -> bool:
+    """Whether it is a replica: one that was forked has its launcher's arguments, not its score."""
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text()) > 0
+
+
 def until_ready(one: Stack, name: str, version: str, count: int, seconds: float = 20) -> list[int]:
     """The pids of the replicas, once so many are ready."""
     return wait_until(

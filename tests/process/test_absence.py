@@ -19,7 +19,7 @@ from jupyter_deploy.client.paths import run_folder
 from jupyter_deploy.client.process_state import is_stopped
 from jupyter_deploy.errors import SupervisorUnavailable
 from jupyter_deploy.server import watch
-from tests.process.stack import Stack, ended, ours, stack, until_ready
+from tests.process.stack import Stack, ended, launchers, ours, stack, until_ready
 from tests.support import wait_until
 
 Text = Callable[[], str]
@@ -129,6 +129,17 @@ def test_what_nobody_can_connect_to_is_not_taken_over(one: Stack) -> None:
     shutil.rmtree(run_folder(one.home))
     one.start()
     wait_until(lambda: before.isdisjoint(until_ready(one, "churn", "1.0.0", len(before))), 20)
+    assert one.predict("churn") == [3.0, 7.0]
+
+
+def test_a_launcher_that_nobody_can_use_does_not_outlive_its_supervisor(one: Stack) -> None:
+    """Stopped: the next supervisor would wait for it at each start, and never end it."""
+    forks = wait_until(lambda: launchers(one.home), 60)
+    for pid in forks:
+        os.kill(pid, signal.SIGSTOP)
+    strike(one, signal.SIGKILL)
+    one.start()
+    wait_until(lambda: all(map(ended, forks)), 10)
     assert one.predict("churn") == [3.0, 7.0]
 
 

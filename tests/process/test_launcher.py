@@ -23,6 +23,7 @@ from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame
 from jupyter_deploy.wire.messages import PredictRequest, pack_request, unpack_answer
 from tests.frames import receive_frame
 from tests.process.specs import spec_of
+from tests.process.stack import ended
 from tests.support import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="replicas are forked on Linux only")
@@ -183,6 +184,8 @@ def test_a_fork_that_comes_too_late_is_ended_as_the_replica_was_started_plainly(
     folder, monkeypatch
 ):
     monkeypatch.setattr("jupyter_deploy.supervisor.launchers._FORK_SECONDS", 0.3)
+    # It is stopped only after it was looked at.
+    monkeypatch.setattr("jupyter_deploy.supervisor.launchers.is_stopped", lambda _: False)
     variables = environment({})
 
     def order(name):
@@ -212,6 +215,40 @@ def test_a_fork_that_comes_too_late_is_ended_as_the_replica_was_started_plainly(
             )
         finally:
             for process in (first, plain, last):
+                process.kill()
+            await launchers.close()
+
+    asyncio.run(serve())
+
+
+def test_a_stopped_launcher_is_replaced_and_its_replicas_go_on(folder):
+    variables = environment({})
+
+    def order(name):
+        (folder / name).mkdir()
+        spec = spec_of(folder / name, lambda rows: rows.sum(axis=1))
+        argv = [sys.executable, "-m", "jupyter_deploy.replica", spec]
+        return Order(argv, variables, folder, folder / "log")
+
+    async def serve() -> None:
+        settings = Settings(home=folder / "home", run=folder)
+        settings.make_folders()
+        launchers = Launchers(settings)
+        launchers.warm(sys.executable, {})
+        first = await launchers.start(order("first"), {})
+        warm = psutil.Process(psutil.Process(first.pid).ppid())
+        warm.suspend()
+        plain = await launchers.start(order("plain"), {})
+        assert psutil.Process(plain.pid).ppid() == os.getpid()
+        await asyncio.to_thread(wait_until, lambda: ended(warm.pid))
+        launchers.warm(sys.executable, {})
+        forked = await launchers.start(order("forked"), {})
+        try:
+            assert psutil.Process(forked.pid).ppid() not in (os.getpid(), warm.pid)
+            await asyncio.to_thread(wait_until, (folder / "first" / "replica").exists, 60)
+            assert predict(str(folder / "first" / "replica"), [[1.0, 2.0]]) == [3.0]
+        finally:
+            for process in (first, plain, forked):
                 process.kill()
             await launchers.close()
 

@@ -20,8 +20,7 @@ from jupyter_deploy import __version__
 from jupyter_deploy.cli.app import run
 from jupyter_deploy.client.discovery import connect
 from jupyter_deploy.errors import UpgradeFailed
-from tests.faults.leftovers import is_replica
-from tests.process.stack import ROWS, Stack, ended, me, ours, stack
+from tests.process.stack import ROWS, Stack, ended, launchers, me, stack
 from tests.support import wait_until
 
 
@@ -55,13 +54,6 @@ def gateways(one: Stack) -> list[int]:
     return found
 
 
-def launchers(one: Stack) -> list[int]:
-    """What replicas are forked from."""
-    words = ((process.pid, process.cmdline()) for process in ours(one.home))
-    found = [pid for pid, line in words if "jupyter_deploy.replica.launcher" in line]
-    return [pid for pid in found if not is_replica(pid)]
-
-
 def events(one: Stack, after: int) -> list[tuple[str, str]]:
     found = [(event.kind, event.message) for event in one.client.events(after=after)]
     # The registry of these versions is nowhere.
@@ -74,7 +66,7 @@ def last_event(one: Stack) -> int:
 
 def test_the_command_replaces_supervisor_and_gateway_and_nothing_else(one: Stack, capsys) -> None:
     before, replicas = one.client.status(), one.replica_pids("churn", "1.0.0")
-    seen, forks = last_event(one), wait_until(lambda: launchers(one), 60)
+    seen, forks = last_event(one), wait_until(lambda: launchers(one.home), 60)
     assert run(["upgrade", "--json"]) == 0
     parts = json.loads(capsys.readouterr().out)["parts"]
     one.client.close()
