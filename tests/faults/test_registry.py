@@ -19,6 +19,7 @@ from jupyter_deploy.core.manifest import RegisteredModel
 from jupyter_deploy.pipeline import run
 from tests.faults.load import Load
 from tests.faults.scene import NAME, REPLICAS, TIMEOUT_SECONDS, Scene, faulty, kill
+from tests.faults.slowness import wait_scaled
 from tests.process.stack import ROWS, me, times
 from tests.support import free_port
 
@@ -53,30 +54,34 @@ def damage(scene: Scene) -> None:
 def test_damaged_files_of_a_version_are_fetched_from_mlflow_again(
     scene: Scene, load: Load, registered: str, chance: random.Random
 ) -> None:
-    seen, victim = scene.last_event(), chance.choice(scene.replicas)
+    seen, before = scene.last_event(), scene.replicas
     damage(scene)
-    kill(victim)
-    said = scene.until_event("files-restored", seen, 90).message
-    assert said == f"The files of {NAME} {registered} were damaged; MLflow has given them again."
-    scene.whole(30 + scene.load_seconds)
+    kill(chance.choice(before))
+    # Whatever it was started from, it is asked.
+    wait_scaled(lambda: set(scene.replicas) - set(before), 90)
     load.after(50)
     load.stop().nobody_noticed()
+    said = scene.until_event("files-restored", seen, 5).message
+    assert said == f"The files of {NAME} {registered} were damaged; MLflow has given them again."
+    scene.whole(30 + scene.load_seconds)
     assert scene.active == registered
 
 
 def test_where_mlflow_has_them_no_more_traffic_returns_to_the_last_good_version(
     scene: Scene, load: Load, registered: str, chance: random.Random
 ) -> None:
-    seen, victim = scene.last_event(), chance.choice(scene.replicas)
+    seen, before = scene.last_event(), scene.replicas
     with away(scene.one.home / "mlflow"):
         damage(scene)
-        kill(victim)
-        said = scene.until_event("version-failed", seen, 90).message
+        kill(chance.choice(before))
+        # Traffic has returned, or a replica was started from what lies there, and is asked.
+        wait_scaled(lambda: set(scene.replicas) - set(before), 90)
+        load.after(50)
+        load.stop().nobody_noticed()
+        assert scene.active == "1.0.0"
+        said = scene.until_event("version-failed", seen, 5).message
         assert f"{registered} has failed; 1.0.0 serves: The files of {NAME} {registered}" in said
         scene.whole(30)
-    load.after(50)
-    load.stop().nobody_noticed()
-    assert scene.active == "1.0.0"
     failed = scene.one.version(NAME, registered)
     assert failed.state == "failed"
     assert "not those that were deployed, and MLflow does not give them again" in failed.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from jupyter_deploy.client.process_state import starved_seconds
+from jupyter_deploy.core.health import SILENT_SECONDS
 from tests.faults.leftovers import passing
 from tests.faults.load import Load
 from tests.faults.scene import (
@@ -32,6 +35,8 @@ EJECTED_SECONDS, REPLACED_SECONDS = 2.0, 5.0
 PATIENT_SECONDS = 60.0
 #: A supervisor that was killed has a successor, which has taken over what runs, within this.
 SUPERVISOR_SECONDS = 5.0
+#: So many busy processes leave one that may only have what nobody wants next to nothing.
+CROWD = 12
 
 
 @pytest.fixture
@@ -166,6 +171,31 @@ def test_a_machine_without_a_free_processor_costs_no_healthy_replica_or_gateway(
     assert (scene.replicas, scene.gateway) == (before, gateway)
     kinds = [event.kind for event in scene.events(seen)]
     assert [kind for kind in kinds if kind.startswith(("replica-", "gateway-"))] == []
+
+
+def test_time_that_a_replica_waits_for_a_processor_is_no_silence(
+    scene: Scene, chance: random.Random
+) -> None:
+    """Its heartbeats wait for seconds; those who watch it have a processor."""
+    seen, victim = scene.last_event(), chance.choice(scene.replicas)
+    core = min(os.sched_getaffinity(victim))
+    with contextlib.ExitStack() as crowd:
+        for _ in range(CROWD):
+            hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            crowd.callback(hog.wait)
+            crowd.callback(hog.kill)
+            os.sched_setaffinity(hog.pid, {core})
+        for thread in map(int, os.listdir(f"/proc/{victim}/task")):
+            os.sched_setaffinity(thread, {core})
+            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+        began = starved_seconds(victim)
+        wait_until(lambda: starved_seconds(victim) - began > 3 * SILENT_SECONDS, 60)
+        told = [event.kind for event in scene.events(seen)]
+        pids = scene.replicas
+    # It may not go back to where it was.
+    kill(victim)
+    assert [kind for kind in told if kind.startswith("replica-")] == []
+    assert victim in pids
 
 
 def test_the_only_replica_that_is_busy_is_helped_by_a_second(
