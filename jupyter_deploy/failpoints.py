@@ -5,7 +5,8 @@ started: nothing that comes later, by whatever way, turns it on.  Rule 2: what i
 once, so that the same command again goes through.
 
     FOLDER/reached     the names that were passed, one a line, as they came
-    FOLDER/armed       "NAME: KIND", the next to go off; KIND is kill, raise or full (a full disk)
+    FOLDER/armed       "NAME: KIND", the next to go off; KIND is kill, raise, full (a full disk)
+                       or hang, for as long as there is FOLDER/hangs
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import time
 from pathlib import Path
 
 VARIABLE = "JUPYTER_DEPLOY_FAILPOINTS"
@@ -37,15 +39,20 @@ def _reach(folder: Path, name: str) -> None:
         wanted, _, kind = armed.read_text().strip().rpartition(": ")
         if wanted == name:
             armed.unlink()
-            _go_off(name, kind)
+            _go_off(folder, name, kind)
     except FileNotFoundError:
         return
 
 
-def _go_off(name: str, kind: str) -> None:
+def _go_off(folder: Path, name: str, kind: str) -> None:
     match kind:
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "hang":
+            hangs = folder / "hangs"
+            hangs.touch()
+            while hangs.exists():
+                time.sleep(0.02)
         case "full":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         case _:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,9 +60,8 @@ class Absence:
         """What to do."""
         if self.nothing:
             return f"Run {_START}."
-        if self.alive and not self.held and self.supervisor is not None:
-            pid = self.supervisor.pid
-            return f"If it stays silent: `kill -9 {pid}`, then {_START}; what serves goes on."
+        if self.alive and not self.held:
+            return f"{_START} ends it where it stays silent; another one takes over what runs."
         return f"{_START} starts another one, which takes over what runs."
 
 
@@ -75,14 +73,6 @@ def absence() -> Absence:
     held = alive and found is not None and is_stopped(found.pid)
     gateways = tuple(_gateways(paths.run_folder(home))) if hasattr(os, "getuid") else ()
     return Absence(found, alive, held, gateways, _url(home / "snapshot.json") if gateways else None)
-
-
-def end_held(file: Path) -> None:
-    """End the supervisor that `file` names, if a signal has stopped it: it would hold the lock."""
-    found = Supervisor.read(file)
-    if found is not None and found.alive() and is_stopped(found.pid):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(found.pid, signal.SIGKILL)
 
 
 def _gateways(folder: Path) -> list[int]:

@@ -3,7 +3,8 @@
 Rule 1: a pid is believed only together with its start time, and only when the socket answers with
 that pid.  Rule 2: the supervisor runs in a session of its own and inherits no token of a Jupyter
 server.  Rule 3: two starters at once are fine: the second supervisor finds the lock taken and goes.
-Rule 4: a supervisor that a signal has stopped is ended by whoever needs one: the next takes over.
+Rule 4: a supervisor that a signal has stopped, or that hangs, is ended by whoever needs one, and the
+next takes over (`client/hung.py`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import time
 from pathlib import Path
 
 from jupyter_deploy import __file__ as package_file
-from jupyter_deploy.client import paths
-from jupyter_deploy.client.absence import absence, end_held
+from jupyter_deploy.client import hung, paths
+from jupyter_deploy.client.absence import absence
 from jupyter_deploy.client.control import ControlClient
 from jupyter_deploy.client.identity import Supervisor
 from jupyter_deploy.errors import (
@@ -36,6 +37,8 @@ TAKE_OVER_SECONDS = 60.0
 TAKE_OVER = "--take-over"
 _LOG_LINES = 10
 _POLL_SECONDS = 0.02
+#: A supervisor whose loop turns says who it is within this.
+_PING_SECONDS = 2.0
 #: Tokens of the Jupyter server or hub that the starter runs in.
 _NOT_INHERITED = ("JPY_", "JUPYTERHUB_", "JUPYTER_TOKEN")
 
@@ -47,7 +50,7 @@ def running() -> ControlClient | None:
         return None
     client = ControlClient(Path(found.socket))
     with contextlib.suppress(SupervisorUnavailable):
-        if client.ping() == found.pid:
+        if client.ping(_PING_SECONDS) == found.pid:
             return client
     client.close()
     return None
@@ -128,13 +131,16 @@ def _places() -> tuple[Path, Path]:
 
 def _start(begun: subprocess.Popen[bytes] | None) -> ControlClient:
     home, log = _places()
-    end_held(home / "supervisor.json")
+    patience = hung.Patience()
+    _end_if_hung(home, log, patience)
     process = begun or _spawn(home, log)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         client = running()
         if client is not None:
             return client
+        if _end_if_hung(home, log, patience):
+            deadline = time.monotonic() + START_SECONDS
         # Exit status 0 means that another supervisor was there first: its socket comes soon, unless
         # that one has died before.
         if process.poll() not in (None, 0):
@@ -144,6 +150,15 @@ def _start(begun: subprocess.Popen[bytes] | None) -> ControlClient:
         threading.Event().wait(_POLL_SECONDS)
     seen = absence()
     raise SupervisorUnavailable(seen.what, seen.fix) if seen.alive else _died(log)
+
+
+def _end_if_hung(home: Path, log: Path, patience: hung.Patience) -> bool:
+    """End the supervisor that does not answer, if it never will: it would hold the lock."""
+    silent = Supervisor.read(home / "supervisor.json")
+    over = patience.is_over(silent, planned=_PING_SECONDS + _POLL_SECONDS)
+    if silent is not None and over:
+        hung.end(silent, log)
+    return over
 
 
 def _is_locked(home: Path) -> bool:

@@ -13,8 +13,10 @@ import threading
 
 from jupyter_deploy.errors import DeployError
 
-#: How often the watch looks: three reads of /proc, no request.
+#: How often the watch looks: three reads of /proc, no request ...
 LOOK_SECONDS = 2.0
+#: ... but each time after so many looks, when it asks whether the supervisor's loop turns.
+LOOKS_BETWEEN = 4
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 
@@ -25,13 +27,16 @@ class Seen(enum.Enum):
     ALIVE = enum.auto()
     DEAD = enum.auto()
     """Its file is there and its process is not, or is stopped by a signal: nobody supervises."""
+    SILENT = enum.auto()
+    """Its process runs and has not answered: it may be busy, or hang."""
     NONE = enum.auto()
     """No file: it was never started, or stopped on purpose."""
 
 
 def should_start(seen: Seen, *, first: bool) -> bool:
     """Whether to start a supervisor; `first` is the look when the Jupyter server has come up."""
-    return seen is Seen.DEAD or (seen is Seen.NONE and first)
+    # Whoever connects to a silent one waits for it, and replaces one that hangs.
+    return seen in (Seen.DEAD, Seen.SILENT) or (seen is Seen.NONE and first)
 
 
 def next_pause(pause: float) -> float:
@@ -39,8 +44,8 @@ def next_pause(pause: float) -> float:
     return min(LONGEST_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, pause * 2))
 
 
-def look() -> Seen:
-    """What there is of the supervisor of JUPYTER_DEPLOY_HOME."""
+def look(*, ask: bool = False) -> Seen:
+    """What there is of the supervisor of this home; with `ask`, whether its loop turns, too."""
     from jupyter_deploy.client import paths
     from jupyter_deploy.client.identity import Supervisor
     from jupyter_deploy.client.process_state import is_stopped
@@ -48,8 +53,17 @@ def look() -> Seen:
     file = paths.home() / "supervisor.json"
     found = Supervisor.read(file)
     if found is not None and found.alive() and not is_stopped(found.pid):
-        return Seen.ALIVE
+        return Seen.ALIVE if not ask or _answers() else Seen.SILENT
     return Seen.DEAD if file.exists() else Seen.NONE
+
+
+def _answers() -> bool:
+    from jupyter_deploy.client.discovery import running
+
+    client = running()
+    if client is not None:
+        client.close()
+    return client is not None
 
 
 class Watch:
@@ -73,16 +87,17 @@ class Watch:
             self._thread.join(seconds)
 
     def _run(self) -> None:
-        first, pause = True, 0.0
+        first, pause, looks = True, 0.0, 0
         while not self._ending.wait(pause):
-            if self._look_and_act(first=first):
+            looks += 1
+            if self._look_and_act(first=first, ask=looks % (LOOKS_BETWEEN + 1) == 0):
                 first, pause = False, LOOK_SECONDS
             else:
                 pause = next_pause(pause)
 
-    def _look_and_act(self, *, first: bool) -> bool:
+    def _look_and_act(self, *, first: bool, ask: bool) -> bool:
         try:
-            if should_start(look(), first=first):
+            if should_start(look(ask=ask), first=first):
                 self._start()
         except DeployError as error:
             self._log.warning("jupyter_deploy: %s", error)

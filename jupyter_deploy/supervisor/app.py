@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import ipaddress
 import logging
 import os
@@ -31,6 +32,7 @@ from jupyter_deploy import __version__, failpoints
 from jupyter_deploy.client import paths
 from jupyter_deploy.client.discovery import TAKE_OVER
 from jupyter_deploy.client.files import raise_limit
+from jupyter_deploy.client.hung import TELL
 from jupyter_deploy.client.identity import Supervisor as Identity
 from jupyter_deploy.client.process_start import own_start
 from jupyter_deploy.errors import DeployError, StateUnavailable
@@ -142,6 +144,8 @@ def main() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    # Where its loop hangs, whoever ends it asks for this first (client/hung.py).
+    faulthandler.register(TELL)
     # One line for each of our own orders to the gateway would fill the log.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     arguments = sys.argv[1:]

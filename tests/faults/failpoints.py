@@ -86,6 +86,13 @@ class Failpoints:
     def disarm(self) -> None:
         (self.folder / "armed").unlink(missing_ok=True)
 
+    def let_go(self) -> None:
+        """What hangs goes on."""
+        (self.folder / "hangs").unlink()
+
+    def hangs(self) -> bool:
+        return (self.folder / "hangs").exists()
+
     def went_off(self) -> bool:
         return not (self.folder / "armed").exists()
 

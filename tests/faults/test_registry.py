@@ -55,10 +55,12 @@ def test_damaged_files_of_a_version_are_fetched_from_mlflow_again(
     scene: Scene, load: Load, registered: str, chance: random.Random
 ) -> None:
     seen, before = scene.last_event(), scene.replicas
+    chance.shuffle(before)
     damage(scene)
-    kill(chance.choice(before))
-    # Whatever it was started from, it is asked.
+    kill(before[0])
     wait_scaled(lambda: set(scene.replicas) - set(before), 90)
+    # Whatever the new one was started from, it is the one that is asked now.
+    kill(before[1])
     load.after(50)
     load.stop().nobody_noticed()
     said = scene.until_event("files-restored", seen, 5).message

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -14,20 +16,38 @@ import pytest
 
 from jupyter_deploy.cli.app import run
 from jupyter_deploy.client.absence import absence
+from jupyter_deploy.client.control import ControlClient
 from jupyter_deploy.client.discovery import connect, running
+from jupyter_deploy.client.models import BeginDeploy, DeployTicket
 from jupyter_deploy.client.paths import run_folder
 from jupyter_deploy.client.process_state import is_stopped
 from jupyter_deploy.errors import SupervisorUnavailable
+from jupyter_deploy.failpoints import VARIABLE
 from jupyter_deploy.server import watch
-from tests.process.stack import Stack, ended, launchers, ours, stack, until_ready
+from tests.faults.failpoints import Failpoints
+from tests.process.stack import (
+    CONTRACT,
+    Stack,
+    ended,
+    launchers,
+    me,
+    ours,
+    stack,
+    until_ready,
+)
 from tests.support import wait_until
 
 Text = Callable[[], str]
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with stack(tmp_path_factory.mktemp("home")) as running:
+def failpoints(tmp_path_factory: pytest.TempPathFactory) -> Failpoints:
+    return Failpoints(tmp_path_factory.mktemp("failpoints"))
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory, failpoints: Failpoints) -> Iterator[Stack]:
+    with stack(tmp_path_factory.mktemp("home"), **{VARIABLE: str(failpoints.folder)}) as running:
         running.deploy("churn")
         yield running
 
@@ -43,6 +63,16 @@ def strike(one: Stack, number: signal.Signals) -> int:
     os.kill(pid, number)
     wait_until(lambda: ended(pid) or is_stopped(pid), 5)
     return pid
+
+
+@contextlib.contextmanager
+def hanging(one: Stack, failpoints: Failpoints) -> Iterator[Future[DeployTicket]]:
+    """The supervisor's loop hangs, amid a deploy that has only just begun."""
+    failpoints.arm("begin before", "hang")
+    with ControlClient(one.client.socket) as other, ThreadPoolExecutor(1) as person:
+        begun = person.submit(other.begin_deploy, "another", BeginDeploy(CONTRACT, me()))
+        wait_until(failpoints.hangs)
+        yield begun
 
 
 def told(one: Stack) -> list[str]:
@@ -97,7 +127,44 @@ def test_one_that_runs_and_says_nothing_is_named(
     assert seen.alive
     assert not seen.held
     assert seen.what.startswith(f"The supervisor (pid {one.supervisor_pid()}) runs and does not")
-    assert f"`kill -9 {one.supervisor_pid()}`" in seen.fix
+    assert "ends it where it stays silent" in seen.fix
+
+
+def test_one_that_hangs_is_replaced_by_whoever_needs_one_and_its_log_says_at_what(
+    one: Stack, failpoints: Failpoints
+) -> None:
+    pid, replicas = one.supervisor_pid(), one.replica_pids("churn", "1.0.0")
+    gateways = one.client.status().gateway.pids
+    # Two at once, as a Jupyter server and a person might.
+    with hanging(one, failpoints), ThreadPoolExecutor(2) as people:
+        assert watch.look() is watch.Seen.ALIVE
+        assert watch.look(ask=True) is watch.Seen.SILENT
+        assert watch.should_start(watch.Seen.SILENT, first=False)
+        clients = [each.result(120) for each in [people.submit(connect) for _ in range(2)]]
+    assert ended(pid)
+    failpoints.let_go()
+    (now,) = {client.ping() for client in clients}
+    for client in clients:
+        client.close()
+    one.start()
+    assert one.supervisor_pid() == now
+    assert one.replica_pids("churn", "1.0.0") == replicas
+    assert one.client.status().gateway.pids == gateways
+    assert one.predict("churn") == [3.0, 7.0]
+    log = (one.home / "logs" / "supervisor.log").read_text()
+    said = log.partition(f"(pid {pid}) has answered nobody and is ended, busy with:")[2]
+    assert 'failpoints.py", line' in said
+
+
+def test_one_that_only_hangs_for_a_while_is_waited_for(one: Stack, failpoints: Failpoints) -> None:
+    pid = one.supervisor_pid()
+    with hanging(one, failpoints) as begun, ThreadPoolExecutor(1) as person:
+        waits = person.submit(connect)
+        assert watch.look(ask=True) is watch.Seen.SILENT
+        failpoints.let_go()
+        with waits.result(60) as client:
+            assert client.ping() == pid
+            client.abort_deploy(begun.result(60).deploy_id)
 
 
 def test_its_file_and_its_socket_are_put_back(one: Stack) -> None:
