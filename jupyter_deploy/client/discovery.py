@@ -3,7 +3,7 @@
 Rule 1: a pid is believed only together with its start time, and only when the socket answers with
 that pid.  Rule 2: the supervisor runs in a session of its own and inherits no token of a Jupyter
 server.  Rule 3: two starters at once are fine: the second supervisor finds the lock taken and goes.
-Rule 4: a supervisor that a signal has stopped, or that hangs, is ended by whoever needs one, and the
+Rule 4: a supervisor that a signal has stopped, or that hangs, is ended by whoever needs one; the
 next takes over (`client/hung.py`).
 """
 

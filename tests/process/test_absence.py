@@ -15,9 +15,11 @@ import httpx
 import pytest
 
 from jupyter_deploy.cli.app import run
+from jupyter_deploy.client import hung
 from jupyter_deploy.client.absence import absence
 from jupyter_deploy.client.control import ControlClient
 from jupyter_deploy.client.discovery import connect, running
+from jupyter_deploy.client.identity import Supervisor
 from jupyter_deploy.client.models import BeginDeploy, DeployTicket
 from jupyter_deploy.client.paths import run_folder
 from jupyter_deploy.client.process_state import is_stopped
@@ -165,6 +167,18 @@ def test_one_that_only_hangs_for_a_while_is_waited_for(one: Stack, failpoints: F
         with waits.result(60) as client:
             assert client.ping() == pid
             client.abort_deploy(begun.result(60).deploy_id)
+
+
+def test_time_in_which_nobody_asked_is_no_silence(
+    one: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks was asleep, or starved, and so was the supervisor, most likely."""
+    monkeypatch.setattr(hung, "HUNG_SECONDS", 0.2)
+    found = Supervisor.read(one.home / "supervisor.json")
+    late, steady = hung.Patience(), hung.Patience()
+    assert not late.is_over(found, planned=0.01)
+    wait_until(lambda: steady.is_over(found, planned=10.0))
+    assert not late.is_over(found, planned=0.01)
 
 
 def test_its_file_and_its_socket_are_put_back(one: Stack) -> None:
