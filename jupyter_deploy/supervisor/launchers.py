@@ -144,15 +144,15 @@ class Launchers:
         """
         launcher = await self._ready(self._path(order.argv[0], order.environment))
         order = replace(order, environment={**pools, **order.environment})
-        if launcher is not None and launcher.stopped:
-            _log.warning("the launcher (pid %d) is stopped, and is ended", launcher.process.pid)
-            launcher.process.kill()
-        elif launcher is not None and launcher.process.alive:
+        if launcher is not None and launcher.process.alive and not launcher.stopped:
             with contextlib.suppress(OSError):
                 said = await launcher.fork(order)
                 if "pid" in said:
                     return _forked(launcher, said["pid"])
                 _log.info("a replica is started plainly: %s", said.get("refused"))
+        if launcher is not None and launcher.stopped:
+            _log.warning("the launcher (pid %d) is stopped, and is ended", launcher.process.pid)
+            launcher.process.kill()
         return Process.start(order)
 
     async def _ready(self, path: Path) -> _Launcher | None:

@@ -236,6 +236,8 @@ class Replicas:
         # One that was silent has a heart already.
         if not slot.beating:
             slot.beating = True
+            manifest = slot.version.manifest
+            self._launchers.warm(manifest.python, manifest.environment)
             self._do(slot, self._beat(slot), "heartbeat")
         self._wiring.changed()
 
@@ -289,8 +291,6 @@ class Replicas:
             slot.overdue = True
             self._apply(slot, lifecycle.TookTooLong())
             return
-        manifest = slot.version.manifest
-        self._launchers.warm(manifest.python, manifest.environment)
         if slot.starts > 1:
             self._tell("replica-ready", slot, f"{slot.label} is up again (pid {slot.pulse.pid}).")
         self._apply(slot, lifecycle.BecameReady())

@@ -119,8 +119,13 @@ def test_replicas_that_are_killed_while_they_load_are_not_held_against_their_ver
     load.after(50)
     kill(chance.choice(scene.replicas))
     killed: set[int] = set()
+
+    def next_victims() -> set[int]:
+        assert scene.active == serves
+        return set(scene.loading) - killed
+
     while len(killed) < 2 * TRIALS:
-        victim = wait_until(lambda: set(scene.loading) - killed, 30).pop()
+        victim = wait_until(next_victims, 30).pop()
         kill(victim)
         killed.add(victim)
     # The wait before each is twice as long at most, as a model may do that to itself.

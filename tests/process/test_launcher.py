@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
+from jupyter_deploy.client.process_state import is_stopped
 from jupyter_deploy.replica.launcher import ENVIRONMENT
 from jupyter_deploy.supervisor.launch import pool_sizes
 from jupyter_deploy.supervisor.launchers import Launchers
@@ -238,6 +239,7 @@ def test_a_stopped_launcher_is_replaced_and_its_replicas_go_on(folder):
         first = await launchers.start(order("first"), {})
         warm = psutil.Process(psutil.Process(first.pid).ppid())
         warm.suspend()
+        wait_until(lambda: is_stopped(warm.pid))
         plain = await launchers.start(order("plain"), {})
         assert psutil.Process(plain.pid).ppid() == os.getpid()
         await asyncio.to_thread(wait_until, lambda: ended(warm.pid))
