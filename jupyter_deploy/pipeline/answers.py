@@ -19,7 +19,8 @@ from jupyter_deploy.core.contract import Column, Contract, Form, Type
 from jupyter_deploy.errors import DeployFailed, NotFitted, NotReproduced
 from jupyter_deploy.pipeline.causes import likely_cause
 from jupyter_deploy.replica.answers import Answer, NotJson
-from jupyter_deploy.replica.inputs import InputBuilder, input_builder
+from jupyter_deploy.replica.inputs import input_builder
+from jupyter_deploy.replica.matrix import InputBuilder
 from jupyter_deploy.replica.models import Model
 from jupyter_deploy.wire.arrays import Array
 

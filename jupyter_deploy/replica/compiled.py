@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from jupyter_deploy.replica.answers import PREDICTIONS, PROBABILITIES, Answer
-from jupyter_deploy.replica.inputs import Called, InputBuilder
+from jupyter_deploy.replica.inputs import Called
+from jupyter_deploy.replica.matrix import InputBuilder
 from jupyter_deploy.replica.models import Model
 from jupyter_deploy.replica.shortcuts import Way
 from jupyter_deploy.replica.spec import ColumnLike, CompiledLike

@@ -7,16 +7,16 @@ builds the sample with these very functions to see that nothing is lost on the w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+import contextlib
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from jupyter_deploy.replica.matrix import InputBuilder, Unusual, matrix_of, usually
 from jupyter_deploy.replica.spec import ColumnLike, TensorLike
 from jupyter_deploy.wire.arrays import Array
-
-#: Builds the input of one call from the arrays of a request and their number of rows.
-InputBuilder = Callable[[Sequence[Array], int], Any]
 
 
 class Called(Protocol):
@@ -33,10 +33,7 @@ class Called(Protocol):
 def input_builder(called: Called) -> InputBuilder:
     """What builds the inputs that `called` asks for; pandas is imported only for frames."""
     if called.form == "frame":
-        import pandas  # noqa: F401 - here, so that no request waits for it
-
-        columns = tuple(called.columns)
-        return lambda arrays, rows: build_frame(columns, arrays, rows)
+        return _frame_builder(tuple(called.columns))
     if called.form == "array":
         tensor = called.tensor
         assert tensor is not None, "a contract with the form `array` has a tensor"
@@ -44,21 +41,45 @@ def input_builder(called: Called) -> InputBuilder:
     return lambda arrays, _: build_any(arrays[0])
 
 
-def build_frame(columns: Sequence[ColumnLike], arrays: Sequence[Array], rows: int) -> Any:
-    """A DataFrame with `columns`, in their order.
+def _frame_builder(columns: Sequence[ColumnLike]) -> InputBuilder:
+    """What builds a DataFrame with `columns`, in their order.
 
-    `arrays` are one for each column, or one matrix of all.  Raises ValueError when they do not fit.
+    The arrays are one for each column, or one matrix of all.  It raises ValueError when they do not
+    fit.
     """
+    import pandas as pd  # here, so that no request waits for it
+
+    names = pd.Index([int(one.name) if one.integer_name else one.name for one in columns])
+
+    def plain(arrays: Sequence[Array], rows: int) -> Any:
+        return _build_frame(columns, names, arrays, rows)
+
+    matrix = matrix_of(columns) if len({column.dtype for column in columns}) == 1 else None
+    if matrix is None:
+        return plain
+
+    def quick(arrays: Sequence[Array], rows: int) -> Any:
+        if len(arrays) != len(columns) and arrays[0].ndim == 1:
+            raise Unusual
+        # As pandas holds columns of one dtype.
+        return pd.DataFrame(matrix(arrays, rows), columns=names.view(), copy=False)
+
+    return usually(quick, plain)
+
+
+def _build_frame(
+    columns: Sequence[ColumnLike], names: Any, arrays: Sequence[Array], rows: int
+) -> Any:
     import pandas as pd
 
     if len(arrays) == 1 and arrays[0].ndim == 2:
         arrays = list(arrays[0].T)
     if len(arrays) != len(columns):
         raise ValueError(f"{len(columns)} columns are expected, {len(arrays)} came")
-    names = [int(column.name) if column.integer_name else column.name for column in columns]
     data = dict(enumerate(map(_series_data, columns, arrays)))
     frame = pd.DataFrame(data, index=pd.RangeIndex(rows))
-    frame.columns = pd.Index(names)
+    # A view: whoever gives the columns a name gives it to their own.
+    frame.columns = names.view()
     return frame
 
 
@@ -167,10 +188,32 @@ def _categorical(column: ColumnLike, array: Array) -> Any:
 
     levels: dict[Any, None] = dict.fromkeys(column.levels or ())
     values = array.tolist()
+    known = _words(tuple(levels), ordered=column.ordered)
+    if known is not None:
+        with contextlib.suppress(KeyError, TypeError):  # it is no level, or no word
+            codes = [known.codes[value] for value in values]
+            return pd.Categorical.from_codes(codes, dtype=known.dtype)
     for value in values:
         if value is not None and value == value:
             levels.setdefault(value)
     return pd.Categorical(values, categories=list(levels), ordered=column.ordered)
+
+
+class _Words(NamedTuple):
+    dtype: Any
+    #: Of each level, and of a missing value.
+    codes: dict[str | None, int]
+
+
+@lru_cache(maxsize=1024)
+def _words(levels: tuple[Any, ...], *, ordered: bool) -> _Words | None:
+    """The dtype of a column whose levels are words only: to a dictionary 1 is True."""
+    import pandas as pd
+
+    if not levels or not all(type(level) is str for level in levels):
+        return None
+    codes: dict[str | None, int] = {level: code for code, level in enumerate(levels)}
+    return _Words(pd.CategoricalDtype(list(levels), ordered), codes | {None: -1})
 
 
 def _datetimes(dtype: str, array: Array) -> Any:

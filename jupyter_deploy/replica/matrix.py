@@ -6,7 +6,7 @@ same dtype in the same order in memory, since sums in another order have other l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,10 @@ _NUMBERS = ("float64", "float32", "int64", "int32", "int16", "int8", "uint32", "
             "bool")  # fmt: skip
 #: Below, a whole number is a float64, and the same float32 by way of it.
 _WHOLE = 2.0**53
+
+
+#: Builds the input of one call from the arrays of a request and their number of rows.
+InputBuilder = Callable[[Sequence[Array], int], Any]
 
 
 class Unusual(Exception):
@@ -54,6 +58,18 @@ class Matrix:
         if array.dtype != self.dtype or array.shape[1] != len(self.places):
             raise Unusual
         return np.array(array, order="F")
+
+
+def usually(quick: InputBuilder, plain: InputBuilder) -> InputBuilder:
+    """What builds by `quick`, and by `plain` what is out of the ordinary."""
+
+    def build(arrays: Sequence[Array], rows: int) -> Any:
+        try:
+            return quick(arrays, rows)
+        except Unusual:
+            return plain(arrays, rows)
+
+    return build
 
 
 def are_numbers(columns: Sequence[ColumnLike]) -> bool:

@@ -25,8 +25,7 @@ import numpy as np
 
 from jupyter_deploy.replica import direct, forests, tables
 from jupyter_deploy.replica.answers import PREDICTIONS, PROBABILITIES, Answer, wireable
-from jupyter_deploy.replica.inputs import InputBuilder
-from jupyter_deploy.replica.matrix import Unusual, matrix_of
+from jupyter_deploy.replica.matrix import InputBuilder, matrix_of, usually
 from jupyter_deploy.replica.models import Model, estimator_model
 from jupyter_deploy.replica.parts import parts
 from jupyter_deploy.replica.spec import ReplicaSpec
@@ -170,7 +169,7 @@ def _array(way: Way, _estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]
         yield None
         return
     _expect_arrays()
-    yield replace(way, build=_or_frame(matrix, way.build), taken=(*way.taken, "array"))
+    yield replace(way, build=usually(matrix, way.build), taken=(*way.taken, "array"))
 
 
 @contextlib.contextmanager
@@ -212,18 +211,8 @@ def _table(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
         is_frame = hasattr(data, "columns")
         return (way.model if is_frame else model)(data, rows, params)
 
-    build = _or_frame(table, way.build)
+    build = usually(table, way.build)
     yield replace(way, model=ask, build=build, taken=(*way.taken, "table"))
-
-
-def _or_frame(quick: InputBuilder, plain: InputBuilder) -> InputBuilder:
-    def build(arrays: Sequence[Array], rows: int) -> Any:
-        try:
-            return quick(arrays, rows)
-        except Unusual:
-            return plain(arrays, rows)
-
-    return build
 
 
 def _expect_arrays() -> None:

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from jupyter_deploy.replica.inputs import InputBuilder
+from jupyter_deploy.replica.matrix import InputBuilder
 from jupyter_deploy.replica.models import Model
 from jupyter_deploy.wire.board import Board
 from jupyter_deploy.wire.frames import Frame, Kind
