@@ -1,6 +1,7 @@
 """Tests run from the fast to the slow, and none of them reaches what is a person's own."""
 
 import pytest
+from hypothesis import settings
 
 #: Folders whose tests take seconds; those not named here come before them, in the order of names.
 _SLOW = (
@@ -25,6 +26,10 @@ _CONFIGURED = (
     "MLFLOW_REGISTRY_URI",
     "MLFLOW_TRACKING_URI",
 )
+
+# On a busy machine one example may take any time.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -249,5 +249,5 @@ class Lives(RuleBasedStateMachine):
             assert self.gateway.phase in (Phase.STOPPING, Phase.GONE)
 
 
-Lives.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Lives.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestWhateverHappens = Lives.TestCase

@@ -365,5 +365,5 @@ class Lives(RuleBasedStateMachine):
             assert (self.replica.failures, self.replica.kills) == (self.ends, self.kills)
 
 
-Lives.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Lives.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestWhateverHappens = Lives.TestCase

@@ -180,5 +180,5 @@ class Lives(RuleBasedStateMachine):
         assert self.traffic.active is None or self.traffic.active != self.traffic.standby
 
 
-Lives.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Lives.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 TestWhateverHappens = Lives.TestCase

@@ -136,5 +136,5 @@ class AnEndpoint(RuleBasedStateMachine):
         assert set(named) <= set(self.known)
 
 
-AnEndpoint.TestCase.settings = settings(max_examples=200, deadline=None)
+AnEndpoint.TestCase.settings = settings(max_examples=200)
 TestAnEndpoint = AnEndpoint.TestCase

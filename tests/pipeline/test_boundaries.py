@@ -1,7 +1,7 @@
 """Rows around a model's boundaries: ends that are neighbours, and the floats about them."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_deploy.pipeline.boundaries import around, boundary_rows, crossed, halved
@@ -9,7 +9,6 @@ from jupyter_deploy.pipeline.boundaries import around, boundary_rows, crossed, h
 FLOATS = st.floats(-1e9, 1e9, allow_nan=False)
 
 
-@settings(deadline=None)
 @given(FLOATS, FLOATS, FLOATS)
 def test_halving_ends_at_neighbours_on_both_sides_of_a_threshold(one, other, threshold):
     low, high = min(one, other), max(one, other)

@@ -117,7 +117,7 @@ def assert_same(estimator, rows):
 
 @pytest.mark.parametrize("estimator", KNOWN.values(), ids=KNOWN)
 def test_every_row_gets_the_same_bits_or_the_same_error(estimator):
-    @settings(deadline=None, max_examples=25)
+    @settings(max_examples=25)
     @given(rows=arrays(np.float64, SHAPES, elements=ANY), order=st.sampled_from("CF"))
     def check(rows, order):
         assert_same(estimator, np.array(rows, order=order))
@@ -127,7 +127,7 @@ def test_every_row_gets_the_same_bits_or_the_same_error(estimator):
 
 @pytest.mark.parametrize("estimator", KNOWN.values(), ids=KNOWN)
 def test_what_was_checked_before_gets_the_same_bits_too(estimator):
-    @settings(deadline=None, max_examples=15)
+    @settings(max_examples=15)
     @given(rows=arrays(np.float64, SHAPES, elements=ORDINARY), order=st.sampled_from("CF"))
     def check(rows, order):
         with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):

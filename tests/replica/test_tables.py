@@ -162,7 +162,7 @@ def test_rows_of_any_kind_get_the_same_answer_or_error(transformer):
     assert "table" in quick.taken
     assert not isinstance(quick.build(arrays_of(FRAME), len(FRAME)), pd.DataFrame)
 
-    @settings(deadline=None, max_examples=25)
+    @settings(max_examples=25)
     @given(rows=st.lists(ROW, min_size=1, max_size=5))
     def check(rows):
         values = [[row[place] for row in rows] for place in range(len(DTYPES))]
@@ -271,7 +271,7 @@ def test_a_missing_word_is_what_it_was_in_the_notebook(name, missing):
     plain, quick = ways(before_a_classifier(KNOWN[name]).fit(frame, TARGET), frame, missing)
     assert "table" in quick.taken
 
-    @settings(deadline=None, max_examples=10)
+    @settings(max_examples=10)
     @given(rows=st.lists(st.tuples(WORD, WORD, WORD, WORD), min_size=1, max_size=4))
     def check(rows):
         arrays = arrays_of(FRAME[: len(rows)])

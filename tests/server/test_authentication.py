@@ -76,7 +76,7 @@ def paths(pattern: re.Pattern[str]) -> list[str]:
     """Paths that `pattern` matches, the same ones each time."""
     found: dict[str, None] = {}
 
-    @settings(max_examples=EXAMPLES, derandomize=True, database=None, deadline=None)
+    @settings(max_examples=EXAMPLES, derandomize=True, database=None)
     @given(from_regex(pattern, fullmatch=True))
     def collect(path: str) -> None:
         found[path] = None
