@@ -48,10 +48,10 @@ HIDE = """hidden => {
   }
   document.dispatchEvent(new Event('visibilitychange'));
 }"""
-FIGURES_HAVE_THE_THEMES_GROUND = """() => {
-  const page = document.querySelector('.jp-DeployDashboard:not(.jp-mod-output)');
-  const ground = getComputedStyle(page).backgroundColor;
-  return [...page.querySelectorAll('.main-svg:first-child')].every(
+FIGURES_HAVE_THE_GROUND = """([where, of]) => {
+  const ground = getComputedStyle(document.querySelector(of)).backgroundColor;
+  const figures = document.querySelectorAll(`${where} .main-svg:first-child`);
+  return figures.length > 0 && [...figures].every(
     one => getComputedStyle(one).backgroundColor === ground
   );
 }"""
@@ -139,7 +139,8 @@ def test_the_figures_move_under_load_without_being_drawn_anew(page, load):
 @pytest.mark.parametrize("theme", THEMES)
 def test_there_is_no_serious_finding_about_accessibility_of_the_dashboard(page, load, theme):
     choose_theme(page, theme)
-    page.wait_for_function(FIGURES_HAVE_THE_THEMES_GROUND, timeout=60_000)
+    where = ".jp-DeployDashboard:not(.jp-mod-output)"
+    page.wait_for_function(FIGURES_HAVE_THE_GROUND, arg=[where, where], timeout=60_000)
     page.locator(".jp-DeployDashboard details").evaluate_all("all => { all[0].open = true; }")
     assert not serious(page, ".jp-DeployDashboard")
     picture(page, f"dashboard {theme}")
@@ -198,6 +199,10 @@ def test_the_output_of_monitor_goes_on_when_its_cell_has_ended(page, load, lab):
     wait_until(lambda: requests_shown(page, where) > before, 60.0)
     assert kernel_active(page) == active, "an idle kernel is culled all the same"
     picture(page, "monitor-light")
+    for theme in THEMES:
+        choose_theme(page, theme)
+        ground = [where, ".jp-Notebook"]
+        page.wait_for_function(FIGURES_HAVE_THE_GROUND, arg=ground, timeout=60_000)
     execute(page, "docmanager:save")
     file = lab.root / "model.ipynb"
     wait_until(lambda: MIME in file.read_text(), 30.0)

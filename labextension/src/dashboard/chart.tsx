@@ -59,26 +59,29 @@ export function Chart(props: { figure: IFigure }): JSX.Element {
   );
 }
 
+/** What a figure is drawn on: the ground of a page, or that of a notebook. */
+export type Ground = '--jp-layout-color1' | '--jp-layout-color0';
+
 /** The colours that stand out, on those of the theme that is on; and again whenever it is changed. */
-export function usePalette(): IPalette {
-  const [palette, setPalette] = React.useState(read);
+export function usePalette(ground: Ground): IPalette {
+  const [palette, setPalette] = React.useState(() => read(ground));
   React.useEffect(() => {
-    const watch = new MutationObserver(() => setPalette(read()));
+    const watch = new MutationObserver(() => setPalette(read(ground)));
     watch.observe(document.body, {
       attributes: true,
       attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light']
     });
     return () => watch.disconnect();
-  }, []);
+  }, [ground]);
   return palette;
 }
 
-function read(): IPalette {
+function read(ground: Ground): IPalette {
   const style = getComputedStyle(document.body);
   const value = (name: string) => style.getPropertyValue(name).trim();
   return {
     text: value('--jp-ui-font-color1'),
-    ground: value('--jp-layout-color1'),
+    ground: value(ground),
     font: value('--jp-ui-font-family'),
     ...COLOURS
   };

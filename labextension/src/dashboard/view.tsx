@@ -8,7 +8,7 @@ import * as React from 'react';
 import type { EndpointMetrics, MetricsSeries } from '../types';
 import { inWords } from '../trouble';
 import { milliseconds } from '../words';
-import { Chart, usePalette } from './chart';
+import { Chart, Ground, usePalette } from './chart';
 import { DashboardModel, WINDOWS } from './dashboardmodel';
 import { figures, said, short, SIGNS, Split } from './figures';
 
@@ -17,6 +17,7 @@ interface IProps {
   readonly trans: TranslationBundle;
   /** The figures are those that a notebook has kept. */
   readonly still?: boolean;
+  readonly ground?: Ground;
 }
 
 export function Dashboard(props: IProps): JSX.Element {
@@ -28,9 +29,9 @@ export function Dashboard(props: IProps): JSX.Element {
 }
 
 function Body(props: IProps): JSX.Element {
-  const { model, trans, still } = props;
+  const { model, trans, still, ground = '--jp-layout-color1' } = props;
   const { metrics, trouble, split } = model;
-  const palette = usePalette();
+  const palette = usePalette(ground);
   const drawn = React.useMemo(
     () => (metrics ? figures(trans, metrics, palette, split) : []),
     [metrics, palette, split, trans]

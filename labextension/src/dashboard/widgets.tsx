@@ -105,6 +105,7 @@ export class MonitorOutput
         model={this._model}
         trans={this._parts.trans}
         still={!this._live}
+        ground="--jp-layout-color0"
       />
     ) : (
       <></>
