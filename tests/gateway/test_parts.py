@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import tracemalloc
 from collections import deque
 from dataclasses import replace
 
@@ -105,6 +106,27 @@ def test_a_body_that_does_not_arrive_in_time_is_a_408_and_others_go_on():
     for error in (never_came, dripped, too):
         assert isinstance(error, RequestTimeout)
         assert dict(error.headers()) == {"connection": "close"}
+
+
+def test_a_large_body_is_not_copied_when_it_is_there():
+    left = [1_000_000] * 8
+    piece = b"x" * 1_000_000
+
+    async def receive():
+        left.pop()
+        return {"type": "http.request", "body": piece, "more_body": bool(left)}
+
+    async def run():
+        tracemalloc.start()
+        try:
+            body = await Receipt().body(receive, {}, 10_000_000)
+            return body, tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    body, peak = asyncio.run(run())
+    assert body == piece * 8
+    assert peak < 1.5 * len(body)
 
 
 def test_a_caller_that_goes_away_while_its_body_is_read_is_no_timeout():
