@@ -24,6 +24,14 @@ def ping(url: str, connections: contextlib.ExitStack) -> int:
     return 0
 
 
+def begin(url: str, connections: contextlib.ExitStack) -> None:
+    """A new connection with a part of a head, which stays open."""
+    at = urlsplit(url)
+    connection = socket.create_connection((at.hostname, at.port or 80), timeout=30)
+    connections.enter_context(connection)
+    connection.sendall(b"POST / HTTP/1.1\r\nHost: ")
+
+
 def vanish(url: str, key: str, chance: random.Random) -> None:
     """One request of which a part is sent; then the caller is gone, in one of three ways."""
     at = urlsplit(url)

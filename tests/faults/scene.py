@@ -182,7 +182,8 @@ def kill(*pids: int) -> None:
     wait_until(lambda: all(map(ended, pids)))
 
 
-def cpu_seconds(pid: int) -> float:
-    """What a process has used of a processor."""
+def cpu_seconds(pid: int, *, children: bool = False) -> float:
+    """What a process has used of a processor, or those of its children that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    first = 13 if children else 11
+    return sum(map(int, fields[first : first + 2])) / os.sysconf("SC_CLK_TCK")
