@@ -13,7 +13,6 @@ from tests.faults.load import Load
 from tests.faults.scene import Scene
 from tests.faults.slowness import wait_scaled
 
-
 #: What the gateway gives a caller for the head of a request, and before the next one.
 HEAD_SECONDS, IDLE_SECONDS = 10.0, 75.0
 
