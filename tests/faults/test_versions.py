@@ -63,6 +63,7 @@ def test_a_version_that_crashes_in_a_loop_is_failed_and_the_one_before_serves(
     load.stop().nobody_noticed()
 
 
+@pytest.mark.slow
 def test_a_crash_loop_takes_no_more_than_a_twentieth_of_a_processor(
     scene: Scene, chance: random.Random
 ) -> None:
