@@ -17,6 +17,7 @@ import pytest
 from jupyter_deploy.client.models import ChangeTraffic, DeployOptions
 from jupyter_deploy.core.manifest import RegisteredModel
 from jupyter_deploy.pipeline import run
+from jupyter_deploy.registry.package import FUNCTION_FILE
 from tests.faults.load import Load
 from tests.faults.scene import NAME, REPLICAS, TIMEOUT_SECONDS, Scene, faulty, kill
 from tests.faults.slowness import wait_scaled
@@ -47,8 +48,7 @@ def damage(scene: Scene) -> None:
     """Another model lies where that of the newest version was: it loads, and answers wrongly."""
     folders = (scene.one.home / "versions").iterdir()
     newest = max(folders, key=lambda folder: int(folder.name))
-    (file,) = (newest / "model").glob("*.pkl")
-    file.write_bytes(cloudpickle.dumps(times(WRONG)))
+    (newest / "model" / FUNCTION_FILE).write_bytes(cloudpickle.dumps(times(WRONG)))
 
 
 def test_damaged_files_of_a_version_are_fetched_from_mlflow_again(

@@ -23,6 +23,9 @@ from tests.faults.scene import NAME, REPLICAS, Scene, cpu_seconds, faulty, kill
 from tests.process.stack import ROWS, launchers, me
 from tests.support import wait_until
 
+#: What the model of a replica that is killed as it loads takes for that.
+LOAD_SECONDS = 0.5
+
 
 def crashes_after(seconds: float, factor: float) -> Callable[[np.ndarray], np.ndarray]:
     """A model whose process aborts so long after its first call, and up to a second more.
@@ -102,18 +105,23 @@ class Spent:
 
 
 class Loads:
-    """A model that multiplies by `factor`; while `deadly` is there, who loads it is killed."""
+    """A model that multiplies by `factor`, and takes `seconds` to load.
 
-    def __init__(self, factor: float, deadly: Path) -> None:
-        self.factor, self.deadly = factor, deadly
+    While `deadly` is there, who loads it is killed.
+    """
+
+    def __init__(self, factor: float, deadly: Path, seconds: float = 0.0) -> None:
+        self.factor, self.deadly, self.seconds = factor, deadly, seconds
 
     def __reduce__(self):
-        factor, deadly = self.factor, str(self.deadly)
+        factor, deadly, seconds = self.factor, str(self.deadly), self.seconds
 
         def load():
             import os
             import signal
+            import time
 
+            time.sleep(seconds)
             if os.path.exists(deadly):
                 os.kill(os.getpid(), signal.SIGKILL)
             return lambda x: x.sum(axis=1) * factor
@@ -146,11 +154,15 @@ def test_a_version_that_is_killed_each_time_it_loads_is_failed_and_the_one_befor
 
 
 def test_replicas_that_are_killed_while_they_load_are_not_held_against_their_version(
-    scene: Scene, load: Load, chance: random.Random
+    scene: Scene, load: Load, chance: random.Random, tmp_path: Path
 ) -> None:
     """More often than a version may fail by itself."""
     load.factors.add(8.0)
-    serves = scene.deploy(8.0)
+    ticket = scene.one.begin(NAME, replicas=REPLICAS)
+    # Long enough to be met while it loads.
+    model = Loads(8.0, tmp_path / "deadly", LOAD_SECONDS)
+    scene.one.submit(ticket, scene.one.fill(ticket, model, expected=ROWS.sum(axis=1) * 8))
+    serves = ticket.version
     load.after(50)
     kill(chance.choice(scene.replicas))
     killed: set[int] = set()
@@ -164,7 +176,7 @@ def test_replicas_that_are_killed_while_they_load_are_not_held_against_their_ver
         kill(victim)
         killed.add(victim)
     # The wait before each is twice as long at most, as a model may do that to itself.
-    scene.whole(scene.load_seconds + 1 + FIRST_DELAY * 2.0 ** (2 * TRIALS - 1))
+    scene.whole(scene.load_seconds + LOAD_SECONDS + 1 + FIRST_DELAY * 2.0 ** (2 * TRIALS - 1))
     load.after(50)
     load.stop().nobody_noticed()
     assert scene.active == serves
