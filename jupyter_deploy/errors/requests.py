@@ -269,5 +269,6 @@ class DeadlineExceeded(RequestError):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"There was no answer within {seconds:g} s.", "Send fewer rows in each request."
+            f"There was no answer within {seconds:g} s.",
+            "Send fewer rows in each request; for one row, whoever deploys it can allow more time.",
         )

@@ -118,9 +118,16 @@ def _with_sample(subject: Subject, sample: Sample, clock: Callable[[], float]) -
     )
 
 
-def _unheard() -> contextlib.redirect_stdout[io.StringIO]:
+class _Nowhere(io.TextIOBase):
+    """A stream that keeps nothing: a model may print much."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def _unheard() -> contextlib.redirect_stdout[_Nowhere]:
     """What a model prints is heard in its first calls, and not in the dozens that try it."""
-    return contextlib.redirect_stdout(io.StringIO())
+    return contextlib.redirect_stdout(_Nowhere())
 
 
 def _input_contract(subject: Subject, sample: Sample) -> tuple[Contract, bool]:

@@ -25,7 +25,6 @@ Method = Callable[..., Any]
 
 _CLASSIFIERS = ("LogisticRegression", "LogisticRegressionCV", "SGDClassifier", "LinearSVC")
 _REGRESSORS = ("LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet")
-_SCALERS = ("StandardScaler", "MinMaxScaler", "RobustScaler", "SimpleImputer")
 
 
 def quick_methods(part: Any) -> dict[str, Method]:
@@ -37,13 +36,11 @@ def quick_methods(part: Any) -> dict[str, Method]:
         return _pipeline(part)
     if not hasattr(part, "n_features_in_"):
         return {}  # Never fitted: an ensemble keeps what it has made its own from.
-    if is_sklearns(part, *_SCALERS):
-        return _scaler(part)
     if is_sklearns(part, *_CLASSIFIERS) and _has_numbers(part):
         return _classifier(part)
     if is_sklearns(part, *_REGRESSORS) and _has_numbers(part):
         return {"predict": _products(part, "predict")}
-    return {}
+    return _transformer(part)
 
 
 def _pipeline(pipeline: Any) -> dict[str, Method]:
@@ -66,11 +63,11 @@ def _chain(pipeline: Any, steps: list[Any], last: Any, name: str) -> Method:
     return chain
 
 
-def _scaler(scaler: Any) -> dict[str, Method]:
-    step = None if makes_frames(scaler) else in_place(scaler)
+def _transformer(part: Any) -> dict[str, Method]:
+    step = None if makes_frames(part) else in_place(part)
     if step is None:
         return {}
-    whole, width = scaler.transform, scaler.n_features_in_
+    whole, width = part.transform, part.n_features_in_
 
     def transform(rows: Any, *args: Any, **named: Any) -> Any:
         if args or named or not _is_plain(rows, width) or np.isinf(rows).any():

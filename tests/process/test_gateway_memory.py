@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 from collections.abc import Iterator
@@ -27,17 +28,9 @@ def first(x):
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    stack = Stack()
-    try:
+    with contextlib.closing(Stack()) as stack:
         stack.deploy("array", ARRAY, first)
         yield stack
-    finally:
-        stack.close()
-
-
-@pytest.fixture(scope="module")
-def key(stack) -> str:
-    return stack.key("array")
 
 
 def resident(stack: Stack) -> int:
@@ -45,14 +38,14 @@ def resident(stack: Stack) -> int:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others keep no large blocks")
-def test_a_burst_of_large_bodies_leaves_nothing_behind(stack, key):
+def test_a_burst_of_large_bodies_leaves_nothing_behind(stack):
     rows = np.random.default_rng(0).normal(size=(ROWS, WIDTH)).tolist()
     tensor = {"name": "x", "shape": [ROWS, WIDTH], "datatype": "FP64", "data": rows}
     bodies = {
         "/endpoints/array/invocations": json.dumps({"inputs": rows}),
         "/v2/models/array/infer": json.dumps({"inputs": [tensor]}),
     }
-    headers = {"X-API-Key": key, "Content-Type": "application/json"}
+    headers = {"X-API-Key": stack.key("array"), "Content-Type": "application/json"}
 
     def call(path: str) -> int:
         return stack.client.post(path, content=bodies[path], headers=headers).status_code

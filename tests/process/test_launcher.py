@@ -181,35 +181,41 @@ def test_a_replica_that_is_not_forked_takes_its_share_of_the_cores_only(folder):
     asyncio.run(serve())
 
 
+def warm_launchers(folder):
+    settings = Settings(home=folder / "home", run=folder)
+    settings.make_folders()
+    launchers = Launchers(settings)
+    launchers.warm(sys.executable, {})
+    return launchers
+
+
+def order_in(folder):
+    """Of a replica of its own."""
+    folder.mkdir()
+    spec = spec_of(folder, lambda rows: rows.sum(axis=1))
+    argv = [sys.executable, "-m", "jupyter_deploy.replica", spec]
+    return Order(argv, environment({}), folder.parent, folder.parent / "log")
+
+
 def test_a_fork_that_comes_too_late_is_ended_as_the_replica_was_started_plainly(
     folder, monkeypatch
 ):
     monkeypatch.setattr("jupyter_deploy.supervisor.launchers._FORK_SECONDS", 0.3)
     # It is stopped only after it was looked at.
     monkeypatch.setattr("jupyter_deploy.supervisor.launchers.is_stopped", lambda _: False)
-    variables = environment({})
-
-    def order(name):
-        (folder / name).mkdir()
-        spec = spec_of(folder / name, lambda rows: rows.sum(axis=1))
-        argv = [sys.executable, "-m", "jupyter_deploy.replica", spec]
-        return Order(argv, variables, folder, folder / "log")
 
     async def serve() -> None:
-        settings = Settings(home=folder / "home", run=folder)
-        settings.make_folders()
-        launchers = Launchers(settings)
-        launchers.warm(sys.executable, {})
-        first = await launchers.start(order("first"), {})
+        launchers = warm_launchers(folder)
+        first = await launchers.start(order_in(folder / "first"), {})
         warm = psutil.Process(psutil.Process(first.pid).ppid())
         assert warm.pid != os.getpid()
         warm.suspend()
-        plain = await launchers.start(order("late"), {})
+        plain = await launchers.start(order_in(folder / "late"), {})
         assert psutil.Process(plain.pid).ppid() == os.getpid()
         warm.resume()
         monkeypatch.setattr("jupyter_deploy.supervisor.launchers._FORK_SECONDS", 30.0)
         # It answers in order, so that the late one has been forked and heard of by now.
-        last = await launchers.start(order("last"), {})
+        last = await launchers.start(order_in(folder / "last"), {})
         try:
             await asyncio.to_thread(
                 wait_until, lambda: {one.pid for one in warm.children()} == {first.pid, last.pid}
@@ -223,28 +229,17 @@ def test_a_fork_that_comes_too_late_is_ended_as_the_replica_was_started_plainly(
 
 
 def test_a_stopped_launcher_is_replaced_and_its_replicas_go_on(folder):
-    variables = environment({})
-
-    def order(name):
-        (folder / name).mkdir()
-        spec = spec_of(folder / name, lambda rows: rows.sum(axis=1))
-        argv = [sys.executable, "-m", "jupyter_deploy.replica", spec]
-        return Order(argv, variables, folder, folder / "log")
-
     async def serve() -> None:
-        settings = Settings(home=folder / "home", run=folder)
-        settings.make_folders()
-        launchers = Launchers(settings)
-        launchers.warm(sys.executable, {})
-        first = await launchers.start(order("first"), {})
+        launchers = warm_launchers(folder)
+        first = await launchers.start(order_in(folder / "first"), {})
         warm = psutil.Process(psutil.Process(first.pid).ppid())
         warm.suspend()
         wait_until(lambda: is_stopped(warm.pid))
-        plain = await launchers.start(order("plain"), {})
+        plain = await launchers.start(order_in(folder / "plain"), {})
         assert psutil.Process(plain.pid).ppid() == os.getpid()
         await asyncio.to_thread(wait_until, lambda: ended(warm.pid))
         launchers.warm(sys.executable, {})
-        forked = await launchers.start(order("forked"), {})
+        forked = await launchers.start(order_in(folder / "forked"), {})
         try:
             assert psutil.Process(forked.pid).ppid() not in (os.getpid(), warm.pid)
             await asyncio.to_thread(wait_until, (folder / "first" / "replica").exists, 60)
