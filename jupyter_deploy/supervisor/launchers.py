@@ -111,6 +111,7 @@ class Launchers:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._launchers: dict[Path, asyncio.Task[_Launcher | None]] = {}
+        self._for_later: set[Path] = set()
 
     async def adopt(self, replicas: Collection[tuple[int, float]]) -> None:
         """End what an earlier supervisor has left stopped, or half-warm; the others are kept.
@@ -126,21 +127,24 @@ class Launchers:
                 _log.info("a launcher (pid %d) that nobody could use is ended", pid)
                 process.kill()
 
-    def warm(self, python: str, extra: Mapping[str, str]) -> None:
-        """Have a launcher for this environment soon."""
+    def warm(self, python: str, extra: Mapping[str, str], *, for_later: bool = False) -> None:
+        """Have a launcher for this environment soon; no start waits for one that is `for_later`."""
         variables = environment(extra)
         path = self._path(python, variables)
         task = self._launchers.get(path)
         if task is None or _is_over(task):
             self._keep(path, self._make(path, python, variables))
+            self._for_later.add(path)
+        if not for_later:
+            self._for_later.discard(path)
 
     async def start(self, order: Order, pools: Mapping[str, str]) -> Process:
         """Start the replica of `order`: forked, or plainly.  Raises OSError.
 
         `pools` are variables that it gets unless its owner has set them; a library that the
         launcher has imported keeps its one thread.
-        A launcher that is being warmed is waited for; where nobody has asked for one, importing
-        what this model needs is sooner done than importing what any might need.
+        A launcher that is being warmed for it is waited for; where none is, importing what this
+        model needs is sooner done than importing what any might need.
         """
         launcher = await self._ready(self._path(order.argv[0], order.environment))
         order = replace(order, environment={**pools, **order.environment})
@@ -159,7 +163,8 @@ class Launchers:
         """The launcher there is, once it is warm; one of an earlier supervisor, too."""
         task = self._launchers.get(path)
         if task is not None:
-            return await asyncio.shield(task)
+            later = path in self._for_later and not task.done()
+            return None if later else await asyncio.shield(task)
         found = await _connected(path)
         if found is not None and path not in self._launchers:
             self._keep(path, _as_it_is(found))

@@ -47,8 +47,10 @@ class RegistryProcess:
         async with self._lock:
             try:
                 return await self._send(order)
-            except BaseException:
-                await self._close(_END_SECONDS)
+            except BaseException as error:
+                # Whoever gives an order up is about to leave, and MLflow takes seconds to import.
+                given_up = isinstance(error, asyncio.CancelledError)
+                await self._close(0.0 if given_up else _END_SECONDS)
                 raise
 
     async def _send(self, order: Order) -> dict[str, Any]:

@@ -237,7 +237,7 @@ class Replicas:
         if not slot.beating:
             slot.beating = True
             manifest = slot.version.manifest
-            self._launchers.warm(manifest.python, manifest.environment)
+            self._launchers.warm(manifest.python, manifest.environment, for_later=True)
             self._do(slot, self._beat(slot), "heartbeat")
         self._wiring.changed()
 

@@ -181,11 +181,11 @@ def test_a_replica_that_is_not_forked_takes_its_share_of_the_cores_only(folder):
     asyncio.run(serve())
 
 
-def warm_launchers(folder):
+def warm_launchers(folder, *, for_later=False):
     settings = Settings(home=folder / "home", run=folder)
     settings.make_folders()
     launchers = Launchers(settings)
-    launchers.warm(sys.executable, {})
+    launchers.warm(sys.executable, {}, for_later=for_later)
     return launchers
 
 
@@ -250,6 +250,34 @@ def test_a_stopped_launcher_is_replaced_and_its_replicas_go_on(folder):
             await launchers.close()
 
     asyncio.run(serve())
+
+
+def test_a_replica_does_not_wait_for_a_launcher_that_is_warmed_for_later(folder):
+    async def serve() -> None:
+        launchers = warm_launchers(folder, for_later=True)
+        await asyncio.to_thread(wait_until, lambda: launching(folder))
+        (warming,) = launching(folder)
+        warming.suspend()
+        plain = await asyncio.wait_for(launchers.start(order_in(folder / "plain"), {}), 60)
+        assert psutil.Process(plain.pid).ppid() == os.getpid()
+        warming.resume()
+        # A deploy asks for the same one, and gets it.
+        launchers.warm(sys.executable, {})
+        forked = await launchers.start(order_in(folder / "forked"), {})
+        try:
+            assert psutil.Process(forked.pid).ppid() == warming.pid
+        finally:
+            for process in (plain, forked):
+                process.kill()
+            await launchers.close()
+
+    asyncio.run(serve())
+
+
+def launching(folder):
+    """The launchers of `folder` that this process has started."""
+    socket_of = {one: one.cmdline()[3:4] for one in psutil.Process().children()}
+    return [one for one, told in socket_of.items() if told and Path(told[0]).parent == folder]
 
 
 def test_torch_in_a_forked_replica_has_the_threads_of_its_share(folder):

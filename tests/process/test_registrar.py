@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,6 +14,8 @@ from sklearn.linear_model import LinearRegression
 from jupyter_deploy.client.models import Event
 from jupyter_deploy.pipeline import run
 from jupyter_deploy.registry.location import using
+from jupyter_deploy.supervisor.registry_process import RegistryProcess
+from jupyter_deploy.supervisor.settings import Settings
 from tests.process.stack import ROWS, Stack, me, stack
 from tests.support import wait_until
 
@@ -119,3 +124,26 @@ def test_who_logs_metrics_has_nobody_import_mlflow(one):
     before = last(one)
     move(one, FIRST)
     until(one, "alias-moved", before)
+
+
+def test_an_order_that_is_given_up_waits_for_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A supervisor that hands over while MLflow is being imported leaves at once."""
+    monkeypatch.setattr("jupyter_deploy.supervisor.registry_process._END_SECONDS", math.inf)
+    settings = Settings(home=tmp_path, run=tmp_path)
+    settings.make_folders()
+
+    async def give_up() -> None:
+        before = psutil.Process().children()
+        registry = RegistryProcess(settings)
+        order = asyncio.create_task(registry.send({"tracking_uri": f"sqlite:///{tmp_path}/m.db"}))
+        await asyncio.to_thread(wait_until, lambda: registry.running)
+        (process,) = (one for one in psutil.Process().children() if one not in before)
+        process.suspend()
+        order.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(order, SECONDS)
+        assert not process.is_running()
+
+    asyncio.run(give_up())
