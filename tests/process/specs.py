@@ -11,11 +11,16 @@ import numpy as np
 from jupyter_deploy.replica.spec import ReplicaSpec, TensorSpec
 
 
+def dump_function(folder: Path, function: Callable[[np.ndarray], object]) -> None:
+    """A new `folder` with `function.pkl`, as a replica loads it."""
+    folder.mkdir(parents=True)
+    with open(folder / "function.pkl", "wb") as file:
+        cloudpickle.dump(function, file)
+
+
 def spec_of(folder: Path, function: Callable[[np.ndarray], object]) -> str:
     """The file in `folder` that tells a replica to serve `function`, of rows of two floats."""
-    (folder / "model").mkdir()
-    with open(folder / "model" / "function.pkl", "wb") as file:
-        cloudpickle.dump(function, file)
+    dump_function(folder / "model", function)
     spec = ReplicaSpec(
         socket=str(folder / "replica"),
         report=str(folder / "report.json"),
