@@ -83,8 +83,8 @@ class UnknownRoute(RequestError, LookupError):
 
     code, status, title = "unknown-route", 404, "Nothing is served here"
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what[:120]} is not served here.")
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(f"{what[:120]} is not served here.", fix)
 
 
 class MethodNotAllowed(RequestError):

@@ -32,6 +32,9 @@ from jupyter_deploy.gateway.routes import Endpoint, Routes
 from jupyter_deploy.gateway.service import VersionService
 
 Handler = Callable[[Request], Awaitable[Response]]
+_PATHS = (
+    "Predictions go to POST /endpoints/NAME/invocations; GET /endpoints/NAME/docs says the rest."
+)
 _PROMETHEUS = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
 
 
@@ -143,7 +146,7 @@ class Pages:
         """No such endpoint, version or path below one."""
         name = request.path_params["name"]
         self._routes.keyring.check_scope(self._caller(request), name)
-        raise UnknownRoute(request.url.path)
+        raise UnknownRoute(request.url.path, _PATHS)
 
     def _document(self, request: Request, service: VersionService) -> dict[str, object]:
         root = f"/endpoints/{service.endpoint}"
@@ -196,7 +199,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "registered for this class"
     allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
     if not allowed:
-        return await _on_error(request, UnknownRoute(request.url.path))
+        return await _on_error(request, UnknownRoute(request.url.path, _PATHS))
     if request.method == "OPTIONS":
         return Response(status_code=204, headers={"Allow": f"{allowed}, OPTIONS"})
     return await _on_error(request, MethodNotAllowed(request.method, allowed))

@@ -42,7 +42,8 @@ class Endpoint:
         """The version named, or the active one.  Raises UnknownRoute."""
         service = self.active if version is None else self.versions.get(version)
         if service is None:
-            raise UnknownRoute(f"{self.name} {version or ''}".rstrip())
+            fix = "Ask the owner to deploy or to promote a version." if version is None else ""
+            raise UnknownRoute(f"{self.name} {version or ''}".rstrip(), fix)
         return service
 
 

@@ -20,6 +20,17 @@ def test_ping_and_version_answer_without_a_key_where_there_is_an_endpoint(stack)
         assert stack.client.get(f"{root}/ping").status_code == 401
 
 
+def test_who_asks_for_a_path_that_is_not_served_reads_which_are(stack, key):
+    unknown = [
+        stack.client.get("/"),
+        stack.client.get("/endpoints/churn/predict", auth=("", key)),
+    ]
+    for answer in unknown:
+        said = answer.json()
+        assert (answer.status_code, said["type"].rpartition("#")[2]) == (404, "unknown-route")
+        assert "POST /endpoints/NAME/invocations" in said["fix"]
+
+
 def test_the_openapi_document_is_valid_and_its_example_works(stack, key):
     assert stack.client.get("/endpoints/churn/openapi.json").status_code == 401
     document = stack.client.get("/endpoints/churn/openapi.json", auth=("", key)).json()
