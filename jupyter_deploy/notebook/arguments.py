@@ -2,7 +2,7 @@
 
 Rule: a flag starts outside of brackets and quotes, after a space, with `--` and a letter; all text
 up to the next one belongs to it.  So `%deploy make(X, depth=-1) --sample X[ :50 ] --name churn`
-needs no quoting, as it would with a shell's rules.
+needs no quoting, as it would with a shell's rules.  A `#` there begins a comment, as in Python.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def arguments(
 
 def segments(line: str) -> list[tuple[str, str]]:
     """The line cut at its flags, as pairs of a flag ("" before the first one) and its text."""
+    line = _without_comment(line)
     cuts = [*_flag_places(line), (len(line), len(line))]
     found = [("", line[: cuts[0][0]].strip())]
     for (start, end), (following, _) in pairwise(cuts):
@@ -85,7 +86,25 @@ def _check_once(line: str) -> None:
             raise ValueError(f"{flag} is given more than once")
 
 
+def _without_comment(line: str) -> str:
+    begins = (place for place, _ in _bare(line) if line[place] == "#" and _begins(line, place))
+    return line[: next(begins, len(line))]
+
+
 def _flag_places(line: str) -> Iterator[tuple[int, int]]:
+    for place, depth in _bare(line):
+        match = _FLAG.match(line, place)
+        if match and depth <= 0 and _begins(line, place):
+            yield match.span()
+
+
+def _begins(line: str, place: int) -> bool:
+    """Whether a word begins there."""
+    return place == 0 or line[place - 1].isspace()
+
+
+def _bare(line: str) -> Iterator[tuple[int, int]]:
+    """The places that are in no quotes, and how many brackets are open there."""
     depth, quote, place = 0, "", 0
     while place < len(line):
         sign = line[place]
@@ -96,11 +115,7 @@ def _flag_places(line: str) -> Iterator[tuple[int, int]]:
         if sign in _QUOTES:
             quote = sign
         depth += (sign in _OPENING) - (sign in _CLOSING)
-        match = _FLAG.match(line, place)
-        if match and depth <= 0 and (place == 0 or line[place - 1].isspace()):
-            yield match.span()
-            place = match.end()
-            continue
+        yield place, depth
         place += 1
 
 

@@ -73,7 +73,7 @@ class Completer:
     @context_matcher(identifier="jupyter_deploy")  # type: ignore[untyped-decorator]
     def matcher(self, context: CompletionContext) -> dict[str, Any]:
         """What IPython asks at each press of the Tab key."""
-        word, offered = self.offered(context.text_until_cursor.splitlines()[-1])
+        word, offered = self.offered(context.text_until_cursor)
         completions = [SimpleCompletion(text, type="magic") for text in offered]
         # Names of files and of Python are not what belongs here.
         return {

@@ -32,6 +32,9 @@ def taken(line):
         ("clf --sample X[ :50 ] --name a", ["--sample=X[ :50 ]", "--name=a", "--", "clf"]),
         ("clf --name 'a b'", ["--name=a b", "--", "clf"]),
         ("clf --name", ["--name", "--", "clf"]),
+        ("clf --name a  # it's --stage", ["--name=a", "--", "clf"]),
+        ("clf['#'] --name '#a' # b", ["--name=#a", "--", "clf['#']"]),
+        ("# clf --name a", []),
         ("", []),
     ],
 )

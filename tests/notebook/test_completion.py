@@ -44,6 +44,12 @@ def test_variables_of_the_notebook_are_offered_for_model_and_sample(shell, line)
     assert offered(shell, line) == ["classifier"]
 
 
+@pytest.mark.parametrize("line", ["", "%deploy clf --bump \n"])
+def test_a_line_without_a_magic_is_left_to_ipython(shell, line, capsys):
+    assert "major" not in offered(shell, line)
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_without_a_supervisor_nothing_is_started_for_a_name(shell, tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_DEPLOY_HOME", str(tmp_path))
     assert offered(shell, "%rollback ch") == []

@@ -1,11 +1,16 @@
 """A line that is wrong is one line of usage error; it starts nothing."""
 
+import re
+
 import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_deploy.client import paths
 from jupyter_deploy.errors import ExpressionFailed
+from jupyter_deploy.notebook.arguments import parse
+from jupyter_deploy.notebook.magics import DeployMagics
+from tests.test_docs import README
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +59,15 @@ def test_a_wrong_line_is_one_line_of_usage_error_and_starts_nothing(shell, line,
     assert said in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
     assert not (paths.home() / "supervisor.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("magic", "line"), re.findall(r"^    %(deploy|versions|rollback) (.*)$", README, re.MULTILINE)
+)
+def test_a_line_of_the_readme_can_be_typed_as_it_stands(magic, line):
+    parser = getattr(DeployMagics, magic).parser
+    switches = frozenset({"--compile"})
+    assert parse(parser, line, switches=switches).name == "churn"
 
 
 @pytest.mark.parametrize(
