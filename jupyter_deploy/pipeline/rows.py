@@ -123,11 +123,16 @@ def _moments(series: Any) -> Array:
 
 def _tensor(tensor: Tensor, data: Any) -> Array:
     if tensor.type in (Type.STRING, Type.OBJECT):
-        return _strings(data)
+        return _values(tensor, data)
     if tensor.container == "series":
         return _column(Column("", tensor.type, tensor.dtype), data)
     array = np.asarray(data)
     if array.dtype.kind == "O":
+        absent = _absent(array)
+        if absent.any() and tensor.type in (Type.INTEGER, Type.BOOLEAN):
+            return _values(tensor, array)
+        array = array.copy()
+        array[absent] = None
         target = {Type.FLOAT: "float64", Type.INTEGER: "int64", Type.BOOLEAN: "bool"}
         return array.astype(target.get(tensor.type, "datetime64[ns]"))
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
@@ -135,15 +140,20 @@ def _tensor(tensor: Tensor, data: Any) -> Array:
     return array.astype("datetime64[ns]") if array.dtype.kind == "M" else array
 
 
-def _strings(data: Any) -> Array:
+def _values(tensor: Tensor, data: Any) -> Array:
     values = data.tolist() if hasattr(data, "tolist") else list(data)
     plain = [json_value(value) for value in values]
-    shape = np.shape(np.asarray(data)) if not hasattr(data, "shape") else data.shape
-    if len(shape) < 2:
+    if not tensor.shape:
         return _objects([None if value != value else value for value in plain])
-    array = np.empty(shape, dtype=object)
+    array = np.empty((len(plain), *tensor.shape), dtype=object)
     array[...] = plain
     return array
+
+
+def _absent(array: Array) -> Array:
+    import pandas as pd
+
+    return np.asarray(pd.isna(array))
 
 
 def _objects(values: list[Any]) -> Array:

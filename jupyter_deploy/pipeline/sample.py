@@ -92,7 +92,8 @@ def take(data: Any, rows: list[int]) -> Any:
 
 def _as_rows(value: Any) -> tuple[Any, str]:
     pandas = sys.modules.get("pandas")
-    if hasattr(value, "to_pandas") and type(value).__name__ == "DataFrame":  # polars, pyarrow
+    # Of polars: nothing else with these names has that method.
+    if type(value).__name__ in ("DataFrame", "Series") and hasattr(value, "to_pandas"):
         value = value.to_pandas()
     if pandas is not None and isinstance(value, pandas.DataFrame):
         return value, "frame"
@@ -220,7 +221,8 @@ def _arrays_of(
 ) -> Iterator[tuple[tuple[Any, ...], Sample]]:
     pandas = sys.modules.get("pandas")
     for name, value in _public(namespace):
-        is_sparse = hasattr(value, "tocsr") and hasattr(value, "toarray")
+        # Its type is asked: a foreign object may raise what it likes for a name it does not know.
+        is_sparse = hasattr(type(value), "tocsr") and hasattr(type(value), "toarray")
         is_array = isinstance(value, np.ndarray) or is_sparse
         unnamed = pandas is not None and isinstance(value, pandas.DataFrame) and _numbered(value)
         if not (is_array or unnamed) or value.ndim != 2 or value.shape[1] != width:
@@ -249,7 +251,8 @@ def _usual(namespace: Mapping[str, Any]) -> list[Sample]:
     for name, value in _public(namespace):
         rank = _name_rank(name)
         is_list = isinstance(value, list) and bool(value) and isinstance(value[0], str)
-        if rank == len(_USUAL_NAMES) or not (isinstance(value, kinds) or is_list) or len(value) < 1:
+        has_rows = isinstance(value, kinds) and value.ndim > 0 and len(value) > 0
+        if rank == len(_USUAL_NAMES) or not (has_rows or is_list):
             continue
         data, container = _as_rows(value)
         ranked.append((rank, Sample(data, container, f"{container} {name}, {_counted(data)}")))

@@ -54,7 +54,7 @@ def array_contract(values: Any, container: str = "array") -> Contract:
     Raises SampleMismatch.
     """
     dtype = str(values.dtype) if container == "series" else None
-    array = np.asarray(values)
+    array = _as_array(values)
     kind = _array_type(array)
     if array.ndim == 0:
         raise SampleMismatch("The sample is one value, not rows.", "Give rows, as for predict.")
@@ -66,6 +66,17 @@ def array_contract(values: Any, container: str = "array") -> Contract:
         container=container,
     )
     return Contract(Form.ARRAY, tensor=tensor)
+
+
+def _as_array(values: Any) -> Any:
+    """`values` as an array; rows of different lengths are its elements."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        rows = np.empty(len(values), dtype=object)
+        for place, row in enumerate(values):
+            rows[place] = row
+        return rows
 
 
 def output_of(
@@ -105,7 +116,10 @@ def _check_names(names: Any) -> None:
             f"The sample has {len(names)} columns; {MAX_COLUMNS} can be described one by one.",
             "Fit the model on a NumPy array instead.",
         )
-    odd = [name for name in names if not isinstance(name, (str, int, np.integer))]
+    odd = [
+        name for name in names
+        if isinstance(name, bool) or not isinstance(name, (str, int, np.integer))
+    ]  # fmt: skip
     if odd:
         raise SampleMismatch(
             f"The column {odd[0]!r} has no plain name.",
@@ -153,9 +167,15 @@ def _column(name: Any, series: Any) -> Column:
 
 
 def _dtype(kind: Type, part: Any) -> str:
-    """The dtype's name; "date" for objects that are dates without a time."""
+    """The dtype's name; "date" for objects that are dates without a time.
+
+    A sparse column comes as a dense one: pandas reads the names of few sparse dtypes.
+    """
+    import pandas as pd
     from pandas.api import types
 
+    if isinstance(part.dtype, pd.SparseDtype):
+        return str(part.dtype.subtype)
     if kind is Type.DATETIME and part.dtype == object:
         return "date" if types.infer_dtype(part, skipna=True) == "date" else "object"
     return str(part.dtype)
@@ -218,7 +238,9 @@ def _range(kind: Type, series: Any) -> tuple[float | None, float | None]:
 
 
 def _seconds(moment: Any) -> float:
-    return float(moment.timestamp())
+    import pandas as pd
+
+    return float(pd.Timestamp(moment).timestamp())
 
 
 def _categories(kind: Type, part: Any) -> tuple[str, ...] | None:
@@ -254,7 +276,9 @@ def _array_type(array: Any) -> Type:
 
 def _has_missing(array: Any) -> bool:
     if array.dtype.kind == "O":
-        return any(value is None or value != value for value in array.ravel()[:MAX_ROWS_LOOKED_AT])
+        import pandas as pd
+
+        return bool(pd.isna(array.ravel()[:MAX_ROWS_LOOKED_AT]).any())
     if array.dtype.kind == "M":
         return bool(np.isnat(array).any())
     return array.dtype.kind == "f" and bool(np.isnan(array).any())

@@ -1,6 +1,7 @@
 """A line that is wrong is one line of usage error; it starts nothing."""
 
 import re
+from pathlib import Path
 
 import pytest
 from IPython.core.error import UsageError
@@ -10,7 +11,8 @@ from jupyter_deploy.client import paths
 from jupyter_deploy.errors import ExpressionFailed
 from jupyter_deploy.notebook.arguments import parse
 from jupyter_deploy.notebook.magics import DeployMagics
-from tests.test_docs import README
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
 
-from jupyter_deploy.pipeline.resolve import Subject, SubjectKind
+from jupyter_deploy.pipeline.prepare import prepare
+from jupyter_deploy.pipeline.resolve import Subject, SubjectKind, resolve
 from jupyter_deploy.pipeline.sample import MAX_ROWS, found_sample, given_sample, rows_to_keep
 
 FRAME = pd.DataFrame({"a": [1, 2, 3], "b": [4, 5, 6]})
 OF_COLUMNS = Subject(SubjectKind.ESTIMATOR, None, "model", names=("a", "b"), width=2)
 OF_ARRAYS = Subject(SubjectKind.ESTIMATOR, None, "model", width=2)
+OF_ANYTHING = Subject(SubjectKind.ESTIMATOR, None, "model")
 
 
 def found(subject, **namespace):
@@ -50,13 +54,45 @@ def test_the_array_found_is_as_wide_as_the_model(namespace, origin):
     assert found(OF_ARRAYS, **namespace) == origin
 
 
-def test_a_frame_of_polars_is_a_sample():
+def test_a_frame_and_a_series_of_polars_are_samples():
     class DataFrame:
         def to_pandas(self):
             return pd.DataFrame({"b": [4], "a": [1]})
 
+    class Series:
+        def to_pandas(self):
+            return pd.Series([4])
+
     sample = given_sample(DataFrame(), OF_COLUMNS)
     pd.testing.assert_frame_equal(sample.data, pd.DataFrame({"a": [1], "b": [4]}))
+    assert given_sample(Series(), OF_ANYTHING).container == "series"
+
+
+def rows_of(*rows):
+    array = np.empty(len(rows), dtype=object)
+    for place, row in enumerate(rows):
+        array[place] = row
+    return array
+
+
+@pytest.mark.parametrize("sample", [
+    [[1, 2], [3]], rows_of([1, 2], [3]), rows_of(np.ones(2), np.ones(1)), [np.ones(2), [2, None]],
+    np.array([[1, None], [2, pd.NA]], dtype=object), np.array([1.5, pd.NA, None], dtype=object),
+    [True, None],
+])  # fmt: skip
+def test_rows_of_unusual_form_come_back_as_they_were(sample):
+    def lengths(rows):
+        return [np.size(row) for row in rows]
+
+    prepared = prepare(resolve(lengths), sample, None, time.monotonic)
+    assert prepared.answer.arrays[0].tolist() == lengths(sample)
+    assert prepared.rows == len(sample)
+
+
+def test_a_sparse_frame_travels_as_a_dense_one():
+    frame = pd.DataFrame.sparse.from_spmatrix(scipy.sparse.eye_array(3, format="csr"))
+    prepared = prepare(resolve(lambda rows: rows.sum(axis=1)), frame, None, time.monotonic)
+    assert prepared.answer.arrays[0].tolist() == [1.0, 1.0, 1.0]
 
 
 def test_a_sparse_matrix_is_found_and_a_large_one_does_not_fill_the_memory():
@@ -86,8 +122,16 @@ def test_foreign_objects_of_the_notebook_are_not_touched():
         __repr__ = __len__
         shape = columns = property(__len__)
 
+        def __getattr__(self, name):
+            raise RuntimeError("touched")
+
     assert found(OF_COLUMNS, thing=Touchy(), X=FRAME) == "frame X, 3 rows"
     assert found(OF_ARRAYS, X=Touchy()) is None
+    assert found(OF_ANYTHING, x=Touchy(), X=FRAME) == "frame X, 3 rows"
+
+
+def test_a_number_is_no_sample_whatever_its_name():
+    assert found(OF_ANYTHING, x=np.array(5.0), data=np.float64(3)) is None
 
 
 def test_the_rows_kept_show_each_category_missing_value_and_extreme():

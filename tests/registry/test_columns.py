@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 
 from jupyter_deploy.core.contract import Contract, Form, Output, Type
 from jupyter_deploy.errors import SampleMismatch
 from jupyter_deploy.registry.columns import array_contract, frame_contract
 from jupyter_deploy.registry.signature import contract_of, signature_of
+
+ARROW_DAYS = pd.ArrowDtype(pyarrow.date32())
 
 
 @pytest.mark.parametrize(("values", "type_", "dtype", "nullable"), [
@@ -27,6 +32,8 @@ from jupyter_deploy.registry.signature import contract_of, signature_of
     (pd.Categorical([1, 2]), Type.INTEGER, "category", False),
     (pd.to_datetime(["2020-01-01", None]).as_unit("ns"), Type.DATETIME, "datetime64[ns]", True),
     (pd.Series([[1], [2]]), Type.OBJECT, "object", False),
+    (pd.arrays.SparseArray([0.0, 1.5], fill_value=0), Type.FLOAT, "float64", False),
+    (pd.array([dt.date(2020, 1, 1), None], ARROW_DAYS), Type.DATETIME, str(ARROW_DAYS), True),
 ])  # fmt: skip
 def test_a_column_has_the_type_and_null_rule_of_its_values(values, type_, dtype, nullable):
     column = frame_contract(pd.DataFrame({"x": values})).columns[0]
@@ -53,6 +60,7 @@ def test_ranges_are_finite_and_datetimes_are_seconds():
 @pytest.mark.parametrize(("frame", "says"), [
     (pd.DataFrame([[1, 2]], columns=["a", "a"]), "more than once"),
     (pd.DataFrame({("a", "b"): [1]}), "no plain name"),
+    (pd.DataFrame({"a": [1], True: [2]}), "True has no plain name"),
     (pd.DataFrame({"a": [1j]}), "complex128"),
     (pd.DataFrame({"a": pd.period_range("2020", periods=2, freq="D")}), "period"),
     (pd.DataFrame(index=[1]), "no columns"),
