@@ -29,7 +29,7 @@ def encode(data: Any, params: Mapping[str, Any] | None = None) -> bytes:
 
     A DataFrame (of pandas or polars) becomes `dataframe_split`, a list of mappings
     `dataframe_records`, a mapping that is a body already stays what it is; arrays, lists, Series
-    and other values become `inputs`.
+    (of either) and other values become `inputs`.
     Raises UsageError for a value that JSON cannot say.
     """
     body = _body(data)
@@ -56,7 +56,7 @@ def plain(value: Any) -> Any:
         return _column(value)
     if hasattr(value, "toarray"):  # a sparse matrix
         return _array(value.toarray())
-    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes | bytearray):
+    if _is_listed(value):
         return [plain(item) for item in value]
     return _scalar(value)
 
@@ -94,6 +94,14 @@ def _pandas_has(value: Any, *names: str) -> bool:
     # Whoever holds a frame has imported pandas.
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(value, tuple(getattr(pandas, name) for name in names))
+
+
+def _is_listed(value: Any) -> bool:
+    """Whether it is values one after the other: a list, a set, a Series of polars."""
+    if type(value).__name__ == "Series":
+        return hasattr(value, "to_list")
+    listed = isinstance(value, Sequence | set | frozenset)
+    return listed and not isinstance(value, bytes | bytearray)
 
 
 def _rows(frame: Any) -> list[list[Any]]:

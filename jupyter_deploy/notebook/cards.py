@@ -159,16 +159,15 @@ def _moved_alias(status: EndpointStatus) -> tuple[tuple[str, ...], tuple[tuple[s
     return (sentence(status.name, status.active, alias),), tuple(commands)
 
 
-def undeployed(status: EndpointStatus) -> Card:
-    """An endpoint that has been stopped."""
+def undeployed(status: EndpointStatus, active: str | None) -> Card:
+    """An endpoint that has been stopped; `active` is the version that served until then."""
+    good = [version.version for version in status.versions if version.state != "failed"]
+    again = active or next(reversed(good), None)
     return Card(
         f"{status.name} is stopped",
         words.mark(status.state),
         "Its processes have ended; its versions, keys and history are kept.",
-        commands=tuple(
-            ("Bring it back", f"%rollback {status.name} --to {version.version}")
-            for version in status.versions[-1:]
-        ),
+        commands=(("Bring it back", f"%rollback {status.name} --to {again}"),) if again else (),
     )
 
 

@@ -139,7 +139,9 @@ class Endpoint(Shown):
     def undeploy(self) -> Told:
         """Stop serving it; its history and its keys stay."""
         with connect() as client:
-            return Told(cards.undeployed(client.undeploy(self.name, session.origin())))
+            active = client.endpoint(self.name).active
+            stopped = client.undeploy(self.name, session.origin())
+        return Told(cards.undeployed(stopped, active))
 
     def card(self) -> Card:
         """What the supervisor says now."""

@@ -62,7 +62,8 @@ def by_value() -> Iterator[None]:
 
 def modules_in(data: bytes) -> set[str]:
     """The imported modules (top level) that a pickle or skops file names."""
-    if zipfile.is_zipfile(io.BytesIO(data)):
+    # A pickle may hold an archive; one of skops is one.
+    if data.startswith(b"PK"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             data = archive.read("schema.json")
     found = _MODULE_NAME.findall(data[:_MAX_BYTES_SEARCHED])

@@ -36,7 +36,7 @@ def read_key(told: str, keys: Path) -> str:
         # Without O_NONBLOCK a pipe of that name would hold the thread for ever.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(file, flags)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # no path at all: it holds a NUL
         raise NotFound("key file", file.name) from error
     with os.fdopen(descriptor, "rb") as opened:
         if not _is_private(os.fstat(descriptor)):

@@ -67,6 +67,14 @@ def test_the_card_says_from_how_many_to_how_many_replicas_there_may_be():
     assert dict(shown.facts)["Replicas"] == "1 of 1 ready; 1 to 4, as the load needs"
 
 
+@pytest.mark.parametrize(("active", "back"), [("1.0.0", "1.0.0"), (None, "1.1.0")])
+def test_what_served_can_be_brought_back_and_never_what_failed(active, back):
+    states = {"1.0.0": "retired", "1.1.0": "retired", "1.2.0": "failed"}
+    stopped = endpoint(*(version(one, state) for one, state in states.items()))
+    shown = cards.undeployed(stopped, active)
+    assert [line for _, line in shown.commands] == [f"%rollback churn --to {back}"]
+
+
 KEY = KeyStatus("3f2aK9xQ12ab", "crm", ("churn",), NOW, "600/minute", NOW + 60, None, None)
 FAILED = ReplicaFailed("start", "It ended.", "Mend it.", ["line 1", "ModuleNotFoundError: x"])
 ALL = {
@@ -82,7 +90,7 @@ ALL = {
     "rollback": cards.changed(
         TrafficChanged("churn", "1.0.0", "1.1.0", 5, 0.034, warm=True), "rolled back"
     ),
-    "undeployed": cards.undeployed(endpoint(version("1.0.0", "retired"))),
+    "undeployed": cards.undeployed(endpoint(version("1.0.0", "retired")), "1.0.0"),
     "issued": keycards.issued(IssuedKey(KEY, "/home/ada/keys/crm.key"), "created", NOW),
     "revoked": keycards.revoked(KEY),
     "keys": keycards.keys("churn", [KEY], NOW),

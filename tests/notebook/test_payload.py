@@ -105,6 +105,17 @@ def test_a_frame_of_polars_keeps_its_columns_and_times():
     assert sent(frame) == {"dataframe_split": body}
 
 
+def test_a_series_of_polars_is_its_values():
+    class Series:
+        def __iter__(self):
+            return iter(self.to_list())
+
+        def to_list(self):
+            return [1, None, dt.datetime(2024, 1, 2, 3)]
+
+    assert sent(Series()) == {"inputs": [1, None, "2024-01-02T03:00:00"]}
+
+
 def test_each_kind_of_data_takes_its_form_of_the_protocol():
     assert sent(np.eye(2)) == {"inputs": [[1.0, 0.0], [0.0, 1.0]]}
     assert sent(["a", np.str_("b")]) == {"inputs": ["a", "b"]}

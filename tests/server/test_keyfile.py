@@ -32,7 +32,8 @@ def test_a_key_of_ours_is_read(keys):
 
 def test_a_file_elsewhere_is_not_read(keys, tmp_path):
     outside = written(tmp_path / "state.db")
-    for told in (str(outside), f"{keys}/../state.db", "state.db", "", str(keys), f"{keys}/.."):
+    odd = ("state.db", "", str(keys), f"{keys}/..", f"{keys}/churn\0.key")
+    for told in (str(outside), f"{keys}/../state.db", *odd):
         with pytest.raises(NotFound):
             read_key(told, keys)
 
