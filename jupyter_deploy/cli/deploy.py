@@ -75,15 +75,19 @@ def deploy(
     with control.to_change() as client:
         from jupyter_deploy import pipeline
 
-        deployed = pipeline.run(
-            model_uri,
-            name,
-            sample=rows,
-            options=options,
-            origin=control.origin(),
-            client=client,
-            progress=progress,
-        )
+        try:
+            deployed = pipeline.run(
+                model_uri,
+                name,
+                sample=rows,
+                options=options,
+                origin=control.origin(),
+                client=client,
+                progress=progress,
+            )
+        except pipeline.StoppedTooLate as late:
+            deployed = late.deployed
+            click.echo("It was too late to stop it.", err=True)
     if as_json:
         print_json(_summary(deployed))
     else:

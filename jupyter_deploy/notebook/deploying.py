@@ -91,6 +91,8 @@ def run(
     watch = Watch(name, progress(name))
     try:
         finished = _finished(_deployed(model, name, sample, names, options, watch), watch)
+    except DeployInterrupted:
+        raise
     except KeyboardInterrupt as error:
         watch.fail(error)
         # A person who stops a cell knows that they did; where our code was then says nothing.
@@ -118,16 +120,22 @@ def _deployed(
         # A second or two for it to come up, and more for what packaging needs: both at once.
         preload.load()
     with connect(begun=begun) as client:
-        return pipeline.run(
-            model,
-            name,
-            sample=sample,
-            namespace=names,
-            options=options,
-            origin=session.origin(),
-            client=client,
-            progress=watch.see,
-        )
+        try:
+            return pipeline.run(
+                model,
+                name,
+                sample=sample,
+                namespace=names,
+                options=options,
+                origin=session.origin(),
+                client=client,
+                progress=watch.see,
+            )
+        except pipeline.StoppedTooLate as late:
+            watch.end(_finished(late.deployed, watch).card())
+            version = late.deployed.ticket.version
+            said = f"It was too late to stop the deploy of {name!r}: {version} is there."
+            raise DeployInterrupted(said) from None
 
 
 def _finished(deployed: Deployed, watch: Watch) -> Finished:

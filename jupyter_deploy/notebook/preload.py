@@ -51,7 +51,9 @@ class Preload:
         #: Clear while a cell runs or waits: a lock alone would go to whoever had it last.
         self._between = threading.Event()
         self._between.set()
-        self._cells = 0
+        #: The cells that run now, by what IPython says of them as they begin: each is in the one
+        #: before it.
+        self._cells: list[object] = []
         self._cell_has_turn = False
         self._module = ""
         shell.events.register("post_run_cell", self._start)
@@ -82,12 +84,12 @@ class Preload:
                 self._module = module
                 load_one(module)
 
-    def _before_cell(self, _info: object = None) -> None:
+    def _before_cell(self, info: object = None) -> None:
         if not self._thread.is_alive():
             self.stop()
             return
-        self._cells += 1
-        if self._cells > 1:
+        self._cells.append(info)
+        if len(self._cells) > 1:
             return
         self._between.clear()
         try:
@@ -104,9 +106,12 @@ class Preload:
         finally:
             clear_output()
 
-    def _after_cell(self, _result: object = None) -> None:
-        self._cells -= 1
-        if self._cells > 0:
+    def _after_cell(self, result: Any = None) -> None:
+        # A cell with nothing in it ends without having begun.
+        if not self._cells or (result is not None and result.info not in self._cells):
+            return
+        self._cells.pop()
+        if self._cells:
             return
         if self._cell_has_turn:
             self._cell_has_turn = False

@@ -2,7 +2,8 @@
 
 The order is one line of JSON on stdin, a `RegisteredOrder`.  Each change is told in one line on
 stdout: {"steps": […]}, and the last one is {"ended": "done"}, or "failed" with a
-`problem`, or "cancelled".  SIGINT cancels, and leaves nothing.
+`problem`, or "cancelled".  SIGINT cancels, and leaves nothing; while traffic is switched it comes
+too late.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from jupyter_deploy.client.models import DeployOptions
 from jupyter_deploy.client.process_start import own_start
 from jupyter_deploy.core.manifest import Origin
 from jupyter_deploy.errors import DeployError, DeployFailed
-from jupyter_deploy.pipeline.deploying import run
+from jupyter_deploy.pipeline.deploying import StoppedTooLate, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ def main(orders: BinaryIO, answers: BinaryIO) -> None:
     tell = partial(_tell, answers)
     try:
         _deploy(order, tell)
+    except StoppedTooLate:
+        tell({"ended": "done"})
     except KeyboardInterrupt:
         tell({"ended": "cancelled"})
     except DeployError as error:

@@ -44,7 +44,7 @@ from jupyter_deploy.core.manifest import (
     RegisteredModel,
 )
 from jupyter_deploy.core.names import EndpointName, endpoint_name
-from jupyter_deploy.errors import DeployError, DeployFailed
+from jupyter_deploy.errors import Conflict, DeployError, DeployFailed
 from jupyter_deploy.pipeline import converting
 from jupyter_deploy.pipeline.compiling import Outcome, compile_forms
 from jupyter_deploy.pipeline.environment import replica_environment
@@ -91,6 +91,14 @@ class Deployed:
     notes: list[str] = field(default_factory=list)
 
 
+class StoppedTooLate(KeyboardInterrupt):
+    """The person stopped a deploy that could not be stopped any more; `deployed` is its end."""
+
+    def __init__(self, deployed: Deployed) -> None:
+        super().__init__("The traffic was being switched already.")
+        self.deployed = deployed
+
+
 def run(
     model: Any,
     name: str,
@@ -106,7 +114,8 @@ def run(
 
     `namespace` are the notebook's variables, where a sample is looked for when none is given;
     `progress` gets all steps at each change.  Raises what can be wrong with name, model or sample
-    (UsageError), DeployInProgress, VersionExists, DeployFailed and its kinds, or Unavailable.
+    (UsageError), DeployInProgress, VersionExists, DeployFailed and its kinds, or Unavailable; and
+    StoppedTooLate.
     """
     endpoint = endpoint_name(name)
     options = options or DeployOptions()
@@ -122,15 +131,24 @@ def run(
             deploy = stack.enter_context(_Deploy(client, endpoint, prepared, scratch, compiled))
             ticket = deploy.begin(origin, options)
         manifest = deploy.submit(steps)
-    status = _followed(client, ticket, steps, time.monotonic() + FOLLOW_SECONDS)
     notes = [*prepared.notes, *_version_notes(ticket), *deploy.notes]
-    if status.not_compiled:
-        manifest = replace(manifest, compiled=None)
-        notes.append(f"the model is served as is: {status.not_compiled}")
-    elif compiled is not None:
-        notes.append(compiled.note())
-    status = replace(status, steps=steps.steps)
-    return Deployed(ticket, manifest, status, client.endpoint(endpoint), notes)
+
+    def deployed(status: DeployStatus) -> Deployed:
+        served, form = manifest, [] if compiled is None else [compiled.note()]
+        if status.not_compiled:
+            served = replace(manifest, compiled=None)
+            form = [f"the model is served as is: {status.not_compiled}"]
+        ended = replace(status, steps=steps.steps)
+        return Deployed(ticket, served, ended, client.endpoint(endpoint), [*notes, *form])
+
+    try:
+        return deployed(_followed(client, ticket, steps, time.monotonic() + FOLLOW_SECONDS))
+    except KeyboardInterrupt:
+        ended = _stopped(client, ticket.deploy_id)
+        if ended is None or ended.state != "done":
+            raise
+        steps.take_over(ended.steps)
+        raise StoppedTooLate(deployed(ended)) from None
 
 
 def _prepared(
@@ -308,24 +326,35 @@ def _fill(staging: Path, prepared: Prepared, manifest: Manifest) -> None:
 def _followed(
     client: Supervisor, ticket: DeployTicket, steps: Progress, until: float
 ) -> DeployStatus:
-    """The end of a submitted deploy.  Raises its problem; an interrupt asks to abort it."""
-    try:
-        status = client.deploy_status(ticket.deploy_id)
+    """The end of a submitted deploy.  Raises its problem."""
+    status = client.deploy_status(ticket.deploy_id)
+    steps.take_over(status.steps)
+    while status.state in ("open", "running"):
+        if time.monotonic() > until:
+            raise DeployFailed("start", "The deploy does not come to an end.", "Look at logs.")
+        status = client.deploy_status(ticket.deploy_id, status.revision, _POLL_SECONDS)
         steps.take_over(status.steps)
-        while status.state in ("open", "running"):
-            if time.monotonic() > until:
-                raise DeployFailed("start", "The deploy does not come to an end.", "Look at logs.")
-            status = client.deploy_status(ticket.deploy_id, status.revision, _POLL_SECONDS)
-            steps.take_over(status.steps)
-    except KeyboardInterrupt:
-        with contextlib.suppress(DeployError):
-            client.abort_deploy(ticket.deploy_id)
-        raise
     if status.state == "done":
         return status
     if status.problem is not None:
         raise DeployError.from_problem(status.problem)
     raise DeployFailed("", f"The deploy of {ticket.name} {ticket.version} was {status.state}.")
+
+
+def _stopped(client: Supervisor, deploy_id: str) -> DeployStatus | None:
+    """What a deploy that a person has stopped came to: one that is switching comes to its end.
+
+    None when the supervisor does not say.
+    """
+    with contextlib.suppress(DeployError):
+        try:
+            return client.abort_deploy(deploy_id)
+        except Conflict:
+            status = client.deploy_status(deploy_id)
+            if status.state != "running":
+                return status
+            return client.deploy_status(deploy_id, status.revision, _POLL_SECONDS)
+    return None
 
 
 def _version_notes(ticket: DeployTicket) -> list[str]:

@@ -28,6 +28,7 @@ from jupyter_deploy.errors import (
     UsageError,
     VersionExists,
 )
+from jupyter_deploy.notebook.deploying import DeployInterrupted
 from jupyter_deploy.notebook.handles import endpoints
 from tests.support import wait_until
 
@@ -200,6 +201,22 @@ def test_a_deploy_that_fails_leaves_what_served_serving(churn):
         assert client.endpoint("churn").deploying is None
 
 
+def test_a_deploy_that_is_stopped_too_late_says_what_is_there(churn, monkeypatch, caplog):
+    from jupyter_deploy import pipeline
+
+    real = pipeline.run
+
+    def late(*arguments, **options):
+        raise pipeline.StoppedTooLate(real(*arguments, **options))
+
+    monkeypatch.setattr(pipeline, "run", late)
+    caplog.set_level("INFO", "jupyter_deploy")
+    with pytest.raises(DeployInterrupted, match=r"too late to stop the deploy of 'late': 1\.0\.0"):
+        deploy(fitted(), "late", sample=X)
+    assert caplog.messages[-1] == "late: late 1.0.0"
+    endpoint("late").undeploy()
+
+
 def test_an_endpoint_with_one_version_has_nothing_to_go_back_to(home):
     with pytest.raises(NothingToRollBackTo):
         endpoint("reciprocal").rollback()
@@ -210,7 +227,7 @@ def test_undeploy_stops_serving_and_keeps_the_history(churn):
     handle.undeploy()
     assert handle.state == "stopped"
     assert [version.version for version in handle.versions] == ["1.0.0"]
-    assert [status.name for status in endpoints()] == ["churn", "reciprocal"]
+    assert [status.name for status in endpoints()] == ["churn", "late", "reciprocal"]
     handle.rollback("1.0.0")
     assert handle.predict(pd.DataFrame({"x": [5.0]})).tolist() == [2]
 

@@ -66,6 +66,24 @@ def test_a_cell_waits_for_one_module_and_says_so_and_the_next_is_imported_after_
     assert waits._after_cell not in shell.events.callbacks["post_run_cell"]
 
 
+@pytest.mark.parametrize("cell", ["", "get_ipython().run_cell('')"])
+def test_an_empty_cell_takes_no_turn_from_those_that_come_after_it(
+    shell: InteractiveShell, imports: Imports, monkeypatch: pytest.MonkeyPatch, cell: str
+) -> None:
+    waits = Preload(shell)
+    shell.run_cell("pass")
+    wait_until(lambda: imports.begun == ["first"])
+    threading.Timer(0.1, imports.may_end.release).start()
+    shell.run_cell(cell)
+    monkeypatch.setattr(waits, "_said", lambda: bool(waited.append("again")))
+    waited: list[str] = []
+    shell.run_cell("get_ipython().run_cell('inner = 1')")
+    assert (shell.user_ns["inner"], waited) == (1, [])
+    imports.may_end.release()
+    waits._thread.join(10)
+    assert imports.begun == ["first", "second"]
+
+
 def test_a_cell_that_is_interrupted_while_it_waits_does_not_run(
     shell: InteractiveShell,
     imports: Imports,

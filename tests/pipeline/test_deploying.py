@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -18,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from jupyter_deploy.core.contract import Form
 from jupyter_deploy.core.manifest import LoaderKind
 from jupyter_deploy.errors import (
+    Conflict,
     DeployFailed,
     DeployInProgress,
     InvalidName,
@@ -28,7 +30,7 @@ from jupyter_deploy.errors import (
     ReplicaFailed,
     SampleMismatch,
 )
-from jupyter_deploy.pipeline import run
+from jupyter_deploy.pipeline import StoppedTooLate, run
 from jupyter_deploy.pipeline.environment import replica_environment
 from jupyter_deploy.registry.location import default_uri, using
 from tests.pipeline.conftest import ORIGIN
@@ -158,6 +160,44 @@ def test_a_deploy_cut_at_its_submission_leaves_no_version_in_mlflow(
     assert supervisor.aborted == ["d1"]
     assert registered(home) == before
     assert set((home / "mlflow").rglob("MLmodel")) == folders
+
+
+@pytest.mark.parametrize("state", ["running", "done"])
+def test_a_deploy_that_is_stopped_too_late_is_told_as_what_it_is(
+    supervisor, fitted, data, monkeypatch, state
+):
+    ask, asked = supervisor.deploy_status, []
+
+    def answered(deploy_id, *more):
+        asked.append(more)
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        return replace(ask(deploy_id), state="running" if len(asked) == 2 else "done")
+
+    def abort(deploy_id):
+        if state == "running":
+            raise Conflict("The deploy is switching traffic now.", "Roll back afterwards.")
+        return ask(deploy_id)
+
+    monkeypatch.setattr(supervisor, "submit_deploy", lambda *_: None)
+    monkeypatch.setattr(supervisor, "deploy_status", answered)
+    monkeypatch.setattr(supervisor, "abort_deploy", abort)
+    with pytest.raises(StoppedTooLate) as raised:
+        run(fitted, "late", sample=data[0], origin=ORIGIN, client=supervisor)
+    assert raised.value.deployed.status.state == "done"
+    assert raised.value.deployed.endpoint.name == "late"
+
+
+def test_a_deploy_that_is_stopped_in_time_is_stopped(supervisor, fitted, data, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(supervisor, "submit_deploy", lambda *_: None)
+    monkeypatch.setattr(supervisor, "deploy_status", interrupted)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        run(fitted, "churn", sample=data[0], origin=ORIGIN, client=supervisor)
+    assert raised.type is KeyboardInterrupt
+    assert supervisor.aborted == ["d1"]
 
 
 def test_a_staging_folder_that_cannot_be_written_is_said_and_nothing_is_left(
