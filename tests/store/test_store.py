@@ -9,13 +9,19 @@ import sqlite3
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.event import listen, remove
 
 from jupyter_deploy.client.models import Event
+from jupyter_deploy.core.contract import Contract, Form, Tensor, Type
+from jupyter_deploy.core.manifest import Loader, LoaderKind, Manifest, Origin, RegisteredModel
 from jupyter_deploy.errors import StateUnavailable
+from jupyter_deploy.supervisor.state import Version
 from jupyter_deploy.supervisor.store import Store, backups, schema, writing
 from jupyter_deploy.supervisor.store.filesystem import journal_mode
 from tests.support import wait_until
@@ -246,6 +252,63 @@ def waits_for_a_lock() -> bool:
     """Whether a thread is in the statement that takes the lock."""
     frames = sys._current_frames().values()
     return any("_begin" in (one.name for one in traceback.extract_stack(f)) for f in frames)
+
+
+def test_a_version_whose_commit_failed_gives_its_number_and_nothing_else(tmp_path: Path) -> None:
+    def adding(name: str) -> Callable[[Connection], int]:
+        def add(connection: Connection) -> int:
+            writing.endpoint(connection, name)
+            return writing.version(connection, starting(name))
+
+        return add
+
+    async def use(store: Store) -> tuple[int, str]:
+        engine = store._engine
+        listen(engine, "commit", fail)
+        with pytest.raises(StateUnavailable, match="disk I/O error"):
+            await store.change(adding("first"))
+        remove(engine, "commit", fail)
+        number = await store.change(adding("second"))
+        kept = store.state.by_number(number)
+        assert kept is not None
+        return number, kept.manifest.registered.name
+
+    assert with_store(tmp_path, use) == (1, "second")
+
+
+def test_the_manifest_of_a_version_may_change_until_it_is_deployed(tmp_path: Path) -> None:
+    async def use(store: Store) -> str:
+        new = starting("churn")
+        await store.change(lambda c: writing.endpoint(c, "churn"))
+        number = await store.change(lambda c: writing.version(c, new))
+        other = replace(new.manifest, example="{}")
+        await store.change(lambda c: writing.manifest(c, number, other))
+        await store.change(lambda c: writing.fate(c, number, "good"))
+        kept = store.state.by_number(number)
+        assert kept is not None
+        return kept.manifest.example
+
+    assert with_store(tmp_path, use) == "{}"
+
+
+def fail(_: Connection) -> None:
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+def starting(name: str) -> Version:
+    """A version of the endpoint `name` that is being deployed."""
+    manifest = Manifest(
+        contract=Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,))),
+        loader=Loader(LoaderKind.SKOPS, "model.skops"),
+        registered=RegisteredModel("sqlite:///x.db", name, "1"),
+        python="/usr/bin/python",
+        digest="",
+    )
+    return Version(
+        number=0, endpoint=name, version="1.0.0", fate="starting", why="", reason="", log=(),
+        created_at=0.0, origin=Origin("ada", "python"), previous=None, replicas=1,
+        timeout_seconds=30.0, manifest=manifest,
+    )  # fmt: skip
 
 
 # --- schemas --------------------------------------------------------------------------------------

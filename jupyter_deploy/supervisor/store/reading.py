@@ -16,7 +16,10 @@ from jupyter_deploy.supervisor.store.writing import LEFT
 
 
 def state(connection: Connection, manifests: dict[int, Manifest]) -> State:
-    """Everything; `manifests` keeps those that have been read, because they never change."""
+    """Everything; `manifests` keeps those that have been read, but for what is still deployed.
+
+    Until then a manifest may change, and its number be given again where this is not committed.
+    """
     versions: dict[str, tuple[Version, ...]] = {}
     for version in _versions(connection, manifests):
         versions[version.endpoint] = (*versions.get(version.endpoint, ()), version)
@@ -58,7 +61,7 @@ def _versions(connection: Connection, manifests: dict[int, Manifest]) -> list[Ve
             """
         )
     )
-    return [_version(row, _manifest(connection, row.number, manifests)) for row in rows]
+    return [_version(row, _manifest(connection, row, manifests)) for row in rows]
 
 
 def _version(row: Row[Any], manifest: Manifest) -> Version:
@@ -80,12 +83,15 @@ def _version(row: Row[Any], manifest: Manifest) -> Version:
     )
 
 
-def _manifest(connection: Connection, number: int, known: dict[int, Manifest]) -> Manifest:
-    if number not in known:
-        statement = text("SELECT manifest FROM versions WHERE number = :number")
-        found = connection.execute(statement, {"number": number}).scalar_one()
-        known[number] = msgspec.json.decode(found, type=Manifest)
-    return known[number]
+def _manifest(connection: Connection, row: Row[Any], known: dict[int, Manifest]) -> Manifest:
+    if row.number in known:
+        return known[row.number]
+    statement = text("SELECT manifest FROM versions WHERE number = :number")
+    written = connection.execute(statement, {"number": row.number}).scalar_one()
+    found = msgspec.json.decode(written, type=Manifest)
+    if row.fate != "starting":
+        known[row.number] = found
+    return found
 
 
 def _keys(connection: Connection) -> list[Key]:
