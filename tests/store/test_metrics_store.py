@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from jupyter_deploy.core.series import DAY, HOUR, MINUTE, SECOND, SPANS, Counts, Record, total
+from jupyter_deploy.core.series import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    SPANS,
+    Counts,
+    History,
+    Record,
+    total,
+)
+from jupyter_deploy.supervisor.metrics.collector import Collector
 from jupyter_deploy.supervisor.metrics.recent import RecentFigures
 from jupyter_deploy.supervisor.metrics.store import KEPT, MetricsStore
 
@@ -129,6 +143,66 @@ def test_a_file_that_nobody_can_write_stops_nothing_but_figures(tmp_path):
     store.open()
     with pytest.raises(sqlite3.OperationalError):
         store.write([record(NOW)], {})
+
+
+def test_a_file_that_could_not_be_made_is_made_when_that_works_again(tmp_path, caplog):
+    folder = tmp_path / "full"
+    store = MetricsStore(folder / "metrics.db")
+    store.open()
+    for _ in range(3):
+        with pytest.raises(sqlite3.OperationalError):
+            store.write([record(NOW)], {})
+    assert len(caplog.records) == 1
+    folder.mkdir()
+    store.write([record(NOW)], {})
+    assert requests(store, NOW, SECOND) == 1
+    store.close()
+    with pytest.raises(sqlite3.OperationalError):
+        store.write([record(NOW)], {})
+
+
+class SlowStore(MetricsStore):
+    """Its first write is begun, and goes on when `go` is set."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def write(self, records: Iterable[Record], cursors: dict[str, str]) -> None:
+        self.begun.set()
+        self.go.wait(10)
+        super().write(records, cursors)
+
+
+class OneSecond:
+    """A gateway that has counted in the second `at`, and tells it once."""
+
+    name = "gateway.sock"
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    async def history(self, cursor: str, *, seal: bool = False) -> History:
+        return History("1", () if cursor else (record(self.at),), False)
+
+
+def test_what_is_being_written_when_the_supervisor_leaves_is_counted_once(tmp_path):
+    store, now = SlowStore(tmp_path / "metrics.db"), int(time.time())
+
+    async def leave() -> None:
+        collector = Collector(store, lambda: [OneSecond(now)], dict)
+        await collector.open()
+        running = asyncio.create_task(collector.run())
+        await asyncio.to_thread(store.begun.wait, 10)
+        running.cancel()
+        await asyncio.wait([running], timeout=0.0)
+        store.go.set()
+        await collector.close()
+
+    asyncio.run(leave())
+    store.open()
+    assert requests(store, now, SECOND) == 1
+    store.close()
 
 
 def test_what_callers_did_wrong_is_told_from_what_failed_on_our_side():

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from jupyter_deploy.client.models import Recent
 from jupyter_deploy.core.series import MINUTE, SECOND, Counts, History, Record, floor
@@ -27,6 +27,8 @@ _BUSY_SECONDS, _IDLE_SECONDS = 1.0, 15.0
 _LOOK_SECONDS = 10.0
 #: Figures no older than this are fresh.
 _FRESH_SECONDS = 0.8
+
+_T = TypeVar("_T")
 
 
 class Source(Protocol):
@@ -64,11 +66,11 @@ class Collector:
     async def open(self) -> None:
         """Open the file, and go on where an earlier supervisor was."""
         async with self._lock:
-            await asyncio.to_thread(self._store.open)
+            await _done(self._store.open)
             with contextlib.suppress(*SIGNS):
-                self._cursors = await asyncio.to_thread(self._store.cursors)
+                self._cursors = await _done(self._store.cursors)
                 start = int(time.time()) - (POINTS + 1) * STEP
-                self._recent.add(await asyncio.to_thread(self._store.read, None, start, SECOND))
+                self._recent.add(await _done(self._store.read, None, start, SECOND))
 
     async def run(self) -> None:
         """Collect until cancelled."""
@@ -83,7 +85,7 @@ class Collector:
         """Collect for the last time: the gateways end after this."""
         await self.collect(seal=True)
         async with self._lock:
-            await asyncio.to_thread(self._store.close)
+            await _done(self._store.close)
 
     @property
     def turned_away(self) -> int:
@@ -108,7 +110,7 @@ class Collector:
             await self.collect()
         async with self._lock:
             try:
-                return await asyncio.to_thread(self._store.read, endpoint, start, span)
+                return await _done(self._store.read, endpoint, start, span)
             except SIGNS as error:
                 await self._failed(error)
                 return []
@@ -138,9 +140,9 @@ class Collector:
             if found.records:
                 self._delivered = time.monotonic()
             # What cannot be written is lost to the history, and the live figures go on.
-            await self._write(found.records, cursors)
             self._cursors |= cursors
             self._recent.add(found.records)
+            await self._write(found.records, cursors)
             more = found.more
 
     async def _write(self, records: Iterable[Record], cursors: dict[str, str]) -> None:
@@ -148,7 +150,7 @@ class Collector:
 
     async def _safely(self, work: Callable[..., None], *arguments: object) -> None:
         try:
-            await asyncio.to_thread(work, *arguments)
+            await _done(work, *arguments)
         except SIGNS as error:
             await self._failed(error)
         else:
@@ -159,7 +161,7 @@ class Collector:
             _log.warning("figures cannot be kept now: %s", error)
         self._failing = True
         if damage.of(error) is not None:
-            await asyncio.to_thread(self._store.reopen)
+            await _done(self._store.reopen)
 
     def _ready(self, at: int) -> list[Record]:
         return [
@@ -171,3 +173,16 @@ class Collector:
         now = time.monotonic()
         active = now - self._looked < _LOOK_SECONDS or now - self._delivered < _LOOK_SECONDS
         return _BUSY_SECONDS if active else _IDLE_SECONDS
+
+
+async def _done(work: Callable[..., _T], *arguments: Any) -> _T:
+    """What `work` returns, from a thread; whoever is cancelled waits for its end all the same.
+
+    The file is for one thread at a time, and what is written while nobody waits comes again.
+    """
+    working = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        raise

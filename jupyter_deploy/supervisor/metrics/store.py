@@ -3,7 +3,8 @@
 Rule 1: what was delivered and the cursor that says so are written in one transaction, so that
 nothing is counted twice.  Rule 2: minutes are made from seconds and hours from minutes once they
 are over; up to `rolled` a coarser width is whole, after it the finer one is read.  Rule 3: the file
-is bounded by age and by rows.  A damaged file is set aside, because figures can be lost.
+is bounded by age and by rows.  A damaged file is set aside, because figures can be lost.  Rule 4:
+where none can be opened, that is tried again at each use.
 
 All methods block; they are for one thread at a time.
 """
@@ -66,20 +67,25 @@ class MetricsStore:
         self._path = path
         self._most_rows = MOST_ROWS if most_rows is None else most_rows
         self._db: sqlite3.Connection | None = None
+        self._closed = True
+        self._said = ""
 
     def open(self) -> None:
         """Open the file; one that is damaged is set aside, and where none can be there is none."""
+        self._closed = False
         for attempt in range(2):
             try:
                 self._db = _opened(self._path)
-                return
             except (*SIGNS, OSError) as error:
                 damaged = not isinstance(error, OSError) and damage.of(error) is not None
-                _log.warning("metrics.db cannot be used: %s", error)
+                self._complain(f"metrics.db cannot be used: {error}")
                 if not damaged or attempt:
                     return
                 with contextlib.suppress(OSError):
                     self._set_aside()
+            else:
+                self._said = ""
+                return
 
     def reopen(self) -> None:
         """Begin anew in place of a file that has turned out to be damaged."""
@@ -87,15 +93,21 @@ class MetricsStore:
         try:
             self._set_aside()
         except OSError as error:
-            _log.warning("metrics.db cannot be set aside: %s", error)
-            return
+            self._complain(f"metrics.db cannot be set aside: {error}")
         self.open()
 
     def close(self) -> None:
         """Close the file."""
+        self._closed = True
         if self._db is not None:
             self._db.close()
             self._db = None
+
+    def _complain(self, why: str) -> None:
+        # Once: a disk may be full for days.
+        if why != self._said:
+            _log.warning("%s", why)
+        self._said = why
 
     def write(self, records: Iterable[Record], cursors: dict[str, str]) -> None:
         """Add `records` of one second each, and remember how far the gateways were read."""
@@ -150,6 +162,8 @@ class MetricsStore:
         db.execute("DELETE FROM counts WHERE span = ? AND at < ?", (span, before))
 
     def _connection(self) -> sqlite3.Connection:
+        if self._db is None and not self._closed:
+            self.open()
         if self._db is None:
             raise sqlite3.OperationalError("metrics.db is not open")
         return self._db
