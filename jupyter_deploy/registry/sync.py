@@ -50,10 +50,12 @@ def carry_out(order: Order) -> Found:
         discard_deploy(order.name, order.discard, order.tracking_uri)
         return Found()
     with using(order.tracking_uri) as client:
+        model = _model(client, order.name)
+        if model is None:
+            return Found()
         found = client.search_model_versions(f"name='{order.name}'")
         living = {str(one.version) for one in found}
-        aliases = client.get_registered_model(order.name).aliases
-        present = {alias: str(version) for alias, version in aliases.items()}
+        present = {alias: str(version) for alias, version in model.aliases.items()}
         now = present.get(ACTIVE)
         elsewhere = moved(order.aliases.get(ACTIVE), now, order.told)
         put = _to_put(order, present, living, kept={ACTIVE} if elsewhere else set())
@@ -66,6 +68,18 @@ def carry_out(order: Order) -> Found:
             _set_tags(client, order.name, known, tags)
             metrics[version] = _metrics(client, known)
         return Found(elsewhere, put.get(ACTIVE, now), metrics)
+
+
+def _model(client: Any, name: str) -> Any:
+    """The registered model; None when it has been deleted."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
 
 
 def _to_put(

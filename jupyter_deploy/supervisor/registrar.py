@@ -245,7 +245,11 @@ class Registrar:
             seen = self._stamps()
             if seen != self._seen or None in seen.values():
                 names = list(self._store.state.endpoints)
+        away: set[str] = set()
         for name in names:
+            registries = self._registries(name)
+            if registries & away:
+                continue
             try:
                 await self._register(name)
             except StateUnavailable as error:
@@ -253,15 +257,20 @@ class Registrar:
                 return False
             except (OSError, ValueError) as error:
                 _log.warning("MLflow does not show %s as it is: %s", name, error)
-                self._note_absence(error)
-                return False
+                if not away:
+                    self._note_absence(error)
+                away |= registries
+        if away:
+            return False
         self._seen = seen
         self._note_return()
         return True
 
-    def _registries(self) -> set[str]:
-        """Those that have versions of ours."""
-        versions = chain.from_iterable(self._store.state.versions.values())
+    def _registries(self, name: str | None = None) -> set[str]:
+        """Those that have versions of an endpoint, or of any."""
+        state = self._store.state
+        every = state.versions.values() if name is None else (state.versions_of(name),)
+        versions = chain.from_iterable(every)
         return {version.manifest.registered.tracking_uri for version in versions}
 
     def _stamps(self) -> dict[str, Stamp | None]:

@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 #: An order may wait for a slow tracking server; a process that hangs is ended after this.
 _ORDER_SECONDS = 120.0
 _END_SECONDS = 3.0
+#: The metrics of all versions of an endpoint are one line, and so are all registered models.
+_LONGEST_ANSWER = 1 << 26
 #: MLflow itself would try for minutes; whoever sends an order tries again later.
 _SOON_TOLD = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 _MLFLOW_VARIABLES = ("MLFLOW_", "AWS_", "AZURE_", "GOOGLE_", "DATABRICKS_")
@@ -82,6 +84,7 @@ class RegistryProcess:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
+                limit=_LONGEST_ANSWER,
                 cwd=self._settings.processes,
                 env=environment(_SOON_TOLD | mlflow_environment()),
                 start_new_session=True,

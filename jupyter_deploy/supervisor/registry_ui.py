@@ -1,8 +1,13 @@
-"""The MLflow UI: started on request, on loopback, and ended with the supervisor."""
+"""The MLflow UI: started on request, on loopback, and ended with the supervisor.
+
+Rule: there is one for a home; one that a supervisor which died has left is taken over by the next.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import socket
 import sys
 
@@ -28,6 +33,18 @@ class RegistryUiProcess:
         self._lock = asyncio.Lock()
         self._process: Process | None = None
         self._port = 0
+        self._note = settings.processes / "registry-ui.json"
+        self._registry = without_password(settings.tracking_uri)
+
+    def adopt(self) -> None:
+        """Take over the one that an earlier supervisor has left; one of another registry ends."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            said = json.loads(self._note.read_text())
+            found = Process.adopt(int(said["pid"]), float(said["pid_started"]))
+            if found is not None and said["registry"] != self._registry:
+                found.kill()
+                return
+            self._process, self._port = found, int(said["port"])
 
     @property
     def url(self) -> str | None:
@@ -42,15 +59,14 @@ class RegistryUiProcess:
             # A tracking server has its own.
             return RegistryUi(without_password(uri), 0)
         async with self._lock:
-            if self._process is None or not self._process.alive:
-                await self._start(uri)
+            await self._until_it_listens(uri)
             assert self._process is not None
             return RegistryUi(f"http://{_IP}:{self._port}", self._process.pid)
 
-    async def _start(self, uri: str) -> None:
-        self._port = _free_port()
+    async def _until_it_listens(self, uri: str) -> None:
         try:
-            self._process = Process.start(self._order(uri))
+            if self._process is None or not self._process.alive:
+                self._process = self._start(uri)
             async with asyncio.timeout(_START_SECONDS):
                 while self._process.alive and not await _listens(self._port):  # noqa: ASYNC110
                     await asyncio.sleep(_TRY_SECONDS)
@@ -59,6 +75,15 @@ class RegistryUiProcess:
             raise self._unavailable() from error
         if not self._process.alive:
             raise self._unavailable()
+
+    def _start(self, uri: str) -> Process:
+        self._port = _free_port()
+        started = Process.start(self._order(uri))
+        note = {"pid": started.pid, "pid_started": started.started, "port": self._port}
+        # Where the disk is full, one that is left behind is not found again.
+        with contextlib.suppress(OSError):
+            self._note.write_text(json.dumps(note | {"registry": self._registry}))
+        return started
 
     def _order(self, uri: str) -> Order:
         # One worker, because one person looks; each would hold some 200 MB.
@@ -89,6 +114,7 @@ class RegistryUiProcess:
         """End it."""
         if self._process is not None:
             await self._process.end(3.0)
+            self._note.unlink(missing_ok=True)
 
 
 def _free_port() -> int:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 from sklearn.linear_model import LinearRegression
+from sqlalchemy import Connection
 
 from jupyter_deploy.client.models import Event
+from jupyter_deploy.core.manifest import RegisteredModel
+from jupyter_deploy.core.traffic import Traffic
 from jupyter_deploy.pipeline import run
+from jupyter_deploy.registry import listing
 from jupyter_deploy.registry.location import using
-from jupyter_deploy.supervisor.registry_process import RegistryProcess
+from jupyter_deploy.supervisor.journal import Journal
+from jupyter_deploy.supervisor.registrar import Registrar
+from jupyter_deploy.supervisor.registry_process import Order, RegistryProcess
 from jupyter_deploy.supervisor.settings import Settings
-from tests.process.stack import ROWS, Stack, me, stack
+from jupyter_deploy.supervisor.store import Store, writing
+from tests.process.stack import ROWS, Stack, me, ours, stack
+from tests.process.test_replicas import VERSION
 from tests.support import wait_until
 
 #: What MLflow takes to be imported on a busy machine, and a minute where it was imported just now.
@@ -124,6 +135,78 @@ def test_who_logs_metrics_has_nobody_import_mlflow(one):
     before = last(one)
     move(one, FIRST)
     until(one, "alias-moved", before)
+
+
+def test_the_mlflow_ui_outlives_a_supervisor_that_is_killed_and_is_taken_over(one):
+    found = one.client.registry_ui()
+    before = psutil.Process(one.supervisor_pid())
+    before.kill()
+    before.wait(SECONDS)
+    one.start()
+    assert one.client.status().registry.ui_url == found.url
+    assert one.client.registry_ui() == found
+    assert uis(one) == [found.pid]
+
+
+def uis(one: Stack) -> list[int]:
+    """The MLflow UIs of this home, without what they have started themselves."""
+    return [p.pid for p in ours(one.home) if "mlflow" in p.cmdline() and "server" in p.cmdline()]
+
+
+def test_what_a_registry_holds_may_be_more_than_fits_a_line_of_text(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    long = {"jupyter_deploy.version": "1" * 5000}
+    with using(uri) as client:
+        client.create_registered_model("churn")
+        for _ in range(listing.VERSIONS):
+            client.create_model_version("churn", "file:///nowhere", tags=long)
+    settings = Settings(home=tmp_path, run=tmp_path)
+    settings.make_folders()
+
+    async def ask() -> int:
+        registry = RegistryProcess(settings)
+        answer = await registry.send({"tracking_uri": uri})
+        await registry.close()
+        return len(json.dumps(answer))
+
+    assert asyncio.run(ask()) > asyncio.streams._DEFAULT_LIMIT
+
+
+def test_a_registry_that_is_away_keeps_no_other_from_being_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two endpoints of one that is away, and one of another, which comes after them."""
+    asked = []
+
+    async def send(order: Order) -> Order:
+        asked.append(order["name"])
+        if order["tracking_uri"] == "away":
+            raise OSError("no answer")
+        return {"stands": None, "moved": None}
+
+    async def tell() -> None:
+        store = Store(tmp_path / "state.db")
+        await store.open()
+        for name, uri in (("a", "away"), ("b", "away"), ("c", "there")):
+            await store.change(partial(deployed, name, uri))
+        registrar = Registrar(Settings(tmp_path, tmp_path), store, Journal(store), lambda: 1.0)
+        monkeypatch.setattr(registrar._process, "send", send)
+        running = asyncio.create_task(registrar.run())
+        await asyncio.to_thread(wait_until, lambda: registrar.pending == 2)
+        running.cancel()
+        await asyncio.wait([running])
+        await store.close()
+
+    asyncio.run(tell())
+    assert asked == ["a", "c"]
+
+
+def deployed(name: str, uri: str, connection: Connection) -> None:
+    """An endpoint with a version of a model that is registered at `uri`."""
+    manifest = replace(VERSION.manifest, registered=RegisteredModel(uri, name, "1"))
+    writing.endpoint(connection, name)
+    writing.version(connection, replace(VERSION, endpoint=name, manifest=manifest))
+    writing.traffic(connection, name, Traffic("1.0.0", None, ("1.0.0",)), 1)
 
 
 def test_an_order_that_is_given_up_waits_for_nobody(

@@ -43,7 +43,7 @@ def carry_out(*orders):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_aliases_and_tags_become_what_the_order_says_and_others_stay(uri, versions):
+def test_aliases_and_tags_become_what_the_order_says_and_others_stay(uri, versions, tmp_path):
     first, second, third = versions
     with using(uri) as client:
         client.set_registered_model_alias("churn", "champion", first)
@@ -52,7 +52,7 @@ def test_aliases_and_tags_become_what_the_order_says_and_others_stay(uri, versio
     order = {"tracking_uri": uri, "name": "churn", "tags": tags}
     answers = carry_out(
         order | {"id": 1, "aliases": {"active": second, "standby": first}},
-        {"id": 2, "tracking_uri": uri, "name": "missing", "aliases": {}, "tags": {}},
+        {"id": 2, "tracking_uri": uri, "name": "missing", "version": "1", "folder": str(tmp_path)},
         "not an order",
         order | {"id": 3, "aliases": {"active": third}},
     )
@@ -162,3 +162,11 @@ def test_the_metrics_of_a_versions_run_come_along(uri, versions):
     )
     assert answer["metrics"] == {versions[0]: {"accuracy": 0.75}}
     assert copied["metrics"] == {again.version: {"accuracy": 0.75}}
+
+
+def test_a_model_that_somebody_has_deleted_is_left_deleted_and_is_no_failure(uri, versions):
+    order = {"tracking_uri": uri, "name": "deleted", "aliases": {"active": "1"}}
+    (answer,) = carry_out(order | {"id": 1, "tags": {"1": {"jupyter_deploy.state": "active"}}})
+    assert answer == {"id": 1, "ok": True, "moved": None, "stands": None, "metrics": {}}
+    with using(uri) as client:
+        assert "deleted" not in {one.name for one in client.search_registered_models()}
