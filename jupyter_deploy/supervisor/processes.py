@@ -68,8 +68,15 @@ class Exit:
         if self.status is None:
             return "has ended"
         if self.status < 0:
-            return f"was killed by {signal.Signals(-self.status).name}"
+            return f"was killed by {_name(-self.status)}"
         return f"ended with status {self.status}"
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # real-time signals have none, but for the first and the last of them
+        return f"signal {number}"
 
 
 @dataclass(frozen=True, slots=True)

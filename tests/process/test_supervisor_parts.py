@@ -224,6 +224,7 @@ def test_mlflow_is_told_the_form_where_a_compiled_one_was_asked_for() -> None:
     [
         (Exit(-9, out_of_memory=True), None, "was killed: out of memory"),
         (Exit(-11), None, "was killed by SIGSEGV"),
+        (Exit(-40), None, "was killed by signal 40"),
         (Exit(1), Report(packages={"numpy": "2"}), "ended with status 1"),
         (
             Exit(78),
