@@ -15,6 +15,8 @@ from pathlib import Path
 from jupyter_deploy.wire.frames import Frame, FrameReader, Kind, WireError, pack_frame
 
 _READ_BYTES = 1 << 18
+#: The whole sample is one request, and may take longer than one of a caller.
+SAMPLE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)

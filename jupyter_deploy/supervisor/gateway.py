@@ -275,7 +275,7 @@ class Gateway:
         if serves or await self._until_ready(one, process):
             # Nothing that a gateway does holds its loop for long, whatever requests take.
             listener: Listener[None] = Listener(lambda _: None, partial(self._silent, one, process))
-            heart = Heart(process.pid, one.pulse, Pace(), 0.0, listener)
+            heart = Heart(process.pid, one.pulse, Pace(), lambda: 0.0, listener)
             await heart.beat(lambda: self._settings.heartbeat_seconds)
 
     async def _until_ready(self, one: GatewayProcess, process: Process) -> bool:

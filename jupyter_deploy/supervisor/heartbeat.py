@@ -55,8 +55,8 @@ class Heart(Generic[_T]):
     """
 
     def __init__(
-        self, pid: int, ask: Callable[[], Coroutine[Any, Any, _T]], pace: Pace, timeout: float,
-        listener: Listener[_T],
+        self, pid: int, ask: Callable[[], Coroutine[Any, Any, _T]], pace: Pace,
+        timeout: Callable[[], float], listener: Listener[_T],
     ) -> None:  # fmt: skip
         self._pid = pid
         self._question = ask
@@ -107,7 +107,7 @@ class Heart(Generic[_T]):
             )
             stopped = process_state.is_stopped(self._pid)
             verdict = health.judge(
-                silence, usual=self._pace.usual, timeout=self._timeout, stopped=stopped
+                silence, usual=self._pace.usual, timeout=self._timeout(), stopped=stopped
             )
             if verdict is Verdict.KILL or (verdict is Verdict.EJECT and not ejected):
                 ejected = True

@@ -20,6 +20,7 @@ from jupyter_deploy.core.scaling import Range
 from jupyter_deploy.errors import DeployFailed, ReplicaFailed
 from jupyter_deploy.registry.fetch import digest, file_digest
 from jupyter_deploy.supervisor import proof
+from jupyter_deploy.supervisor.channel import SAMPLE_SECONDS
 from jupyter_deploy.supervisor.failures import Failure, of_report
 from jupyter_deploy.supervisor.launch import Report
 from jupyter_deploy.supervisor.parts import Parts
@@ -34,9 +35,6 @@ from jupyter_deploy.wire.messages import (
     unpack_answer,
     unpack_request,
 )
-
-#: The whole sample is one request, and may take longer than one of a caller.
-_SAMPLE_SECONDS = 120.0
 
 
 class Job:
@@ -138,7 +136,7 @@ class Job:
         number = self._version.number
         try:
             channel = self._parts.replicas.channel(number)
-            frame = await channel.ask(Kind.PREDICT, payload, _SAMPLE_SECONDS)
+            frame = await channel.ask(Kind.PREDICT, payload, SAMPLE_SECONDS)
         except (LookupError, OSError) as error:
             detail = "The fresh process ended, or did not answer, when it got the sample."
             log = self._parts.replicas.last_lines(number)
@@ -167,7 +165,7 @@ def _beyond_cores(limits: Range) -> str:
 def _sample(file: Path) -> tuple[bytes, int]:
     """The request in `file` with time enough to answer it, and its number of rows."""
     request = unpack_request(memoryview(file.read_bytes()))
-    return pack_request(replace(request, seconds_left=_SAMPLE_SECONDS)), request.rows
+    return pack_request(replace(request, seconds_left=SAMPLE_SECONDS)), request.rows
 
 
 def _answer_in(file: Path) -> PredictAnswer:

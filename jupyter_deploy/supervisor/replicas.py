@@ -340,9 +340,9 @@ class Replicas:
         assert slot.channel is not None
         pace = self._paces.setdefault(slot.number, Pace())
         listener = Listener(partial(self._answered, slot), partial(self._silent, slot))
-        seconds = slot.version.timeout_seconds
+        longest = partial(self._wiring.longest, slot.version)
         before, slot.silence = slot.silence, None
-        heart = Heart(slot.process.pid, slot.channel.pulse, pace, seconds, listener)
+        heart = Heart(slot.process.pid, slot.channel.pulse, pace, longest, listener)
         await heart.beat(self._rest, before)
 
     def _rest(self) -> float:

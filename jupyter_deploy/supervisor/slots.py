@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from jupyter_deploy.client.models import ReplicaStatus
 from jupyter_deploy.core.health import Silence
 from jupyter_deploy.core.lifecycle import replica as lifecycle
-from jupyter_deploy.supervisor.channel import Channel, Pulse
+from jupyter_deploy.supervisor.channel import SAMPLE_SECONDS, Channel, Pulse
 from jupyter_deploy.supervisor.failures import Failure
 from jupyter_deploy.supervisor.launch import Place
 from jupyter_deploy.supervisor.processes import Process
@@ -72,6 +72,11 @@ class Wiring:
         """Whether nobody but the deploy that proves it has ever asked a version."""
         version = self.version(number)
         return version is None or version.fate == "starting"
+
+    def longest(self, version: Version) -> float:
+        """How long a call of a version may take: the sample of its deploy takes what it needs."""
+        least = SAMPLE_SECONDS if self.unproven(version.number) else 0.0
+        return max(least, version.timeout_seconds)
 
 
 def ready_seconds(slots: Iterable[Slot], now: float) -> float | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from jupyter_deploy.core import health
 from jupyter_deploy.core.contract import Contract, Form, Tensor, Type
 from jupyter_deploy.core.manifest import (
     MODEL,
@@ -57,14 +60,17 @@ def settings() -> Iterator[Settings]:
         yield made
 
 
-async def prediction(socket: Path) -> list[float]:
-    channel = Channel(str(socket))
+async def prediction(channel: Channel) -> list[float]:
     payload = pack_request(PredictRequest([np.array([[1.0, 2.0]])], 1, SECONDS))
     frame = await channel.ask(Kind.PREDICT, payload, SECONDS)
     channel.close()
     assert frame.kind is Kind.PREDICTED
     answer: list[float] = unpack_answer(frame.payload).arrays[0].tolist()
     return answer
+
+
+async def whole(_: int) -> None:
+    """The files of every version are as they should be."""
 
 
 def test_a_replica_that_is_not_wanted_serves_until_the_gateway_routes_there_no_more(
@@ -75,10 +81,7 @@ def test_a_replica_that_is_not_wanted_serves_until_the_gateway_routes_there_no_m
     async def serve() -> None:
         async def published() -> None:
             # The gateway's answer, and just before it what it has sent there until then.
-            answers.append(await prediction(socket))
-
-        async def whole(_: int) -> None:
-            return
+            answers.append(await prediction(Channel(str(socket))))
 
         wiring = Wiring(
             version={1: VERSION}.get,
@@ -100,3 +103,40 @@ def test_a_replica_that_is_not_wanted_serves_until_the_gateway_routes_there_no_m
 
     asyncio.run(serve())
     assert answers == [[3.0]]
+
+
+def test_a_deploy_has_its_time_for_the_sample_however_short_that_of_a_caller_is(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "SPARE_SECONDS", 0.1)
+    version = replace(VERSION, number=2, fate="starting", timeout_seconds=0.1)
+    dump_function(settings.versions / "2" / MODEL, slowly)
+
+    async def prove() -> list[float]:
+        async def published() -> None:
+            """Nobody is routed there."""
+
+        wiring = Wiring(
+            version={2: version}.get,
+            files=whole,
+            changed=lambda: None,
+            published=published,
+            gave_up=lambda *_: None,
+        )
+        launchers = Launchers(settings)
+        replicas = Replicas(settings, Journal(Store(settings.state)), launchers, wiring)
+        replicas.want({2: 1})
+        await replicas.settled(2, 1, step="prove")
+        answer = await prediction(replicas.channel(2))
+        replicas.want({})
+        assert await replicas.gone(2, SECONDS)
+        await launchers.close()
+        return answer
+
+    assert asyncio.run(prove()) == [3.0]
+
+
+def slowly(rows: np.ndarray) -> np.ndarray:
+    """Longer than a heartbeat may wait for an answer."""
+    time.sleep(3.0)
+    return rows.sum(axis=1)
