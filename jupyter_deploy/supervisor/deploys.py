@@ -9,6 +9,7 @@ died has failed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import secrets
@@ -273,9 +274,8 @@ class Deploys:
     async def _failed(
         self, progress: Progress, version: Version, error: DeployError, outcome: Outcome = "failed"
     ) -> None:
-        now = self._parts.state.by_number(version.number)
-        if now is not None and now.fate == "good":
-            # Committed: only the gateway's word is missing, which comes with its next start.
+        if await self._is_committed(version.number):
+            # Only the gateway's word is missing, which comes with its next start.
             await self._record(progress, "done")
             return
         deploy_id = progress.status.deploy_id
@@ -288,6 +288,13 @@ class Deploys:
         )
         problem = error.problem(deploy_id)
         await self._record(progress, outcome, Loss(version.number, error), problem)
+
+    async def _is_committed(self, number: int) -> bool:
+        """Whether the switch to a version is; one that was cancelled is waited for."""
+        with contextlib.suppress(StateUnavailable):
+            await self._parts.store.read(lambda _: None)
+        now = self._parts.state.by_number(number)
+        return now is not None and now.fate == "good"
 
     async def _record(
         self,

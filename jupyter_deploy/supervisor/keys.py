@@ -47,6 +47,8 @@ class Keys:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        #: Held from reading a key to its change: none that is revoked is given a new secret.
+        self._changing = asyncio.Lock()
 
     def list(self, endpoint: str | None) -> list[KeyStatus]:
         """The keys that open `endpoint`, or all.  Raises NotFound."""
@@ -77,27 +79,28 @@ class Keys:
     async def rotate(self, key_id: str, wanted: RotateKey) -> IssuedKey:
         """A new secret for a key; the old one is good for a while.  Raises NotFound, Conflict."""
         _check_seconds("The overlap", wanted.overlap_seconds, least=0.0)
-        known = self._parts.state.key(key_id)
-        if known.revoked_at is not None:
-            raise Conflict(f"The key {key_id} has been revoked.", "Create a new one.")
-        minted = mint_key(secrets.token_bytes, key_id)
-        key = replace(known, stored=_rotated(known.stored, minted, wanted.overlap_seconds))
-        file = Path(known.file)
-        fresh = file.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        with written(self._parts, minted, file, fresh):
-            await self._commit(key, "key-rotated", wanted.origin)
+        async with self._changing:
+            known = self._parts.state.key(key_id)
+            if known.revoked_at is not None:
+                raise Conflict(f"The key {key_id} has been revoked.", "Create a new one.")
+            minted = mint_key(secrets.token_bytes, key_id)
+            key = replace(known, stored=_rotated(known.stored, minted, wanted.overlap_seconds))
+            file = Path(known.file)
+            fresh = file.with_suffix(".new")
+            fresh.unlink(missing_ok=True)
+            with written(self._parts, minted, file, fresh):
+                await self._commit(key, "key-rotated", wanted.origin)
         await self._parts.routes.publish()
         return IssuedKey(status(key), key.file)
 
     async def revoke(self, key_id: str, wanted: RevokeKey) -> KeyStatus:
         """The key opens nothing any more.  Raises NotFound."""
-        known = self._parts.state.key(key_id)
-        key = known
-        if known.revoked_at is None:
-            key = replace(known, revoked_at=time.time())
-            await self._commit(key, "key-revoked", wanted.origin)
-            _remove(Path(known.file))
+        async with self._changing:
+            key = self._parts.state.key(key_id)
+            if key.revoked_at is None:
+                key = replace(key, revoked_at=time.time())
+                await self._commit(key, "key-revoked", wanted.origin)
+                _remove(Path(key.file))
         await self._parts.routes.publish()
         return status(key)
 

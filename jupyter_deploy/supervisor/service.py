@@ -53,6 +53,7 @@ from jupyter_deploy.supervisor.upgrades import Upgrades
 _log = logging.getLogger(__name__)
 #: How often the load of versions that scale is looked at.
 _SCALE_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
 _ENDED = "had ended without being stopped; this one takes over what runs"
 
 
@@ -156,6 +157,7 @@ class Supervisor:
         else:
             await self._bind()
         await self.launchers.adopt(living.values())
+        self.registry_ui.adopt()
         adopted = self.replicas.adopt(living, await self.gateways.asked_at())
         if adopted:
             self.journal.add("adopted", f"{adopted} replicas go on.")
@@ -247,7 +249,18 @@ class Supervisor:
             await self.routes.publish()
 
     def _gave_up(self, version: Version, failure: Failure) -> None:
-        self._spawn(self.traffic.give_up(version, failure))
+        self._spawn(self._give_up(version, failure))
+
+    async def _give_up(self, version: Version, failure: Failure) -> None:
+        """Said once, so it is tried until it is written, or the version serves after all."""
+        while self.replicas.trouble(version.number) is not None:
+            try:
+                await self.traffic.give_up(version, failure)
+            except StateUnavailable as error:
+                _log.warning("that a version has failed is not written yet: %s", error)
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -1,0 +1,135 @@
+"""A change of the state, and what comes amid it: each is whole, whichever is first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jupyter_deploy.client.models import CreateKey, RevokeKey, RotateKey, SubmitDeploy
+from jupyter_deploy.core.keys import read_key
+from jupyter_deploy.errors import Conflict
+from jupyter_deploy.supervisor.service import Supervisor
+from jupyter_deploy.supervisor.settings import Settings
+from jupyter_deploy.supervisor.store import writing
+from tests.process.stack import ROWS, Stack, me, stack, times
+from tests.support import wait_until
+
+SECONDS = 60.0
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Stack]:
+    with stack(tmp_path / "home") as running:
+        running.deploy("churn", 1.0)
+        yield running
+
+
+@contextlib.contextmanager
+def locked(one: Stack) -> Iterator[None]:
+    """Another process writes to the state, and whoever else would waits."""
+    with contextlib.closing(sqlite3.connect(one.home / "state.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def test_a_stop_amid_the_switch_of_a_deploy_loses_nothing_of_what_serves_then(one: Stack) -> None:
+    supervisor = psutil.Process(one.supervisor_pid())
+    ticket = one.begin("churn")
+    manifest = one.fill(ticket, times(2.0), expected=ROWS.sum(axis=1) * 2.0)
+    one.client.submit_deploy(ticket.deploy_id, SubmitDeploy(manifest))
+    log = one.home / "logs" / "supervisor.log"
+    with locked(one):
+        switch = lambda: one.client.deploy_status(ticket.deploy_id).steps[-1].state  # noqa: E731
+        wait_until(lambda: switch() == "running", SECONDS)
+        supervisor.terminate()
+        # Now what runs is told to end, and waits for nothing but the state.
+        wait_until(lambda: "service: stopping" in log.read_text(), SECONDS)
+        wait_until(lambda: not one_more_replica(one), SECONDS)
+    supervisor.wait(SECONDS)
+    one.start()
+    wait_until(lambda: one.endpoint("churn").state == "serving", SECONDS)
+    assert one.endpoint("churn").active == "1.1.0"
+    assert one.version("churn", "1.1.0").state == "active"
+    wait_until(lambda: one.predict("churn") == [6.0, 14.0], SECONDS)
+
+
+def one_more_replica(one: Stack) -> bool:
+    """Whether there is a replica of the second version."""
+    return bool(list((one.home / "processes").glob("replica-2-*.json")))
+
+
+def test_that_a_version_has_failed_is_written_when_that_works_again(one: Stack) -> None:
+    one.deploy("churn", 2.0)
+    (one.home / "versions" / "2" / "model" / "model.pkl").write_bytes(b"broken")
+    log = one.home / "logs" / "supervisor.log"
+    (pid,) = one.replica_pids("churn", "1.1.0")
+    with locked(one):
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: "that a version has failed is not written yet" in log.read_text(), 90)
+    wait_until(lambda: one.endpoint("churn").active == "1.0.0", SECONDS)
+    assert one.version("churn", "1.1.0").state == "failed"
+    wait_until(lambda: one.predict("churn") == [3.0, 7.0], SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def with_a_key(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Supervisor, str]]:
+    """A supervisor with one key, and the key's id; no gateway has to be told."""
+    settings = Settings(home=home, run=home)
+    settings.make_folders()
+    supervisor = Supervisor(settings)
+
+    async def published() -> tuple[str, ...]:
+        return ()
+
+    monkeypatch.setattr(supervisor.routes, "publish", published)
+    await supervisor.store.open()
+    await supervisor.store.change(lambda connection: writing.endpoint(connection, "churn"))
+    issued = await supervisor.keys.create(CreateKey("crm", ("churn",), me()))
+    yield supervisor, issued.key.key_id
+    await supervisor.store.close()
+
+
+def test_a_key_that_is_rotated_while_it_is_revoked_stays_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def both() -> None:
+        async with with_a_key(tmp_path, monkeypatch) as (supervisor, key_id):
+            keys = supervisor.keys
+            revoked, rotated = await asyncio.gather(
+                keys.revoke(key_id, RevokeKey(me())),
+                keys.rotate(key_id, RotateKey(me(), SECONDS)),
+                return_exceptions=True,
+            )
+            assert not isinstance(revoked, BaseException)
+            assert isinstance(rotated, Conflict)
+            (key,) = keys.list("churn")
+            assert key.revoked_at is not None
+            assert not list((tmp_path / "keys").iterdir())
+
+    asyncio.run(both())
+
+
+def test_a_key_that_two_people_rotate_at_once_has_the_secret_that_its_file_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def both() -> tuple[str, str]:
+        async with with_a_key(tmp_path, monkeypatch) as (supervisor, key_id):
+            rotate, wanted = supervisor.keys.rotate, RotateKey(me(), SECONDS)
+            first, second = await asyncio.gather(rotate(key_id, wanted), rotate(key_id, wanted))
+            assert first.file == second.file
+            return first.file, supervisor.store.state.key(key_id).stored.digest
+
+    file, digest = asyncio.run(both())
+    known = read_key(Path(file).read_text())
+    assert known is not None
+    assert known[1] == digest
