@@ -233,6 +233,11 @@ def test_no_more_than_twenty_faults_are_listed_and_all_are_counted():
         (b'{"inputs":[[1]]} {}', "not valid JSON"),
         (b'{"inputs":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
         (b'{"inputs":[["\\ud800"]]}', "not valid JSON"),
+        (b"[1,2", "not valid JSON"),
+        (b"[\x001\x00]\x00", "not valid JSON"),
+        (b'{"inputs":[[1]],"extra":x}', "not valid JSON"),
+        (b'{"dataframe_split":{"data":[[1]],"name":1}', "not valid JSON"),
+        (b'{"inputs":[[%b]]}' % (b"9" * 5000), "out of range"),
     ],
 )  # fmt: skip
 def test_a_body_that_is_no_request_is_refused_in_one_sentence(body, says):

@@ -17,6 +17,7 @@ from tests.gateway.bodies import (
 MATRIX = Contract(Form.ARRAY, tensor=Tensor(FLOAT, "float64", (2, 2)))
 VECTOR = Contract(Form.ARRAY, tensor=Tensor(INTEGER, "int64", (3,)))
 TEXTS = Contract(Form.ARRAY, tensor=Tensor(STRING, "str", ()))
+ANY_SIZE = Contract(Form.ARRAY, tensor=Tensor(FLOAT, "float64", (-1, -1)))
 
 
 def test_an_array_takes_nested_lists_of_its_shape():
@@ -50,12 +51,21 @@ def test_an_array_takes_the_columns_of_a_frame_in_the_order_sent(body):
         (VECTOR, {"dataframe_split": {"columns": ["a", "b", "c"], "data": [[1, 2, None]]}},
          "/dataframe_split/data/0/2"),
         (VECTOR, {"dataframe_split": {"data": [[1, 2]]}}, "/dataframe_split/data/0"),
+        (ANY_SIZE, {"inputs": [[[1, 2], [3]]]}, "/inputs/0/1"),
+        (ANY_SIZE, {"inputs": [[[1], [2]], [[1]]]}, "/inputs/1"),
+        (ANY_SIZE, {"inputs": [[[1, 2]], [[1]]]}, "/inputs/1/0"),
+        (ANY_SIZE, {"inputs": [[], [[1]]]}, "/inputs/1"),
         (TEXTS, {"inputs": ["a", 1]}, "/inputs/1"),
         (TEXTS, {"inputs": "a"}, "/inputs"),
     ],
 )  # fmt: skip
 def test_an_array_of_another_shape_is_refused_at_its_place(contract, body, at):
     assert refusal(contract, body).errors[0]["pointer"] == at
+
+
+def test_a_size_that_is_open_may_be_any_that_all_rows_have():
+    for row in ([[1.0, 2.0, 3.0]], [[1.0], [2.0]], []):
+        assert rows(ANY_SIZE, {"inputs": [row, row]}) == [row, row]
 
 
 def test_where_nothing_is_known_values_are_passed_on_row_by_row():

@@ -35,6 +35,11 @@ def test_any_text_survives_csv(text):
     assert InputDecoder(one(STRING, "str")).csv(out.getvalue().encode()).rows == [(text,)]
 
 
+def test_a_text_of_csv_may_be_as_long_as_the_body():
+    text = "a" * 300_000
+    assert InputDecoder(one(STRING, "str")).csv(f"x\n{text}\n".encode()).rows == [(text,)]
+
+
 @pytest.mark.parametrize(
     ("line", "column", "got"),
     [

@@ -78,6 +78,12 @@ def test_a_bad_array_is_bad_wherever_it_is_cut() -> None:
             pieces.read(decode, Raw(data))
 
 
+@pytest.mark.parametrize("data", [b"[1,2,]", b"[1, 2, ]", b"[1,2,\n]", b"[1,,2]", b"[,1,2]"])
+def test_an_array_with_a_comma_too_many_is_none(data: bytes) -> None:
+    with in_pieces(), pytest.raises(msgspec.DecodeError):
+        pieces.read(msgspec.json.Decoder(list[int]).decode, Raw(data))
+
+
 FRAME = Contract(
     Form.FRAME, (Column("a", FLOAT, "float64", nullable=True), Column("b", STRING, "str"))
 )

@@ -141,13 +141,17 @@ def plain(raw: Raw | bytes) -> Any:
     The standard library reads it, for its hook that shows keys which stand twice.
     """
     try:
-        return json.loads(bytes(raw), object_pairs_hook=_unique)
+        # As text: of bytes json would guess the encoding.
+        return json.loads(str(memoryview(raw), "utf-8"), object_pairs_hook=_unique)
     except RecursionError as error:
         raise malformed("it is nested too deeply") from error
+    except json.JSONDecodeError as error:
+        reason = error.msg[:1].lower() + error.msg[1:]
+        raise malformed(f"{reason} (character {error.pos})") from error
     except ValueError as error:
         if isinstance(error, BadInput):
             raise
-        # What is left after msgspec: an integer of thousands of digits.
+        # What is left: an integer of thousands of digits.
         raise BadInput("A number in the body is out of range.") from error
 
 

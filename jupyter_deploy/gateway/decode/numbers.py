@@ -33,8 +33,7 @@ def read(decode: Callable[[Raw | bytes], list[Any]], data: Raw, column: Column) 
     """What `decode` makes of the long JSON array `data`, a piece at a time."""
     dtype = "float64" if column.type is Type.FLOAT else integer_dtype(column.dtype)
     try:
-        parts = [np.array(decode(piece), dtype=dtype) for piece in pieces.pieces(data)]
-        return np.concatenate(parts)
+        return np.concatenate([np.array(rows, dtype) for rows in pieces.each(decode, data)])
     except _FAILURES:
         return None
 

@@ -5,7 +5,8 @@ Between two pieces they have their turn.
 
 Rule: whatever is cut and read is what the whole would have given.  An array is cut where one row
 seems to end and the next to begin.  If that was in a text or deeper down, the piece before it is no
-JSON, because something stays open in it; then the array is read whole.
+JSON, because something stays open in it; where no row stands between two commas, it is an empty
+array.  Then the array is read whole.
 """
 
 from __future__ import annotations
@@ -36,11 +37,20 @@ def read(decode: Callable[[Raw | bytes], list[T]], data: Raw | bytes) -> list[T]
         return decode(data)
     rows: list[T] = []
     try:
-        for piece in pieces(data):
-            rows += decode(piece)
+        for some in each(decode, data):
+            rows += some
     except (msgspec.DecodeError, ValueError):
         return decode(data)
     return rows
+
+
+def each(decode: Callable[[Raw | bytes], list[T]], data: Raw | bytes) -> Iterator[list[T]]:
+    """What `decode` makes of each piece.  Raises what it raises, and ValueError for one of none."""
+    for piece in pieces(data):
+        rows = decode(piece)
+        if not rows:
+            raise ValueError("there is a comma too many")
+        yield rows
 
 
 def pieces(data: Raw | bytes) -> Iterator[bytes]:

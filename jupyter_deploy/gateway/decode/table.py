@@ -52,6 +52,8 @@ def _parse(body: bytes) -> _Table:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise BadInput(f"The CSV is not UTF-8: byte {error.start}.") from error
+    # The module's own bound for a field, 128 KB, says nothing of what is valid.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     rows, lines = [], []
     try:

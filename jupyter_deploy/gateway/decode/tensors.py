@@ -1,7 +1,7 @@
 """Rows of a model that takes an array: the fast pass and the careful one, one beside the other.
 
 A row is a nested list of the tensor's shape, or a scalar where the shape is (); a dimension below
-zero may have any length.  Times come out as nanoseconds, as everywhere in this package.
+zero may have any length, the same in all rows.  Times come out as nanoseconds, as everywhere in this package.
 """
 
 from __future__ import annotations
@@ -112,8 +112,6 @@ def read_rows(tensor: Tensor, data: Any, at: Path) -> list[Any]:
     walk = _Walk(element(tensor), tensor.shape)
     rows = [walk.read(row, 0, (*at, index), index) for index, row in enumerate(data)]
     walk.faults.raise_if_any()
-    if any(size < 0 for size in tensor.shape) and len({_shape(row) for row in rows}) > 1:
-        raise misfit(at, "rows of one shape", "rows of different shapes")
     return rows
 
 
@@ -139,17 +137,16 @@ def _row_type(tensor: Tensor) -> Any:
     return kind_of_row
 
 
-def _shape(row: Any) -> tuple[int, ...]:
-    return (len(row), *_shape(row[0])) if isinstance(row, list) and row else ()
-
-
 class _Walk:
-    """One pass through nested lists, with what it found wrong."""
+    """One pass through nested lists, with what it found wrong.
+
+    A size that may be any is that of the first list there: rows of different shapes are no array.
+    """
 
     def __init__(self, column: Column, shape: tuple[int, ...]) -> None:
         self.faults = Faults()
         self._column = column
-        self._shape = shape
+        self._shape = list(shape)
 
     def read(self, value: Any, depth: int, at: Path, row: int) -> Any:
         if depth == len(self._shape):
@@ -160,6 +157,7 @@ class _Walk:
             got = f"{len(value)} values" if isinstance(value, list) else kind(value)
             self.faults.add(at, column=None, row=row, expected=wanted, got=got)
             return None
+        self._shape[depth] = len(value)
         return [self.read(item, depth + 1, (*at, i), row) for i, item in enumerate(value)]
 
     def _leaf(self, value: Any, at: Path, row: int) -> Any:
