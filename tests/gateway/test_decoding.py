@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -23,6 +26,7 @@ from tests.gateway.bodies import (
     STRING,
     TIME,
     as_bytes,
+    in_pieces,
     one,
     outcome,
     refusal,
@@ -316,3 +320,24 @@ def test_the_fast_pass_never_differs_for_rows(data):
     body = {"dataframe_split": {"columns": NAMES, "data": data}}
     fast = outcome(lambda: decoder.json(as_bytes(body)).rows)
     assert fast == outcome(lambda: careful.read_split(PEOPLE, NAMES, data))
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_columns_that_callers_make_up_are_not_kept(long):
+    decoder = InputDecoder(one(FLOAT, "float64"))
+    tracemalloc.start()
+    try:
+        with in_pieces() if long else contextlib.nullcontext():
+            for call in range(8):
+                names = ["x", *(f"{call}-{number}" for number in range(5000))]
+                row = [1.5] * len(names)
+                for body in (
+                    {"instances": [dict(zip(names, row, strict=True))]},
+                    {"inputs": {name: [1.5] for name in names}},
+                    {"dataframe_split": {"columns": names, "data": [row]}},
+                ):
+                    assert decoder.json(json.dumps(body).encode()).rows == [(1.5,)]
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()

@@ -38,8 +38,9 @@ Reader = Callable[[Raw | bytes], Rows]
 ListReader = Callable[[Mapping[str, Raw]], Rows]
 #: Decoders kept for one version: one for each set of columns in each form.
 _KEPT = 64
-#: The longest list of columns that is kept as a key.
-_LONGEST_KEY = 1 << 20
+#: So many columns that the contract does not have, and so much more to say in their names, are taken
+#: along: a decoder takes half a kilobyte a column, and what callers make up shall not be kept.
+_MORE_NAMES, _MORE_BYTES = 256, 16_384
 #: Columns become rows so many at a time: others have their turn in between.
 _ROWS_AT_ONCE = 4096
 _FAILURES = (*FAILURES, Refused)
@@ -57,11 +58,15 @@ class FrameReader:
         self._list_reader = functools.lru_cache(_KEPT)(self._make_list_reader)
         self._usual = frozenset(self._names)
         self._in_order = msgspec.json.encode(self._names)
+        self._most_names = len(self._names) + _MORE_NAMES
+        # Python escapes what is not ASCII, in up to twelve bytes for four.
+        self._longest_key = 4 * len(self._in_order) + _MORE_BYTES
 
     def split(self, columns: Raw, data: Raw) -> Rows | None:
         """Rows of `dataframe_split`."""
-        key = bytes(columns)
-        return _attempt_in_pieces(self._row_reader(key), data) if len(key) <= _LONGEST_KEY else None
+        if memoryview(columns).nbytes > self._longest_key:
+            return None
+        return _attempt_in_pieces(self._row_reader(bytes(columns)), data)
 
     def rows(self, data: Raw) -> Rows | None:
         """Rows in the contract's order, without names."""
@@ -74,7 +79,7 @@ class FrameReader:
             return rows
         first = names_of_first(data)
         names = frozenset(first or ())
-        if first is None or names == self._usual:
+        if first is None or names == self._usual or len(names) > self._most_names:
             return None
         rows = _attempt_in_pieces(self._record_reader(names), data)
         if rows is not None:
@@ -88,6 +93,8 @@ class FrameReader:
 
     def lists(self, columns: Mapping[str, Raw]) -> Rows | None:
         """A list for each column, by its name."""
+        if len(columns) > self._most_names:
+            return None
         return _attempt(self._list_reader(frozenset(columns)), columns)
 
     def _make_row_reader(self, columns: bytes) -> Reader | None:

@@ -23,6 +23,10 @@ from jupyter_deploy.gateway.decode.values import Refused, check, element, kind
 from jupyter_deploy.wire.arrays import Array
 
 
+#: A reader takes half a kilobyte for each name, and where any number fits there may be millions.
+_MOST_NAMES = 10_000
+
+
 class TensorReader:
     """Reads the rows that one tensor describes, in compiled code; None when in doubt."""
 
@@ -60,7 +64,7 @@ class TensorReader:
             return None
         if self._shape == (count,):
             return self.rows(data)
-        if memoryview(data).nbytes < pieces.LONG_BYTES:
+        if memoryview(data).nbytes < pieces.LONG_BYTES or not self._takes(count):
             return None
         row = Annotated[list[self._value], Meta(min_length=count, max_length=count)]  # type: ignore[name-defined]
         return self._flat(msgspec.json.Decoder(list[row]).decode, data, count)
@@ -81,16 +85,22 @@ class TensorReader:
     def _records(self, data: Raw) -> Rows | None:
         """A long list of objects with the same members, in the order of the first one's."""
         names = names_of_first(data)
-        read = None if names is None else record_reader(dict.fromkeys(names, self._value))
-        return None if read is None or names is None else self._flat(read, data, len(names))
+        if names is None or not self._takes(len(names)):
+            return None
+        read = record_reader(dict.fromkeys(names, self._value))
+        return None if read is None else self._flat(read, data, len(names))
+
+    def _takes(self, width: int) -> bool:
+        """Whether rows of so many values may be read at once."""
+        if self._shape == (-1,):
+            return self._known and width <= _MOST_NAMES
+        return self._known and self._shape in ((width,), () if width == 1 else None)
 
     def _flat(
         self, decode: Callable[[Raw | bytes], list[Any]], data: Raw, width: int
     ) -> Rows | None:
-        """Rows of so many values each."""
-        single = self._shape == () and width == 1
-        if not self._known or not (single or self._shape in ((width,), (-1,))):
-            return None
+        """Rows of so many values each, which is a width that it takes."""
+        single = self._shape == ()
         if numbers.are_numbers(self._element):
             rows = numbers.read(decode, data, self._element)
             if rows is None or not rows.size:
