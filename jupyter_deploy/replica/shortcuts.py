@@ -1,9 +1,9 @@
 """Cheaper ways to call an estimator, each used only where it gives the very same bits.
 
-    config   checks that the gateway has made already are not made again, and one call is one thread
+    config   parameters that were good are not looked at again, and one call is one thread
     trees    the trees of a forest are asked one after the other, and nothing else (forests.py)
     array    an array in place of a frame of numbers (matrix.py)
-    labels   the labels are those of the highest probabilities, without a second call
+    labels   labels are those of the highest probabilities, without a second call (labels.py)
     table    a pipeline's ColumnTransformer is given columns in place of a frame (tables.py)
     direct   scalers, linear models and pipelines compute, and look at nothing (direct.py)
 
@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from jupyter_deploy.replica import direct, forests, tables
-from jupyter_deploy.replica.answers import PREDICTIONS, PROBABILITIES, Answer, wireable
+from jupyter_deploy.replica.answers import Answer
+from jupyter_deploy.replica.labels import labelled
 from jupyter_deploy.replica.matrix import InputBuilder, matrix_of, usually
 from jupyter_deploy.replica.models import Model, estimator_model
 from jupyter_deploy.replica.parts import parts
@@ -36,9 +37,6 @@ from jupyter_deploy.wire.arrays import Array
 _SLOW_SECONDS, _LONG_SECONDS = 0.5, 2.0
 _CROSSED_ROWS = 256
 _ALONE = 5
-#: Their labels come from the margin, their probabilities from a model of their own: near the
-#: boundary the two differ, and a sample need not show it.
-_OF_TWO_MINDS = ("SVC", "NuSVC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,28 +101,27 @@ class _Proof:
         self._plain = [_answer(way, part) for part in self._parts]
 
     def holds(self, way: Way) -> bool:
-        """Whether `way` gives the same bits."""
+        """Whether `way` gives the same bits, and refuses what is refused."""
         pairs = zip(self._plain, self._parts, strict=True)
-        return all(plain is None or _same(plain, _answer(way, part)) for plain, part in pairs)
+        return all(_same(plain, _answer(way, part)) for plain, part in pairs)
 
 
 @contextlib.contextmanager
-def _config(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
-    """For the process, not for each call: it serves this model and nothing else."""
+def _config(way: Way, estimator: Any, _spec: ReplicaSpec) -> Iterator[Way | None]:
+    """For the process, not for each call: it serves this model and nothing else.
+
+    What is finite as it comes need not be so behind the first step, or as a float32: that is still
+    looked at.
+    """
     import sklearn
 
-    finite = not any(column.nullable for column in spec.columns)
-    finite = finite and not (spec.tensor is not None and spec.tensor.nullable)
-    before, jobs = sklearn.get_config(), _jobs(estimator)
+    before, jobs = sklearn.get_config()["skip_parameter_validation"], _jobs(estimator)
     try:
-        sklearn.set_config(assume_finite=finite, skip_parameter_validation=True)
+        sklearn.set_config(skip_parameter_validation=True)
         _set(estimator, dict.fromkeys(jobs, 1))
         yield replace(way, taken=(*way.taken, "config"))
     except BaseException:
-        sklearn.set_config(
-            assume_finite=before["assume_finite"],
-            skip_parameter_validation=before["skip_parameter_validation"],
-        )
+        sklearn.set_config(skip_parameter_validation=before)
         _set(estimator, jobs)
         raise
 
@@ -174,21 +171,8 @@ def _array(way: Way, _estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]
 
 @contextlib.contextmanager
 def _labels(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
-    if not spec.probabilities or type(_final(estimator)).__name__ in _OF_TWO_MINDS:
-        yield None
-        return
-    yield replace(way, model=_labelled(estimator), taken=(*way.taken, "labels"))
-
-
-def _labelled(estimator: Any) -> Model:
-    classes = np.asarray(estimator.classes_)
-
-    def model(data: Any, _rows: int, _params: dict[str, Any] | None) -> Answer:
-        probabilities = np.asarray(estimator.predict_proba(data))
-        labels = classes.take(probabilities.argmax(axis=1))
-        return Answer((PREDICTIONS, PROBABILITIES), (wireable(labels), wireable(probabilities)))
-
-    return model
+    model = labelled(estimator) if spec.probabilities else None
+    yield None if model is None else replace(way, model=model, taken=(*way.taken, "labels"))
 
 
 @contextlib.contextmanager
@@ -203,9 +187,8 @@ def _table(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
         yield None
         return
     _expect_arrays()
-    model = estimator_model(rest, probabilities=spec.probabilities)
-    if "labels" in way.taken:
-        model = _labelled(rest)
+    quick = labelled(rest) if "labels" in way.taken else None
+    model = quick or estimator_model(rest, probabilities=spec.probabilities)
 
     def ask(data: Any, rows: int, params: dict[str, Any] | None) -> Answer:
         is_frame = hasattr(data, "columns")
@@ -218,18 +201,6 @@ def _table(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
 def _expect_arrays() -> None:
     """No warnings of arrays in place of frames: here they are meant."""
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
-
-
-def _final(estimator: Any) -> Any:
-    """The estimator that predicts, inside of pipelines and searches."""
-    inner = ["best_estimator_", "final_estimator_"]
-    if not hasattr(estimator, "estimators_"):  # that of an ensemble was never fitted
-        inner.append("estimator_")
-    for name in inner:
-        if hasattr(estimator, name):
-            return _final(getattr(estimator, name))
-    steps = getattr(estimator, "steps", None)
-    return _final(steps[-1][1]) if steps else estimator
 
 
 def _jobs(estimator: Any) -> dict[str, Any]:
@@ -271,8 +242,10 @@ def _answer(way: Way, arrays: Sequence[Array]) -> Answer | None:
         return None
 
 
-def _same(one: Answer, other: Answer | None) -> bool:
-    if other is None or (one.names, one.rowwise) != (other.names, other.rowwise):
+def _same(one: Answer | None, other: Answer | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    if (one.names, one.rowwise) != (other.names, other.rowwise):
         return False
     return all(map(_same_bits, one.arrays, other.arrays))
 

@@ -22,10 +22,11 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
-from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
@@ -246,9 +247,42 @@ def test_labels_that_are_not_those_of_the_highest_probability_are_asked_for():
     assert "labels" not in quick.taken
 
 
-def test_a_support_vector_machine_keeps_both_its_minds():
-    _, quick = way_of(SVC(probability=True).fit(X, Y))
+class Early(LogisticRegression):
+    def predict(self, X):
+        return self.classes_.take(self.predict_proba(X)[:, 1] > 0.45)
+
+
+THREE = np.where(X.a > 0.3, "a", np.where(X.b > 0, "b", "c"))
+MINDS = {
+    "a class of one's own": Early().fit(X, Y),
+    "in a pipeline": make_pipeline(StandardScaler(), Early()).fit(X, Y),
+    "support vectors": SVC(probability=True, random_state=0).fit(X, Y),
+    "each against the others": OneVsRestClassifier(SVC(probability=True)).fit(X, THREE),
+    "a threshold": FixedThresholdClassifier(LogisticRegression(), threshold=0.45).fit(X, Y),
+    "outliers": RadiusNeighborsClassifier(2.5, outlier_label="out").fit(X, Y),
+}
+
+
+@pytest.mark.parametrize("estimator", MINDS.values(), ids=MINDS)
+def test_labels_that_may_be_others_are_asked_for_though_no_sample_shows_it(estimator):
+    _, quick = way_of(estimator, X.head(1))
+    assert "config" in quick.taken
     assert "labels" not in quick.taken
+
+
+SATURATED = {
+    "logistic": SGDClassifier(loss="log_loss", random_state=0).fit(X * 100, THREE),
+    "hinged": SGDClassifier(loss="modified_huber", random_state=0).fit(X * 100, THREE),
+    "bayes": GaussianNB().fit(X * 100, THREE),
+    "neighbours": KNeighborsClassifier(4).fit(X * 100, THREE),
+}
+
+
+@pytest.mark.parametrize("estimator", SATURATED.values(), ids=SATURATED)
+def test_where_probabilities_are_equal_the_scores_have_the_word(estimator):
+    plain, quick = way_of(estimator, X.head(1) * 100)
+    assert "labels" in quick.taken
+    assert_same_bits(plain, quick, X * 100)
 
 
 def test_what_looks_at_the_frame_is_not_given_an_array():
@@ -271,7 +305,7 @@ def test_a_shortcut_that_is_not_taken_leaves_sklearn_as_it_was():
             return self
 
         def predict_proba(self, X):
-            first = 0.9 if sklearn.get_config()["assume_finite"] else 0.1
+            first = 0.9 if sklearn.get_config()["skip_parameter_validation"] else 0.1
             return np.tile([first, 1 - first], (len(X), 1))
 
         def predict(self, X):
@@ -279,13 +313,42 @@ def test_a_shortcut_that_is_not_taken_leaves_sklearn_as_it_was():
 
     _, quick = way_of(Strict().fit(X, Y))
     assert "config" not in quick.taken
-    assert not sklearn.get_config()["assume_finite"]
+    assert not sklearn.get_config()["skip_parameter_validation"]
 
 
-def test_values_that_may_be_missing_are_still_looked_at():
-    columns = tuple(ColumnSpec(name, "float", "float64", nullable=True) for name in X)
-    way_of(LogisticRegression().fit(X, Y), columns=columns)
-    assert not sklearn.get_config()["assume_finite"]
+@pytest.mark.parametrize(
+    ("estimator", "value"),
+    [
+        (RandomForestClassifier(3, random_state=0), 1e300),
+        (make_pipeline(FunctionTransformer(np.log), LogisticRegression()), 0.0),
+        (make_pipeline(FunctionTransformer(np.square), StandardScaler(), SVC()), 1e300),
+    ],
+)
+def test_what_is_not_finite_further_in_is_refused_as_the_model_refuses_it(estimator, value):
+    good = X.abs()
+    _, quick = way_of(estimator.fit(good, Y), good, probabilities=False)
+    assert {"config", "array"} <= set(quick.taken)
+    odd = [np.array([value]), *(np.ones(1) for _ in "bcd")]
+    with np.errstate(divide="ignore", over="ignore"), pytest.raises(ValueError, match="infinity"):
+        quick.model(quick.build(odd, 1), 1, None)
+
+
+def test_a_shortcut_that_answers_what_the_model_refuses_is_not_taken():
+    class Choosy(TransformerMixin, BaseEstimator):
+        """Refuses some rows of a frame, and none of an array."""
+
+        def fit(self, X, y=None):
+            return self
+
+        def transform(self, X):
+            if isinstance(X, pd.DataFrame) and (X.a > 2 * X.b.abs() + 1).any():
+                raise ValueError("no")
+            return np.asarray(X)
+
+    narrow = X[X.a <= 2 * X.b.abs() + 1]
+    estimator = make_pipeline(Choosy(), LogisticRegression()).fit(narrow, Y[narrow.index])
+    _, quick = way_of(estimator, narrow)
+    assert "array" not in quick.taken
 
 
 def test_functions_are_called_as_they_are():

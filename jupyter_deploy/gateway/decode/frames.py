@@ -38,8 +38,8 @@ Reader = Callable[[Raw | bytes], Rows]
 ListReader = Callable[[Mapping[str, Raw]], Rows]
 #: Decoders kept for one version: one for each set of columns in each form.
 _KEPT = 64
-#: So many columns that the contract does not have, and so much more to say in their names, are taken
-#: along: a decoder takes half a kilobyte a column, and what callers make up shall not be kept.
+#: A decoder is made for so many columns that the contract does not have, and for so much more in
+#: their names: it takes half a kilobyte a column, and what callers make up shall not be kept.
 _MORE_NAMES, _MORE_BYTES = 256, 16_384
 #: Columns become rows so many at a time: others have their turn in between.
 _ROWS_AT_ONCE = 4096

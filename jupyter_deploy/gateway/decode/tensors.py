@@ -1,7 +1,8 @@
 """Rows of a model that takes an array: the fast pass and the careful one, one beside the other.
 
 A row is a nested list of the tensor's shape, or a scalar where the shape is (); a dimension below
-zero may have any length, the same in all rows.  Times come out as nanoseconds, as everywhere in this package.
+zero may have any length, the same in all rows.  Times come out as nanoseconds, as everywhere in
+this package.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from jupyter_deploy.gateway.decode.records import FAILURES, names_of_first, reco
 from jupyter_deploy.gateway.decode.rows import Path, Rows
 from jupyter_deploy.gateway.decode.values import Refused, check, element, kind
 from jupyter_deploy.wire.arrays import Array
-
 
 #: A reader takes half a kilobyte for each name, and where any number fits there may be millions.
 _MOST_NAMES = 10_000
@@ -67,7 +67,7 @@ class TensorReader:
         if memoryview(data).nbytes < pieces.LONG_BYTES or not self._takes(count):
             return None
         row = Annotated[list[self._value], Meta(min_length=count, max_length=count)]  # type: ignore[name-defined]
-        return self._flat(msgspec.json.Decoder(list[row]).decode, data, count)
+        return self._flat(msgspec.json.Decoder(list[row]).decode, data)
 
     def lists(self, lists: Mapping[str, Raw]) -> Array | None:
         """A long list of numbers for each column, in the order of the columns."""
@@ -88,7 +88,7 @@ class TensorReader:
         if names is None or not self._takes(len(names)):
             return None
         read = record_reader(dict.fromkeys(names, self._value))
-        return None if read is None else self._flat(read, data, len(names))
+        return None if read is None else self._flat(read, data)
 
     def _takes(self, width: int) -> bool:
         """Whether rows of so many values may be read at once."""
@@ -96,10 +96,8 @@ class TensorReader:
             return self._known and width <= _MOST_NAMES
         return self._known and self._shape in ((width,), () if width == 1 else None)
 
-    def _flat(
-        self, decode: Callable[[Raw | bytes], list[Any]], data: Raw, width: int
-    ) -> Rows | None:
-        """Rows of so many values each, which is a width that it takes."""
+    def _flat(self, decode: Callable[[Raw | bytes], list[Any]], data: Raw) -> Rows | None:
+        """Rows of a width that it takes."""
         single = self._shape == ()
         if numbers.are_numbers(self._element):
             rows = numbers.read(decode, data, self._element)
