@@ -6,6 +6,7 @@ same way next year.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -63,10 +64,11 @@ class Place:
         return self.report.exists() and not self.socket.exists()
 
     def remove(self) -> None:
-        """Remove the files.  The process must have ended."""
+        """Remove the files, as far as that is possible.  The process must have ended."""
         board = board_of(str(self.socket))
         for file in (self.spec, self.spec.with_suffix(".pid"), self.report, self.socket, board):
-            file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the next supervisor removes what is left
+                file.unlink(missing_ok=True)
 
 
 def place_of(settings: Settings, file: str) -> Place | None:

@@ -32,6 +32,7 @@ from jupyter_deploy.supervisor.settings import Settings
 
 _log = logging.getLogger(__name__)
 
+_MODULE = "jupyter_deploy.replica.launcher"
 #: What replicas of tabular models import; what an environment does not have is left out.
 MODULES = (
     "numpy", "pandas", "cloudpickle", "skops.io", "scipy.sparse", "sklearn.pipeline",
@@ -119,7 +120,7 @@ class Launchers:
         `replicas`, (pid, start), have the arguments of the launcher that has forked them.
         """
         useful = {await _pid_at(path) for path in self._settings.run.glob("l*.sock")}
-        for pid, started in await asyncio.to_thread(processes.told, self._settings.run):
+        for pid, started in await asyncio.to_thread(processes.running, _MODULE, self._settings.run):
             if (pid, started) in replicas or (pid in useful and not is_stopped(pid)):
                 continue
             process = Process.adopt(pid, started)
@@ -182,7 +183,7 @@ class Launchers:
         """End every launcher, those of earlier supervisors too.  Replicas must have ended."""
         await self.leave()
         # Only launchers are left now: one may have been left half-warm by a supervisor that died.
-        for pid, started in await asyncio.to_thread(processes.told, self._settings.run):
+        for pid, started in await asyncio.to_thread(processes.running, _MODULE, self._settings.run):
             process = Process.adopt(pid, started)
             if process is not None:
                 await process.end(2.0)
@@ -217,7 +218,7 @@ class Launchers:
 
     def _order(self, path: Path, python: str, variables: Mapping[str, str]) -> Order:
         return Order(
-            argv=[python, "-m", "jupyter_deploy.replica.launcher", str(path), *MODULES],
+            argv=[python, "-m", _MODULE, str(path), *MODULES],
             environment={**variables, **ENVIRONMENT},
             folder=self._settings.processes,
             log=self._settings.logs / "launcher.log",

@@ -28,11 +28,12 @@ from jupyter_deploy.core.lifecycle.replica import Cause
 from jupyter_deploy.replica.spec import EXIT_NO_ROOM
 from jupyter_deploy.supervisor.out_of_memory import KILLS
 
-#: Where there is no pidfd, processes are looked at this often.
+#: Where no pidfd is to be had, processes are looked at this often.
 _POLL_SECONDS = 0.2
 #: How long the parent of a forked process may take to tell how it ended.
 _REAP_SECONDS = 1.0
 #: What a person, or a service manager, ends a process with.
+_PACKAGE = "jupyter_deploy."
 _SIGNALS = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
 #: To be read too: whoever prints cuts its own log (replica/printing.py).
 _LOG_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -231,24 +232,30 @@ def found(folder: Path) -> dict[str, tuple[int, float]]:
     """
     ours: dict[str, tuple[int, float]] = {}
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, IndexError):
+        with contextlib.suppress(psutil.Error, ValueError):
             if process.uids().real != os.getuid():
                 continue
-            told = Path(process.cmdline()[-1])
-            started = started_at(process.pid)
-            if told.parent == folder and started is not None:
+            # Somebody's pager may show the same file.
+            flag, module, file = process.cmdline()[-3:]
+            told, started = Path(file), started_at(process.pid)
+            if told.parent != folder or started is None:
+                continue
+            if flag == "-m" and module.startswith(_PACKAGE):
                 ours[told.name] = (process.pid, started)
     return ours | _forked(folder)
 
 
-def told(folder: Path) -> list[tuple[int, float]]:
-    """Our living processes, (pid, start), with a path of `folder` anywhere in their argv."""
+def running(module: str, folder: Path) -> list[tuple[int, float]]:
+    """Our living processes of `module`, (pid, start), with a path of `folder` in their argv.
+
+    What one of them has forked has its argv, and is among them.
+    """
     found: list[tuple[int, float]] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            started = started_at(process.pid)
+            started, words = started_at(process.pid), process.cmdline()
             mine = started is not None and process.uids().real == os.getuid()
-            if mine and any(Path(word).parent == folder for word in process.cmdline()):
+            if mine and module in words and any(Path(word).parent == folder for word in words):
                 found.append((process.pid, started or 0.0))
     return found
 
@@ -300,6 +307,9 @@ class _Watch:
             self._descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
             self._loop.call_soon(ended)
+            return
+        except OSError:  # an old kernel, a container that forbids it, too many open files
+            self._look(pid, started)
             return
         self._loop.add_reader(self._descriptor, ended)
 

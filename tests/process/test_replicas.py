@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +36,7 @@ from jupyter_deploy.supervisor.store import Store
 from jupyter_deploy.wire.frames import Kind
 from jupyter_deploy.wire.messages import PredictRequest, pack_request, unpack_answer
 from tests.process.specs import dump_function
+from tests.support import wait_until
 
 SECONDS = 60.0
 VERSION = Version(
@@ -73,6 +76,27 @@ async def whole(_: int) -> None:
     """The files of every version are as they should be."""
 
 
+async def at_once() -> None:
+    """No gateway has to be told."""
+
+
+def replicas_of(
+    settings: Settings,
+    launchers: Launchers,
+    version: Version,
+    published: Callable[[], Awaitable[None]],
+) -> Replicas:
+    """Those of one version; `published` is the word of its gateway."""
+    wiring = Wiring(
+        version={version.number: version}.get,
+        files=whole,
+        changed=lambda: None,
+        published=published,
+        gave_up=lambda *_: None,
+    )
+    return Replicas(settings, Journal(Store(settings.state)), launchers, wiring)
+
+
 def test_a_replica_that_is_not_wanted_serves_until_the_gateway_routes_there_no_more(
     settings: Settings,
 ) -> None:
@@ -83,15 +107,8 @@ def test_a_replica_that_is_not_wanted_serves_until_the_gateway_routes_there_no_m
             # The gateway's answer, and just before it what it has sent there until then.
             answers.append(await prediction(Channel(str(socket))))
 
-        wiring = Wiring(
-            version={1: VERSION}.get,
-            files=whole,
-            changed=lambda: None,
-            published=published,
-            gave_up=lambda *_: None,
-        )
         launchers = Launchers(settings)
-        replicas = Replicas(settings, Journal(Store(settings.state)), launchers, wiring)
+        replicas = replicas_of(settings, launchers, VERSION, published)
         replicas.want({1: 1})
         await replicas.settled(1, 1, step="start")
         ((route,),) = replicas.routes().values()
@@ -113,18 +130,8 @@ def test_a_deploy_has_its_time_for_the_sample_however_short_that_of_a_caller_is(
     dump_function(settings.versions / "2" / MODEL, slowly)
 
     async def prove() -> list[float]:
-        async def published() -> None:
-            """Nobody is routed there."""
-
-        wiring = Wiring(
-            version={2: version}.get,
-            files=whole,
-            changed=lambda: None,
-            published=published,
-            gave_up=lambda *_: None,
-        )
         launchers = Launchers(settings)
-        replicas = Replicas(settings, Journal(Store(settings.state)), launchers, wiring)
+        replicas = replicas_of(settings, launchers, version, at_once)
         replicas.want({2: 1})
         await replicas.settled(2, 1, step="prove")
         answer = await prediction(replicas.channel(2))
@@ -134,6 +141,32 @@ def test_a_deploy_has_its_time_for_the_sample_however_short_that_of_a_caller_is(
         return answer
 
     assert asyncio.run(prove()) == [3.0]
+
+
+def test_a_replica_whose_files_cannot_be_removed_is_replaced_all_the_same(
+    settings: Settings,
+) -> None:
+    """As on a disk that has become read-only, until it is mended."""
+
+    async def replace_it() -> None:
+        launchers = Launchers(settings)
+        replicas = replicas_of(settings, launchers, VERSION, at_once)
+        replicas.want({1: 1})
+        await replicas.settled(1, 1, step="start")
+        (before,) = replicas.statuses(1)
+        (settings.processes / f"replica-{before.replica_id}.pid").mkdir()
+        assert before.pid is not None
+        os.kill(before.pid, signal.SIGKILL)
+
+        def another() -> bool:
+            return any(s.pid != before.pid and s.state == "ready" for s in replicas.statuses(1))
+
+        await asyncio.to_thread(wait_until, another, SECONDS)
+        replicas.want({})
+        assert await replicas.gone(1, SECONDS)
+        await launchers.close()
+
+    asyncio.run(replace_it())
 
 
 def slowly(rows: np.ndarray) -> np.ndarray:
