@@ -361,8 +361,10 @@ class Deploys:
             why = self._left(deploy)
             if why is not None:
                 await self._end_open(deploy.deploy_id, why, left=True)
+        # Found first: what is made from now on is of a deploy that is only beginning.
+        found = await asyncio.to_thread(staging.folders, self._parts.settings.staging)
         held = {deploy.deploy_id for deploy in self._parts.state.deploys} | self._beginning
-        await asyncio.to_thread(staging.remove_others, self._parts.settings.staging, held)
+        await asyncio.to_thread(staging.remove_others, found, held)
 
     async def _write_endings(self) -> None:
         for ending in list(self._unrecorded):

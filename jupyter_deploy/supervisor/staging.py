@@ -49,8 +49,13 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_others(staging: Path, held: set[str]) -> None:
-    """Remove what neither a deploy that is held nor a living process has made."""
-    for folder in staging.iterdir():
+def folders(staging: Path) -> list[Path]:
+    """What there is now."""
+    return list(staging.iterdir())
+
+
+def remove_others(found: list[Path], held: set[str]) -> None:
+    """Remove what neither a deploy that is held nor a living process has made of what was found."""
+    for folder in found:
         if folder.name not in held and not scratch.in_use(folder):
             remove(folder)

@@ -9,17 +9,27 @@ import signal
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from jupyter_deploy.client.models import CreateKey, RevokeKey, RotateKey, SubmitDeploy
+from jupyter_deploy.client.models import (
+    BeginDeploy,
+    CreateKey,
+    DeployOptions,
+    DeployTicket,
+    RevokeKey,
+    RotateKey,
+    SubmitDeploy,
+)
 from jupyter_deploy.core.keys import read_key
 from jupyter_deploy.errors import Conflict
+from jupyter_deploy.supervisor import staging
 from jupyter_deploy.supervisor.service import Supervisor
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.store import writing
-from tests.process.stack import ROWS, Stack, me, stack, times
+from tests.process.stack import CONTRACT, ROWS, Stack, me, stack, times
 from tests.support import wait_until
 
 SECONDS = 60.0
@@ -133,3 +143,28 @@ def test_a_key_that_two_people_rotate_at_once_has_the_secret_that_its_file_holds
     known = read_key(Path(file).read_text())
     assert known is not None
     assert known[1] == digest
+
+
+def test_a_deploy_that_begins_while_others_are_tidied_up_keeps_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path, run=tmp_path)
+    settings.make_folders()
+    remove = staging.remove_others
+
+    async def tidy() -> DeployTicket:
+        supervisor, loop = Supervisor(settings), asyncio.get_running_loop()
+        await supervisor.store.open()
+        begun = list[DeployTicket]()
+
+        def begin_and_remove(*what: Any) -> None:
+            begin = supervisor.deploys.begin("churn", BeginDeploy(CONTRACT, me(), DeployOptions()))
+            begun.append(asyncio.run_coroutine_threadsafe(begin, loop).result(SECONDS))
+            remove(*what)
+
+        monkeypatch.setattr(staging, "remove_others", begin_and_remove)
+        await supervisor.deploys.recover()
+        await supervisor.store.close()
+        return begun[0]
+
+    assert Path(asyncio.run(tidy()).staging).is_dir()
