@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jupyter_deploy.client.models import Status
 
 DISTRIBUTION = "jupyterlab-deploy"
-DEFAULT_PORT = 8900
+DEFAULT_PORT, HIGHEST_PORT = 8900, 65535
 OLDEST_PYTHON = (3, 11)
 PLATFORMS = ("linux", "darwin")
 #: A version of a small model takes a few MB, the logs and the registry a few hundred.
@@ -214,7 +214,11 @@ def _processes() -> Iterator[Check]:
 
 def port() -> Check:
     """The port that the gateway will ask for is free."""
-    wanted = int(os.environ.get("JUPYTER_DEPLOY_PORT", DEFAULT_PORT))
+    text = os.environ.get("JUPYTER_DEPLOY_PORT") or str(DEFAULT_PORT)
+    if not text.isdecimal() or int(text) > HIGHEST_PORT:
+        found = f"JUPYTER_DEPLOY_PORT is {text[:20]!r}."
+        return Check("port", "problem", found, f"Set it to a port: {DEFAULT_PORT}.")
+    wanted = int(text)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -8,9 +8,11 @@ import click
 
 from jupyter_deploy.cli import control
 from jupyter_deploy.cli.output import as_json as print_json
-from jupyter_deploy.cli.output import json_option, local_time, table
+from jupyter_deploy.cli.output import as_json_lines, json_option, local_time, table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jupyter_deploy.client.control import ControlClient
     from jupyter_deploy.client.models import Event, RequestFailure
 
@@ -84,15 +86,19 @@ def audit(name: str | None, *, as_json: bool) -> None:
 @click.option("--follow", is_flag=True, help="Go on as events come, until interrupted.")
 @json_option
 def events(after: int, *, follow: bool, as_json: bool) -> None:
-    """List what has happened to endpoints, versions and processes."""
+    """List what has happened to endpoints, versions and processes.
+
+    With --follow, --json prints each event in a line of its own.
+    """
+    show = as_json_lines if as_json else _show_events
     with control.to_look() as client:
         found = client.events(after)
         if as_json and not follow:
             print_json(found)
             return
-        _show_events(found)
+        show(found)
         if follow:
-            _follow(client, found[-1].number if found else after)
+            _follow(client, found[-1].number if found else after, show)
 
 
 def _failure(found: list[RequestFailure], request_id: str) -> RequestFailure:
@@ -125,8 +131,8 @@ def _show_events(found: list[Event]) -> None:
         click.echo(f"{event.number:>5}  {when}  {event.kind:<19}  {event.message}")
 
 
-def _follow(client: ControlClient, after: int) -> None:
+def _follow(client: ControlClient, after: int, show: Callable[[list[Event]], None]) -> None:
     while True:
         found = client.events(after, _WAIT_SECONDS)
-        _show_events(found)
+        show(found)
         after = found[-1].number if found else after

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -30,6 +30,14 @@ def as_json(value: object) -> None:
     import msgspec
 
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def as_json_lines(values: Iterable[object]) -> None:
+    """Print each as JSON in one line, for whoever reads them as they come."""
+    import msgspec
+
+    for value in values:
+        click.echo(msgspec.json.encode(value).decode())
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

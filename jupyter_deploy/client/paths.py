@@ -25,10 +25,19 @@ from jupyter_deploy.errors import StateUnavailable
 
 
 def home() -> Path:
-    """JUPYTER_DEPLOY_HOME, by default `jupyter-deploy` in Jupyter's data folder."""
+    """JUPYTER_DEPLOY_HOME, by default `jupyter-deploy` in Jupyter's data folder.
+
+    Raises StateUnavailable where it is `~NAME`, and nobody has that name.
+    """
     configured = os.environ.get("JUPYTER_DEPLOY_HOME")
     if configured:
-        return Path(configured).expanduser().absolute()
+        try:
+            return Path(configured).expanduser().absolute()
+        except RuntimeError as error:
+            raise StateUnavailable(
+                f"JUPYTER_DEPLOY_HOME is {configured[:80]!r}, and there is no such user.",
+                "Set it to a folder of yours.",
+            ) from error
     from jupyter_core.paths import jupyter_data_dir
 
     return Path(jupyter_data_dir()) / "jupyter-deploy"

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from jupyter_deploy.cli.app import COMMANDS, endpoint, run
 from jupyter_deploy.cli.output import duration, table
-from jupyter_deploy.errors import DeployFailed, InvalidName, NotFound
+from jupyter_deploy.client.models import Event
+from jupyter_deploy.errors import DeployFailed, InvalidName, NotFound, SupervisorUnavailable
 
 
 @pytest.fixture(autouse=True)
@@ -166,6 +168,60 @@ def test_the_doctor_says_what_to_do_about_a_home_that_is_a_file(home, capsys):
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
     assert checks["home"]["state"] == "problem"
     assert checks["home"]["fix"]
+
+
+@pytest.mark.parametrize("port", ["abc", "99999", "-1"])
+def test_the_doctor_says_what_to_do_about_a_port_that_cannot_be(port, monkeypatch, capsys):
+    monkeypatch.setenv("JUPYTER_DEPLOY_PORT", port)
+    assert run(["doctor", "--json"]) == 1
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+    assert checks["port"]["state"] == "problem"
+    assert port in checks["port"]["found"]
+
+
+def test_a_port_that_is_left_empty_is_the_usual_one(monkeypatch, capsys):
+    monkeypatch.setenv("JUPYTER_DEPLOY_PORT", "")
+    run(["doctor", "--json"])
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+    assert checks["port"]["found"].startswith("8900 ")
+
+
+def test_a_home_of_somebody_who_is_not_there_is_said_in_one_line(monkeypatch, capsys):
+    monkeypatch.setenv("JUPYTER_DEPLOY_HOME", "~nobody-of-this-name/x")
+    assert run(["status"]) == 1
+    assert "no such user" in capsys.readouterr().err
+
+
+def test_what_the_terminal_has_no_letter_for_is_replaced():
+    command = [sys.executable, "-c", "from jupyter_deploy.cli import main; main()", "doctor"]
+    latin = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, env=latin, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b", ?" in done.stdout
+
+
+def test_who_follows_events_gets_each_as_a_line_of_json(monkeypatch, capsys):
+    event = Event(7, 0.0, "churn", "1.0.0", "deployed", "churn: all traffic to 1.0.0.")
+
+    class Client:
+        def __init__(self):
+            self.told = [[event], [replace(event, number=8)]]
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            """Nothing to close."""
+
+        def events(self, after, wait=0.0):
+            if not self.told:
+                raise SupervisorUnavailable("It has ended.")
+            return self.told.pop(0)
+
+    monkeypatch.setattr("jupyter_deploy.client.discovery.connect", lambda **_: Client())
+    assert run(["events", "--follow", "--json"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["number"] for line in lines] == [7, 8]
 
 
 def test_a_table_is_aligned_and_wraps_its_last_column(monkeypatch):
