@@ -59,7 +59,7 @@ def test_a_process_is_watched_where_the_kernel_gives_no_handle_of_it(
     async def watch() -> str:
         order = Order([sys.executable, "-c", WAITS], {}, tmp_path, tmp_path / "log")
         process = Process.start(order)
-        process.kill()
+        process.terminate()
         return str(await asyncio.wait_for(process.exit(), SECONDS))
 
-    assert asyncio.run(watch()) == "was killed by SIGKILL"
+    assert asyncio.run(watch()) == "was killed by SIGTERM"
