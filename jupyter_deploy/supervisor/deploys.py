@@ -66,6 +66,8 @@ class Deploys:
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._unrecorded: list[Ending] = []
         self._beginning: set[str] = set()
+        #: Held while an open deploy is submitted or ended: it is one or the other.
+        self._handing = asyncio.Lock()
 
     # --- what a person asks for -----------------------------------------------------------------
 
@@ -114,6 +116,10 @@ class Deploys:
 
     async def submit(self, deploy_id: str, submit: SubmitDeploy) -> DeployStatus:
         """Go on from the filled folder.  Raises NotFound, Conflict, UsageError."""
+        async with self._handing:
+            return await self._submit(deploy_id, submit)
+
+    async def _submit(self, deploy_id: str, submit: SubmitDeploy) -> DeployStatus:
         deploy, progress = self._open(deploy_id), self._progress[deploy_id]
         await asyncio.to_thread(staging.check_filled, self._staging(deploy_id), submit.manifest)
         new = self._version(deploy, submit.manifest)
@@ -138,8 +144,9 @@ class Deploys:
     async def abort(self, deploy_id: str) -> DeployStatus:
         """End a deploy and remove what it left; one that has ended stays as it is."""
         progress = await self.progress(deploy_id)
-        if progress.status.state == "open":
-            await self._end_open(deploy_id, "the deploy was given up")
+        async with self._handing:
+            if progress.status.state == "open":
+                await self._end_open(deploy_id, "the deploy was given up")
         task = self._jobs.get(deploy_id)
         if task is not None:
             if progress.status.steps[-1].state != "waiting":

@@ -11,21 +11,27 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
+from jupyter_deploy.client.control import ControlClient
 from jupyter_deploy.client.models import (
     BeginDeploy,
     CreateKey,
     DeployOptions,
+    DeployStatus,
     DeployTicket,
+    Event,
     RevokeKey,
     RotateKey,
     SubmitDeploy,
 )
 from jupyter_deploy.core.keys import read_key
+from jupyter_deploy.core.manifest import Manifest
 from jupyter_deploy.errors import Conflict
 from jupyter_deploy.supervisor import staging
+from jupyter_deploy.supervisor.api import build
 from jupyter_deploy.supervisor.service import Supervisor
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.supervisor.store import writing
@@ -168,3 +174,54 @@ def test_a_deploy_that_begins_while_others_are_tidied_up_keeps_its_folder(
         return begun[0]
 
     assert Path(asyncio.run(tidy()).staging).is_dir()
+
+
+def test_a_deploy_that_is_given_up_while_it_is_submitted_is_one_that_ran(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, run=tmp_path)
+    settings.make_folders()
+
+    async def both() -> tuple[DeployStatus, DeployStatus, list[Event]]:
+        supervisor = Supervisor(settings)
+        await supervisor.store.open()
+        deploys = supervisor.deploys
+        ticket = await deploys.begin("churn", BeginDeploy(CONTRACT, me(), DeployOptions()))
+        manifest = await asyncio.to_thread(filled, tmp_path, ticket)
+        submitted, ended = await asyncio.gather(
+            deploys.submit(ticket.deploy_id, SubmitDeploy(manifest)),
+            deploys.abort(ticket.deploy_id),
+        )
+        await supervisor.deploys.stop()
+        events = await supervisor.journal.after(0, 0.0)
+        await supervisor.launchers.close()
+        await supervisor.store.close()
+        return submitted, ended, events
+
+    submitted, ended, events = asyncio.run(both())
+    assert (submitted.state, ended.state) == ("running", "aborted")
+    (event,) = events
+    assert event.message.endswith("was not deployed: The deploy was given up while it ran.")
+
+
+def filled(home: Path, ticket: DeployTicket) -> Manifest:
+    with ControlClient(home / "none.sock") as client:
+        return Stack(home, client).fill(ticket, times(1.0))
+
+
+@pytest.mark.parametrize("words", [("stop", "hand-over"), ("hand-over", "stop")])
+def test_of_a_stop_and_an_upgrade_at_once_the_first_is_done(
+    words: tuple[str, str], tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path, run=tmp_path)
+    settings.make_folders()
+
+    async def ask() -> tuple[list[int], bool]:
+        supervisor = Supervisor(settings)
+        await supervisor.store.open()
+        transport = httpx.ASGITransport(app=build(supervisor))
+        async with httpx.AsyncClient(transport=transport, base_url="http://supervisor") as client:
+            body = {"origin": {"user": "ada", "via": "cli"}}
+            answers = [await client.post(f"/api/{word}", json=body) for word in words]
+        await supervisor.store.close()
+        return [answer.status_code for answer in answers], supervisor.leaving
+
+    assert asyncio.run(ask()) == ([202, 503], words[0] == "hand-over")

@@ -13,10 +13,11 @@ from jupyter_deploy import __version__
 from jupyter_deploy.client.models import AuditEntry, Event, RegistryUi, Status, Stop
 from jupyter_deploy.client.upgrades import Upgrade, Upgraded
 from jupyter_deploy.core.registered import RegistryModel
-from jupyter_deploy.errors import StateUnavailable
+from jupyter_deploy.errors import StateUnavailable, Unavailable
 from jupyter_deploy.supervisor import views
 from jupyter_deploy.supervisor.api.answers import Wait, answer, supervisor_of, wait_of
 from jupyter_deploy.supervisor.parts import audit_entry
+from jupyter_deploy.supervisor.service import Supervisor
 from jupyter_deploy.supervisor.store import reading, writing
 from jupyter_deploy.supervisor.succession import Successor
 
@@ -107,7 +108,9 @@ async def upgrade(request: Request, body: Upgrade) -> Response:
 async def hand_over(request: Request, body: Upgrade) -> dict[str, str]:
     """The supervisor ends, and leaves all that it keeps to the next one."""
     supervisor = supervisor_of(request)
+    _check_that_it_goes_on(supervisor)
     await supervisor.upgrades.hand_over(body.origin)
+    _check_that_it_goes_on(supervisor)
     supervisor.leaving, supervisor.successor = True, Successor.of(body.origin)
     supervisor.stopping.set()
     return {"state": "handing over"}
@@ -117,6 +120,8 @@ async def hand_over(request: Request, body: Upgrade) -> dict[str, str]:
 async def stop(request: Request, body: Stop) -> dict[str, str]:
     """Stop everything, the supervisor included; it starts again as it was."""
     supervisor = supervisor_of(request)
+    if supervisor.leaving:
+        raise Unavailable("Another supervisor takes over just now.", "Run the command again.")
     who = body.origin.user
     entry = audit_entry("", 0, "stopped", "everything", body.origin)
     # A disk that is full or hangs must keep nobody from stopping.
@@ -126,3 +131,9 @@ async def stop(request: Request, body: Stop) -> dict[str, str]:
     supervisor.journal.add("stopped", f"{who} ({body.origin.via}) has stopped everything.")
     supervisor.stopping.set()
     return {"state": "stopping"}
+
+
+def _check_that_it_goes_on(supervisor: Supervisor) -> None:
+    """Raises Unavailable: what is to be stopped is left to nobody."""
+    if supervisor.stopping.is_set():
+        raise Unavailable("The supervisor is about to end.", "Run the command again.")
