@@ -55,9 +55,9 @@ class Exchange:
     message_event: _Unheard = _UNHEARD
 
     def send(self, status: int, headers: list[Header], body: bytes) -> None:
-        """Answer, once; `headers` have the length."""
+        """Answer, once; `headers` have the length.  It raises nothing when the caller has gone."""
         self.response_complete = True
-        if self.disconnected:
+        if self.disconnected or self.transport.is_closing():
             return
         sent, stays = answer_bytes(
             status, (*self.default_headers, *headers), body, keep_alive=self.keep_alive

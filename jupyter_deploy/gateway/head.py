@@ -1,4 +1,4 @@
-"""What the head of a request may be: how large, and which fields it may have only once."""
+"""What the head of a request may be: how large, which fields once, and without which it is read."""
 
 from __future__ import annotations
 
@@ -26,6 +26,17 @@ def fault(
     names = [name for name, _ in fields if name in _SINGLE]
     twice = next((name for name in names if names.count(name) > 1), None)
     return None if twice is None else AmbiguousField(twice.decode())
+
+
+def without_offer(
+    method: bytes, url: bytes, version: str, fields: list[tuple[bytes, bytes]]
+) -> bytes:
+    """A head without its offer of another protocol, which Java's client makes with each request.
+
+    The parser takes what comes behind the offer for that protocol, and the body would be lost.
+    """
+    lines = [name + b": " + value for name, value in fields if name != b"upgrade"]
+    return b"\r\n".join((b"%b %b HTTP/%b" % (method, url, version.encode()), *lines, b"", b""))
 
 
 def _size(url: bytes, fields: list[tuple[bytes, bytes]]) -> int:

@@ -11,11 +11,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from jupyter_deploy.errors import RequestError
+from jupyter_deploy.gateway import problems
+
 #: A caller who sends nothing for so long has stopped.
 SILENT_SECONDS = 2.0
 #: Nobody is waited for longer, or for more.
 MOST_SECONDS = 30.0
 MOST_BYTES = 1 << 30
+_REASONS = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
+}
 
 
 class Rest:
@@ -42,3 +51,17 @@ class LastWord:
         self.write = transport.write
         self.is_closing = transport.is_closing
         self.close = close
+
+
+def last_answer(error: RequestError) -> bytes:
+    """A whole HTTP answer for `error`, the last on its connection."""
+    body = problems.problem(error, "")
+    own = [header for header in problems.headers(error) if header[0] != b"connection"]
+    lines = [
+        b"HTTP/1.1 %d %b" % (error.status, _REASONS[error.status]),
+        b"content-type: " + problems.CONTENT_TYPE,
+        b"content-length: %d" % len(body),
+        b"connection: close",
+        *(name + b": " + value for name, value in own),
+    ]
+    return b"\r\n".join([*lines, b"", body])

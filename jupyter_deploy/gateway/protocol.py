@@ -8,33 +8,36 @@ those that are open are not touched.  Rule 3: whoever computes for a connection 
 lost.  Rule 4: a head that cannot be taken (head.py) is told so, and ends its connection.  Rule 5:
 while the process drains (drain.py), every answer is the last on its connection, and says so.
 Rule 6: a caller who is still sending gets to see the last answer (lingering.py).
+Rule 7: what is neither head nor body (trailers, extensions of chunks) is read over, within the same
+bounds, and is no part of the head.  Rule 8: who offers another protocol gets this one (RFC 9110
+section 7.8).  Rule 9: behind a request that waits for the one before it, nothing is read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import resource
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from jupyter_deploy.errors import HeadTooLarge, Overloaded, RequestError, RequestTimeout
-from jupyter_deploy.gateway import head, problems
+from jupyter_deploy.gateway import head
+from jupyter_deploy.gateway.deadlines import Deadlines
 from jupyter_deploy.gateway.exchange import MOST_BYTES, Exchange, Leaver
-from jupyter_deploy.gateway.lingering import SILENT_SECONDS, LastWord, Rest
+from jupyter_deploy.gateway.flow import OneByOne
+from jupyter_deploy.gateway.lingering import SILENT_SECONDS, LastWord, Rest, last_answer
 from jupyter_deploy.gateway.whole import WHOLE, WholeAnswer
 
 #: How many files are kept for what is not a caller's.
 RESERVED_FILES = 32
+#: A caller who offers another protocol asks for one thing at a time.
+_MOST_OFFERS = 8
 #: How long a refused connection has to read why, before it is cut.
 _LINGER_SECONDS = 0.5
-_REASONS = {
-    400: b"Bad Request",
-    408: b"Request Timeout",
-    431: b"Request Header Fields Too Large",
-    503: b"Service Unavailable",
-}
 
 
 class Shortcut(Protocol):
@@ -49,46 +52,6 @@ class Shortcut(Protocol):
 
 #: The key in a request's scope under which its `Leaver` is found.
 LEAVER = "jupyter_deploy.leaver"
-
-
-class Deadlines:
-    """Calls `end` on what has not been taken off in time.
-
-    One timer for all: a timer for each request would cost more than reading it.
-    Invariant: `_until` holds what is watched, the oldest first.
-    """
-
-    def __init__(self, seconds: float, end: Callable[[GuardedProtocol], None]) -> None:
-        self.seconds = seconds
-        self._end = end
-        self._until: dict[GuardedProtocol, float] = {}
-        self._timer: asyncio.TimerHandle | None = None
-
-    def __len__(self) -> int:
-        return len(self._until)
-
-    def begin(self, one: GuardedProtocol) -> None:
-        """Watch `one` from now on; one that is watched keeps its deadline."""
-        if one in self._until:
-            return
-        loop = asyncio.get_running_loop()
-        self._until[one] = loop.time() + self.seconds
-        if self._timer is None:
-            self._timer = loop.call_later(self.seconds, self._end_late)
-
-    def over(self, one: GuardedProtocol) -> None:
-        """Watch `one` no longer."""
-        self._until.pop(one, None)
-
-    def _end_late(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = None
-        for one, until in list(self._until.items()):
-            if until > loop.time():
-                self._timer = loop.call_at(until, self._end_late)
-                return
-            del self._until[one]
-            self._end(one)
 
 
 class Guard:
@@ -122,13 +85,21 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refused = False
         self._received = 0
         self._head_bytes = 0
+        #: How many requests have begun in this read, less one if another had not ended, and
+        #: whether it held a part of a body.
+        self._begun = 0
+        self._has_body = False
         self._fault: RequestError | None = None
+        #: What is in hand of this read, and what of it is to be read once more.
+        self._data = self._again = b""
         #: What is thrown away behind the last answer.
         self._rest: Rest | None = None
         #: A short request whose body is being read, and one that has come whole in this read:
         #: uvicorn knows nothing of either.
         self._reading: Exchange | None = None
         self._ready: Exchange | None = None
+        #: The request that is being answered: `cycle` is the last one that has come.
+        self._served: Exchange | RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A caller has connected."""
@@ -138,6 +109,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(transport, lingering=(guard.reserved if last else guard.most) // 2)
             return
         super().connection_made(transport)
+        self.flow = OneByOne(transport, self.pipeline)
         self._guard.heads.begin(self)
         if self._guard.opened is not None:
             self._guard.opened(len(self.connections))
@@ -150,8 +122,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self._throw_away(self._rest, data)
             return
         self._received = len(data)
+        self._begun, self._has_body = -(not self.idle), False
         self._guard.idle.over(self)
+        self._data = data
         super().data_received(data)
+        if self._again:
+            self._read_again()
         if self._reading is not None:
             self._hand_over(self._reading)
         cycle = self.cycle
@@ -162,14 +138,21 @@ class GuardedProtocol(HttpToolsProtocol):
             self._bound_head()
         else:
             self._guard.heads.over(self)
+            self._bound_rest()
         if self._ready is not None:
             self._answer(self._ready)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         self._in_head = True
+        self._begun += 1
         self._head_bytes = 0
         self.url, self.headers, self.expect_100_continue = b"", [], False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of the head, or of the trailers: those could stand for others of the head."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is there."""
@@ -178,12 +161,15 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._fault is not None:
             raise self._fault  # the parser stops, and uvicorn has `send_400_response` called
         self._in_head = False
+        if self._offers():
+            return  # the parser reads no body behind this head
         self._reading = self._short_request(fields)
         if self._reading is None:
             self._to_uvicorn()
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
+        self._has_body = True
         if self._reading is None:
             super().on_body(body)
         else:
@@ -192,8 +178,11 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The whole request is there."""
         if self._reading is not None:
-            self._ready, self._reading = self._reading, None
+            self._served = self._ready = self._reading
+            self._reading = None
             self.cycle = self._ready  # type: ignore[assignment]
+            return
+        if self._offers():
             return
         super().on_message_complete()
         # uvicorn stops reading behind a large body, and would not see that the caller goes.
@@ -204,6 +193,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._rest is not None:
             return
         if self.pipeline or self.transport.is_closing():
+            if self.pipeline:
+                self._served = self.pipeline[-1][0]
             super().on_response_complete()
             return
         self.server_state.total_requests += 1
@@ -221,8 +212,10 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         if self._guard.opened is not None:
             self._guard.opened(len(self.connections))
-        if self.cycle is not None and not self.cycle.response_complete:
-            leaver = self._leaver()
+        served = self._served
+        if served is not None and not served.response_complete:
+            served.disconnected = True
+            leaver = _leaver_of(served)
             if leaver is not None:
                 leaver.leave()
 
@@ -261,7 +254,7 @@ class GuardedProtocol(HttpToolsProtocol):
         path = self.url.decode("latin-1")
         if int(fields.get(b"content-length", MOST_BYTES + 1)) > MOST_BYTES:
             return None
-        if parser.get_method() != b"POST" or parser.should_upgrade() or not shortcut.takes(path):
+        if parser.get_method() != b"POST" or not shortcut.takes(path):
             return None
         return Exchange(
             self.transport, path, fields,
@@ -269,6 +262,28 @@ class GuardedProtocol(HttpToolsProtocol):
             default_headers=self.server_state.default_headers,
             on_response=self.on_response_complete,
         )  # fmt: skip
+
+    def _offers(self) -> bool:
+        return bool(self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        # The parser has stopped behind a head that offers another protocol.
+        stopped = sys.exception()
+        assert isinstance(stopped, httptools.HttpParserUpgrade), "uvicorn has caught it"
+        own = head.without_offer(
+            self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers
+        )
+        self._again = own + self._data[stopped.args[0] :]
+
+    def _read_again(self) -> None:
+        for _ in range(_MOST_OFFERS):
+            self._data, self._again = self._again, b""
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+            super().data_received(self._data)
+            if not self._again:
+                return
+        self.transport.close()
 
     def _keeps_alive(self) -> bool:
         stays = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
@@ -283,6 +298,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._guard.draining:
             self.retire()
         cycle = self.cycle
+        if not self.pipeline:
+            self._served = cycle
         cycle.transport = LastWord(self.transport, self._close)  # type: ignore[assignment]
         self.scope[WHOLE] = WholeAnswer(self.cycle)  # type: ignore[literal-required]
 
@@ -318,17 +335,21 @@ class GuardedProtocol(HttpToolsProtocol):
         if shortcut is not None and not self.transport.is_closing():
             shortcut.answer(short)
 
-    def _leaver(self) -> Leaver | None:
-        cycle = cast("Exchange | RequestResponseCycle", self.cycle)
-        if isinstance(cycle, Exchange):
-            return cycle.leaver
-        return cast("Leaver | None", cycle.scope.get(LEAVER))
-
     def _bound_head(self) -> None:
         if self._in_head and not self.transport.is_closing():
-            self._head_bytes += self._received
+            # Of a read that held other requests too nobody knows what is this one's.
+            self._head_bytes += self._received if self._begun in (-1, 1) else 0
             if self._head_bytes > head.MAX_BYTES:
                 self._end_with(HeadTooLarge(head.MAX_BYTES, head.MOST_FIELDS))
+
+    def _bound_rest(self) -> None:
+        cycle = cast("Exchange | RequestResponseCycle", self.cycle)
+        if isinstance(cycle, Exchange) or not cycle.more_body or self._has_body:
+            self._head_bytes = 0
+            return
+        self._head_bytes += self._received
+        if self._head_bytes > head.MAX_BYTES:
+            self.cut()
 
     def _end_with(self, error: RequestError) -> None:
         # Where no head was begun, or another answer is being written, an error would be misread.
@@ -355,22 +376,14 @@ def most_connections() -> int:
     return soft // 2
 
 
+def _leaver_of(request: Exchange | RequestResponseCycle) -> Leaver | None:
+    if isinstance(request, Exchange):
+        return request.leaver
+    return cast("Leaver | None", request.scope.get(LEAVER))
+
+
 def _is_one_of_the_last(transport: asyncio.Transport, count: int) -> bool:
     # The kernel gives the lowest number that is free; the limit may be lowered at any time.
     connection = transport.get_extra_info("socket")
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return connection is not None and bool(connection.fileno() >= soft - count)
-
-
-def last_answer(error: RequestError) -> bytes:
-    """A whole HTTP answer for `error`, the last on its connection."""
-    body = problems.problem(error, "")
-    own = [header for header in problems.headers(error) if header[0] != b"connection"]
-    lines = [
-        b"HTTP/1.1 %d %b" % (error.status, _REASONS[error.status]),
-        b"content-type: " + problems.CONTENT_TYPE,
-        b"content-length: %d" % len(body),
-        b"connection: close",
-        *(name + b": " + value for name, value in own),
-    ]
-    return b"\r\n".join([*lines, b"", body])

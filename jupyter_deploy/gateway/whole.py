@@ -48,7 +48,7 @@ class WholeAnswer:
         cycle = self._cycle
         if cycle.flow.write_paused or cycle.response_started or cycle.scope["method"] == "HEAD":
             return False
-        if cycle.disconnected:
+        if cycle.disconnected or cycle.transport.is_closing():
             return True
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import httptools
+import pytest
 import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
@@ -193,7 +194,8 @@ def test_a_caller_who_wants_to_be_told_to_continue_is():
     assert sent.endswith(b"/taken 1")
 
 
-def test_nothing_is_sent_to_a_caller_who_has_gone():
+@pytest.mark.parametrize("behind", [b"", post(TAKEN, b"2"), post("/page", b"2") + post(TAKEN, b"")])
+def test_nothing_is_sent_to_a_caller_who_has_gone(behind):
     class Watched(Echo):
         left = 0
 
@@ -207,13 +209,28 @@ def test_nothing_is_sent_to_a_caller_who_has_gone():
     async def run():
         echo = Watched(at_once=False)
         connection = Connection(echo)
-        connection.protocol.data_received(post(TAKEN, b"1"))
+        connection.protocol.data_received(post(TAKEN, b"1") + behind)
         connection.transport.close()
         connection.protocol.connection_lost(None)
+        faults = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
         await asyncio.sleep(0)
-        return echo.left, connection.transport.sent
+        return echo.left, connection.transport.sent, faults
 
-    assert asyncio.run(run()) == (1, b"")
+    assert asyncio.run(run()) == (1, b"", [])
+
+
+def test_an_answer_is_written_to_no_connection_that_closes():
+    """Whoever answers has others to answer in the same turn: writing raises nothing."""
+
+    async def run():
+        connection = Connection(Echo(at_once=False))
+        connection.protocol.data_received(post(TAKEN, b"1"))
+        connection.transport.close()
+        connection.protocol.cycle.send(200, [], b"1")
+        return connection.transport.sent
+
+    assert asyncio.run(run()) == b""
 
 
 def test_an_idle_connection_is_ended_after_its_time():

@@ -29,6 +29,9 @@ class Wire:
     def close(self) -> None:
         self.closed = True
 
+    def is_closing(self) -> bool:
+        return self.closed
+
 
 class Flow:
     """Flow control; `write_paused` while the caller does not take what he is sent."""
@@ -102,9 +105,10 @@ def test_an_answer_to_head_has_no_body_and_goes_in_steps():
     assert exchange.seen()[1] == b""
 
 
-def test_nothing_is_written_to_a_caller_who_has_gone():
+@pytest.mark.parametrize("told", [True, False])
+def test_nothing_is_written_to_a_caller_who_has_gone(told):
     exchange = Exchange()
-    exchange.cycle.disconnected = True
+    exchange.cycle.disconnected, exchange.wire.closed = told, not told
     assert exchange.whole(200, [LENGTH])
     assert exchange.wire.calls == []
     assert exchange.ended == 0
