@@ -8,7 +8,7 @@
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { deployCell, ICandidate, Look, suggestedName } from './kernel';
-import type { Loadable } from './model';
+import type { Loadable } from './detail';
 import { troubleOf } from './trouble';
 import type { RegistryModel, RegistryVersion } from './types';
 

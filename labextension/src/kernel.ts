@@ -44,9 +44,13 @@ export async function look(
   if (!kernel) {
     return { kind: 'no-kernel' };
   }
-  const { language_info } = await kernel.info;
-  if (language_info.name !== 'python') {
-    return { kind: 'not-python', language: language_info.name };
+  const info = await within(kernel.info, seconds);
+  if (info === null) {
+    return { kind: 'busy' };
+  }
+  const language = info.language_info.name;
+  if (language !== 'python') {
+    return { kind: 'not-python', language };
   }
   const asked = kernel.requestExecute({
     code: '',
@@ -111,7 +115,7 @@ export function suggestedName(variable: string): string {
   return name || 'model';
 }
 
-/** What a promise gives within this time; null when that is later. */
+/** What a promise gives within this time; null when that is later, or it gives nothing. */
 export async function within<T>(
   promise: Promise<T>,
   seconds: number
@@ -121,7 +125,8 @@ export async function within<T>(
     timer = window.setTimeout(() => resolve(null), seconds * 1000);
   });
   try {
-    return await Promise.race([promise, late]);
+    // A kernel that is restarted meanwhile keeps none of its promises.
+    return await Promise.race([promise.catch(() => null), late]);
   } finally {
     window.clearTimeout(timer);
   }

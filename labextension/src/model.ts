@@ -10,22 +10,18 @@ import { Poll } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { inOrder } from './attention';
+import { CLOSED, Detail, ISections, Loadable, Section } from './detail';
 import { news, News, newsOfDeploys } from './news';
 import type { IControl } from './request';
 import { RequestFailed, Trouble, troubleOf } from './trouble';
 import type {
   About,
-  AuditEntry,
   EndpointStatus,
-  Event,
-  KeyStatus,
   RegistryDeploy,
   RegistryModel,
   RegistryOrder,
-  RequestFailure,
   Status,
-  TrafficChanged,
-  TryForm
+  TrafficChanged
 } from './types';
 
 /** The number of the API that this extension was written for. */
@@ -40,33 +36,6 @@ export type View =
       /** What was known before; it may be out of date. */
       readonly last: Status | null;
     };
-
-export type Loadable<T> =
-  | { readonly kind: 'idle' }
-  | { readonly kind: 'loading' }
-  | { readonly kind: 'ready'; readonly value: T }
-  | { readonly kind: 'failed'; readonly trouble: Trouble };
-
-/** What is read of an endpoint when a section of its page is open. */
-export interface ISections {
-  keys: readonly KeyStatus[];
-  errors: readonly RequestFailure[];
-  logs: readonly string[];
-  events: readonly Event[];
-  audit: readonly AuditEntry[];
-  form: TryForm;
-}
-export type Section = keyof ISections;
-export type Detail = { readonly [S in Section]: Loadable<ISections[S]> };
-
-const CLOSED: Detail = {
-  keys: { kind: 'idle' },
-  errors: { kind: 'idle' },
-  logs: { kind: 'idle' },
-  events: { kind: 'idle' },
-  audit: { kind: 'idle' },
-  form: { kind: 'idle' }
-};
 
 export interface IModelOptions {
   control: IControl;
@@ -256,6 +225,7 @@ export class DeployModel implements IDisposable {
   /** Read the log of another version. */
   showLog(version: string | null): Promise<void> {
     this._logVersion = version;
+    this._detail = { ...this._detail, logs: { kind: 'idle' } };
     return this.unfold('logs');
   }
 
@@ -338,8 +308,12 @@ export class DeployModel implements IDisposable {
     if (this._detail[section].kind !== 'ready') {
       this._put(section, { kind: 'loading' });
     }
+    // What was asked for later says more, also when it is answered earlier.
+    const turn = (this._turns[section] ?? 0) + 1;
+    this._turns[section] = turn;
     const found = await this._ask(section, name);
-    if (this._opened === name && !this._disposed) {
+    const last = this._turns[section] === turn && this._opened === name;
+    if (last && !this._disposed) {
       this._put(section, found);
     }
   }
@@ -391,6 +365,7 @@ export class DeployModel implements IDisposable {
   private _opened: string | null = null;
   private _detail: Detail = CLOSED;
   private _logVersion: string | null = null;
+  private _turns: { [S in Section]?: number } = {};
   private _watchers = 0;
   private _looking: Promise<void> | null = null;
   private _again = false;

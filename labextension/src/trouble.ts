@@ -73,7 +73,8 @@ function withoutProblem(status: number): Trouble {
   if (status === 401 || status === 403) {
     return { kind: 'forbidden' };
   }
-  if (status === 502 || status === 504) {
+  // Of a proxy; JupyterHub says 424 (or 503) of a server that it has stopped.
+  if ([424, 502, 503, 504].includes(status)) {
     return { kind: 'offline' };
   }
   const detail = `HTTP ${status}`;

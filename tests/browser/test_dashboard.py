@@ -245,6 +245,20 @@ def test_a_lab_that_lacks_the_extension_and_the_trust_shows_them_too(page, load,
         picture(elsewhere, "saved-elsewhere")
 
 
+def test_the_output_of_a_notebook_that_comes_to_be_trusted_begins_to_live(page, load, lab):
+    with page.context.new_page() as elsewhere:
+        opened(elsewhere, lab, "lab/tree/elsewhere.ipynb")
+        where = ".jp-DeployDashboard.jp-mod-output"
+        elsewhere.locator(where).scroll_into_view_if_needed()
+        still = elsewhere.get_by_text("As it was when the cell ran.")
+        still.wait_for()
+        before = requests_shown(elsewhere, where)
+        elsewhere.evaluate("void window.jupyterapp.commands.execute('notebook:trust')")
+        elsewhere.get_by_role("button", name="Trust").click()
+        still.wait_for(state="detached")
+        wait_until(lambda: requests_shown(elsewhere, where) > before, 20.0)
+
+
 def without_the_extension(route) -> None:
     answer = route.fetch()
     head, config, rest = re.split(

@@ -141,6 +141,20 @@ describe('the dashboard', () => {
     expect(dashboard.metrics?.requests).toBe(2);
   });
 
+  it('drops a failure for a range that is no longer chosen', async () => {
+    let fail: (why: unknown) => void = () => undefined;
+    const slow = new Promise<EndpointMetrics>((_, reject) => {
+      fail = reject;
+    });
+    const answers = [slow, Promise.resolve(metrics())];
+    const dashboard = model(() => answers.shift() ?? slow);
+    const first = dashboard.refresh();
+    await dashboard.choose(300);
+    fail(new RequestFailed({ kind: 'offline' }));
+    await first.catch(() => undefined);
+    expect(dashboard.trouble).toBeNull();
+  });
+
   it('keeps its figures when a look fails, and says why', async () => {
     const failing = model(
       () => Promise.reject(new RequestFailed({ kind: 'offline' })),

@@ -188,6 +188,38 @@ describe('the model', () => {
     expect(model.detail.keys).toEqual({ kind: 'idle' });
   });
 
+  it('shows the log that was asked for last, and none while it is read', async () => {
+    const slow = promised<readonly string[]>();
+    const model = new DeployModel({
+      control: control({
+        logs: (_, version) =>
+          version === '1.0.0' ? slow.promise : Promise.resolve(['new'])
+      })
+    });
+    model.open('churn');
+    await model.showLog('1.1.0');
+    const first = model.showLog('1.0.0');
+    expect(model.detail.logs.kind).toBe('loading');
+    await model.showLog('1.1.0');
+    slow.resolve(['old']);
+    await first;
+    expect(model.detail.logs).toEqual({ kind: 'ready', value: ['new'] });
+  });
+
+  it('drops what it was told before of a section that was read again', async () => {
+    const slow = promised<readonly KeyStatus[]>();
+    const answers = [slow.promise, Promise.reject(LOST)];
+    const model = new DeployModel({
+      control: control({ keys: () => answers.shift() ?? slow.promise })
+    });
+    model.open('churn');
+    const first = model.unfold('keys');
+    await model.unfold('keys');
+    slow.resolve([]);
+    await first;
+    expect(model.detail.keys.kind).toBe('failed');
+  });
+
   it('reads an open section again when something changes', async () => {
     let reads = 0;
     const model = new DeployModel({

@@ -313,6 +313,8 @@ describe('troubles', () => {
     [404, null, 'disabled'],
     [403, { message: 'Forbidden' }, 'forbidden'],
     [502, null, 'offline'],
+    [424, { message: 'JupyterHub server no longer running' }, 'offline'],
+    [503, null, 'offline'],
     [500, null, 'failed'],
     [503, problem('supervisor-unavailable'), 'no-supervisor'],
     [404, problem('not-found'), 'failed']

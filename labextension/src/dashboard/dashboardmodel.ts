@@ -1,6 +1,7 @@
 /**
  * The figures of one endpoint over a window, read again while somebody looks at them.
  */
+import { UUID } from '@lumino/coreutils';
 import { IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -46,6 +47,8 @@ export class DashboardModel implements IDisposable {
   }
 
   readonly name: string;
+  /** No other model has it. */
+  readonly id = UUID.uuid4();
 
   get changed(): ISignal<this, void> {
     return this._changed;
@@ -100,7 +103,7 @@ export class DashboardModel implements IDisposable {
     this._changed.emit();
   }
 
-  /** Read once; an answer for a window that is no longer asked for is dropped. */
+  /** Read once; what comes for a window that is no longer asked for is dropped. */
   async refresh(): Promise<void> {
     const window = this._window;
     try {
@@ -111,8 +114,8 @@ export class DashboardModel implements IDisposable {
       this._metrics = found;
       this._trouble = null;
     } catch (error) {
-      this._trouble = troubleOf(error);
-      if (!this.isDisposed) {
+      if (window === this._window && !this.isDisposed) {
+        this._trouble = troubleOf(error);
         this._changed.emit();
       }
       // The poll waits longer after each failure.

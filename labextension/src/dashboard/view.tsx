@@ -22,7 +22,8 @@ interface IProps {
 
 export function Dashboard(props: IProps): JSX.Element {
   return (
-    <UseSignal signal={props.model.changed}>
+    // It hears of the model that it was made for: of another one, another has to.
+    <UseSignal key={props.model.id} signal={props.model.changed}>
       {() => <Body {...props} />}
     </UseSignal>
   );

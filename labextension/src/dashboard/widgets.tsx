@@ -101,7 +101,6 @@ export class MonitorOutput
   render(): JSX.Element {
     return this._model ? (
       <Dashboard
-        key={this._model.name}
         model={this._model}
         trans={this._parts.trans}
         still={!this._live}

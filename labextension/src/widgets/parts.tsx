@@ -10,7 +10,7 @@ import {
 import * as React from 'react';
 
 import { seenState } from '../attention';
-import type { Loadable, Section } from '../model';
+import type { Loadable, Section } from '../detail';
 import type { EndpointStatus, Origin } from '../types';
 import { age, fileName, person, stateWord, Tone, tone } from '../words';
 import { TroubleText } from './trouble';
