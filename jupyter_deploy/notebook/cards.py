@@ -274,7 +274,7 @@ def _percentiles(told: EndpointMetrics) -> tuple[tuple[str, float | None], ...]:
 def failures(name: str, known: Sequence[RequestFailure]) -> Card:
     """Requests that failed on our side, newest first."""
     if not known:
-        return Card(f"{name}: no failed requests", words.mark("serving"))
+        return Card(f"{name}: no failed requests")
     rows = tuple(
         (Code(f.request_id), words.clock(f.at), f.version, f.consumer, f.code, f.message)
         for f in known

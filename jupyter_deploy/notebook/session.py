@@ -70,7 +70,11 @@ def _cell(ipython: Any | None) -> str:
     if ipython is None:
         return ""
     cell_id = _parent(ipython).get("metadata", {}).get("cellId")
-    return str(cell_id) if cell_id else f"In [{ipython.execution_count}]"
+    if cell_id:
+        return str(cell_id)
+    # `execution_count` may be that of the next one already; what is kept ends with this one.
+    kept = getattr(ipython.history_manager, "input_hist_parsed", ())
+    return f"In [{len(kept) - 1}]" if len(kept) > 1 else ""
 
 
 def _parent(ipython: Any) -> dict[str, Any]:

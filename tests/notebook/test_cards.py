@@ -67,6 +67,10 @@ def test_the_card_says_from_how_many_to_how_many_replicas_there_may_be():
     assert dict(shown.facts)["Replicas"] == "1 of 1 ready; 1 to 4, as the load needs"
 
 
+def test_an_endpoint_of_which_nothing_has_failed_is_not_said_to_serve():
+    assert card.text(cards.failures("churn", [])) == "churn: no failed requests"
+
+
 @pytest.mark.parametrize(("active", "back"), [("1.0.0", "1.0.0"), (None, "1.1.0")])
 def test_what_served_can_be_brought_back_and_never_what_failed(active, back):
     states = {"1.0.0": "retired", "1.1.0": "retired", "1.2.0": "failed"}

@@ -93,6 +93,13 @@ def test_the_help_of_a_magic_lists_its_flags(shell):
     assert "rows to infer the contract from" in shown
 
 
+def test_what_a_cell_does_is_told_with_the_number_of_the_cell(shell):
+    shell.run_cell("1", store_history=True)
+    code = "from jupyter_deploy.notebook import session; cell = session.origin().cell"
+    ran = shell.run_cell(code, store_history=True)
+    assert shell.user_ns["cell"] == f"In [{ran.execution_count}]"
+
+
 def test_unloading_takes_the_magics_away_and_loading_brings_them_back(shell):
     shell.run_line_magic("unload_ext", "jupyter_deploy")
     assert shell.find_line_magic("deploy") is None
