@@ -64,7 +64,6 @@ class Watch:
         self.steps: tuple[StepStatus, ...] = tuple(StepStatus(step, "waiting") for step in STEPS)
         self._name = name
         self._shown = shown
-        shown.steps(self.steps)
 
     def see(self, steps: Sequence[StepStatus]) -> None:
         """Show how far it is."""
@@ -90,6 +89,7 @@ def run(
     """Deploy, and show it.  Raises what `pipeline.run` does, and DeployInterrupted."""
     watch = Watch(name, progress(name))
     try:
+        watch.see(watch.steps)
         finished = _finished(_deployed(model, name, sample, names, options, watch), watch)
     except DeployInterrupted:
         raise

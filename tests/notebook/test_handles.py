@@ -217,6 +217,23 @@ def test_a_deploy_that_is_stopped_too_late_says_what_is_there(churn, monkeypatch
     endpoint("late").undeploy()
 
 
+def test_a_deploy_that_is_stopped_as_it_begins_is_not_shown_at_work(churn, monkeypatch):
+    class Shown:
+        ended = None
+
+        def steps(self, steps):
+            raise KeyboardInterrupt
+
+        def end(self, card):
+            self.ended = card
+
+    shown = Shown()
+    monkeypatch.setattr("jupyter_deploy.notebook.deploying.progress", lambda name: shown)
+    with pytest.raises(DeployInterrupted):
+        deploy(fitted(), "churn", sample=X)
+    assert shown.ended.lead.endswith("goes on serving, untouched.")
+
+
 def test_an_endpoint_with_one_version_has_nothing_to_go_back_to(home):
     with pytest.raises(NothingToRollBackTo):
         endpoint("reciprocal").rollback()
