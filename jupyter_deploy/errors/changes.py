@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from jupyter_deploy.errors.base import DeployError
 
+#: More names than these are a number.
+_NAMED = 8
+
 
 class NotFound(DeployError, LookupError):
     """There is no such endpoint, version, key or deploy."""
@@ -12,8 +15,13 @@ class NotFound(DeployError, LookupError):
 
     def __init__(self, kind: str, name: str, known: list[str] | None = None) -> None:
         none = "" if known is None else "There are none yet."
-        hint = f"Known: {', '.join(known[:8])}." if known else none
+        hint = f"Known: {_listed(known)}." if known else none
         super().__init__(f"There is no {kind} {name[:80]!r}.", hint)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 class Conflict(DeployError):

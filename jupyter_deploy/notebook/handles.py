@@ -96,7 +96,7 @@ class Endpoint(Shown):
         return Keys(self.name)
 
     def metrics(self, window: str | None = None) -> Metrics:
-        """What it did in the last `window` ("5m" to "90d"; "1h" unless said): counts and figures.
+        """What it did in the last `window` ("1m" to "90d"; "1h" unless said): counts and figures.
 
         Raises InvalidDuration or UsageError.
         """

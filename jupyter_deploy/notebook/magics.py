@@ -126,7 +126,7 @@ class DeployMagics(Magics):  # type: ignore[misc]  # IPython has no types
 
     @magic_arguments()
     @argument("name", metavar="NAME", help="the endpoint")
-    @argument("--window", metavar="TIME", help="how far back: 5m to 90d (1h)")
+    @argument("--window", metavar="TIME", help="how far back: 1m to 90d (1h)")
     @kwds(usage="monitor NAME [--window 1h]")
     @no_var_expand
     @line_magic

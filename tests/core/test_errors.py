@@ -85,3 +85,8 @@ def test_who_names_what_is_not_there_hears_what_there_is():
     assert NotFound("endpoint", "x", ["churn"]).fix == "Known: churn."
     assert NotFound("endpoint", "x", []).fix == "There are none yet."
     assert NotFound("route", "x").fix == ""
+
+
+def test_what_is_not_found_says_what_there_is_and_how_much_more():
+    assert str(NotFound("key", "a", [*"abcdefgh"])).endswith("Known: a, b, c, d, e, f, g, h.")
+    assert str(NotFound("key", "a", [*"abcdefghij"])).endswith("f, g, h and 2 more.")
