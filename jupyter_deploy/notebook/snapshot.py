@@ -104,6 +104,13 @@ def _kind(value: Any) -> Literal["estimator", "function"] | None:
 def _candidate(name: str, kind: str, value: Any, frames: Iterable[_Frame]) -> Candidate:
     if kind == "function":
         return Candidate(name, kind, "function")
+    try:
+        return _estimator(name, kind, value, frames)
+    except Exception:  # noqa: BLE001 - a foreign class means by `steps` what it likes
+        return Candidate(name, kind, type(value).__name__)
+
+
+def _estimator(name: str, kind: str, value: Any, frames: Iterable[_Frame]) -> Candidate:
     columns = _fitted_columns(value)
     frame = _frame_with(columns, frames) if columns else None
     return Candidate(

@@ -44,6 +44,16 @@ def test_a_model_that_is_not_fitted_is_said_to_be_so():
     assert found.fitted is False
 
 
+@pytest.mark.parametrize(
+    "held", [{"steps": [1, 2]}, {"steps": ["a"]}, {"steps": [()]}, {"feature_names_in_": 7}]
+)
+def test_a_model_that_means_something_else_by_scikit_learns_names_is_found_all_the_same(held):
+    model = type("Forecast", (), {"predict": lambda self: None})()
+    vars(model).update(held)
+    names = [one.name for one in look(model=model, clf=LogisticRegression()).candidates]
+    assert names == ["model", "clf"]
+
+
 def test_a_function_of_the_notebook_is_found_and_one_of_a_library_is_not():
     def score(frame): ...
 
