@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from jupyter_deploy.core.contract import Column, Contract, Form, Output, Tensor, Type
 from jupyter_deploy.pipeline.answers import closed_columns, expected_answers, is_batchable
 from jupyter_deploy.pipeline.resolve import Subject, SubjectKind
@@ -160,7 +162,7 @@ def _with_honest_classes(subject: Subject, live: Any) -> Subject:
     if subject.classes is None or subject.kind is SubjectKind.FUNCTION:
         return subject
     try:
-        shape = subject.model.predict_proba(live).shape
+        shape = np.shape(subject.model.predict_proba(live))
     except Exception:  # noqa: BLE001 - then it has none
         return replace(subject, classes=None)
     honest = shape == (len(live), len(subject.classes))

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+
 from jupyter_deploy.core.contract import Contract
 from jupyter_deploy.core.manifest import Loader
 from jupyter_deploy.errors import NotAModel, NotFitted
@@ -170,6 +172,8 @@ def _classes(model: Any) -> tuple[Any, ...] | None:
     if not _gives_probabilities(model):
         return None
     classes = _attribute(model, "classes_")
+    if isinstance(classes, list | tuple) and all(map(np.isscalar, classes)):
+        classes = np.array(classes, dtype=object)
     # A classifier of several outputs has a list of arrays here, and of several answers there.
     if classes is None or getattr(classes, "ndim", 0) != 1:
         return None

@@ -32,6 +32,7 @@ from jupyter_deploy.errors import (
 )
 from jupyter_deploy.pipeline import StoppedTooLate, run
 from jupyter_deploy.pipeline.environment import replica_environment
+from jupyter_deploy.pipeline.resolve import resolve
 from jupyter_deploy.registry.location import default_uri, using
 from tests.pipeline.conftest import ORIGIN
 
@@ -75,6 +76,17 @@ def test_what_is_no_model_is_refused_in_one_sentence(supervisor, model, error, s
     with pytest.raises(error, match=says):
         run(model, "churn", origin=ORIGIN, client=supervisor)
     assert not supervisor.begun
+
+
+@pytest.mark.parametrize(("held", "classes"), [
+    (["No", "Yes"], ("No", "Yes")), ((0, np.int64(1)), (0, 1)), (np.array([0, 1]), (0, 1)),
+    ([np.array([0, 1]), np.array([0, 1])], None), (None, None),
+])  # fmt: skip
+def test_a_classifier_may_hold_its_classes_in_a_list(held, classes):
+    body = {"predict": lambda self: None, "predict_proba": lambda self: None, "classes_": held}
+    subject = resolve(type("Mine", (), body)())
+    assert subject.classes == classes
+    assert subject.has_unserved_probabilities() == (classes is None)
 
 
 def test_a_bad_name_is_refused_before_anything_else(supervisor):

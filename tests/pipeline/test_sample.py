@@ -89,6 +89,21 @@ def test_rows_of_unusual_form_come_back_as_they_were(sample):
     assert prepared.rows == len(sample)
 
 
+def test_probabilities_may_be_lists_as_labels_may_be():
+    class Sure:
+        classes_ = ("no", "yes")
+
+        def predict(self, rows):
+            return ["yes"] * len(rows)
+
+        def predict_proba(self, rows):
+            return [[0.25, 0.75]] * len(rows)
+
+    prepared = prepare(resolve(Sure()), FRAME, None, time.monotonic)
+    assert prepared.contract.output.classes == ("no", "yes")
+    assert prepared.answer.arrays[1].tolist() == [[0.25, 0.75]] * 3
+
+
 def test_a_sparse_frame_travels_as_a_dense_one():
     frame = pd.DataFrame.sparse.from_spmatrix(scipy.sparse.eye_array(3, format="csr"))
     prepared = prepare(resolve(lambda rows: rows.sum(axis=1)), frame, None, time.monotonic)
