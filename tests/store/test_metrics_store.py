@@ -161,6 +161,37 @@ def test_a_file_that_could_not_be_made_is_made_when_that_works_again(tmp_path, c
         store.write([record(NOW)], {})
 
 
+def test_a_file_that_cannot_be_opened_for_a_while_is_kept(tmp_path, monkeypatch):
+    path, now = tmp_path / "metrics.db", int(time.time())
+    store = MetricsStore(path)
+    store.open()
+    store.write([record(now)], {})
+    store.close()
+    before = path.read_bytes()
+
+    def full(_: Path) -> sqlite3.Connection:
+        # Of a real one: the message alone does not tell what has gone wrong.
+        with sqlite3.connect(tmp_path / "small.db") as small:
+            small.execute("PRAGMA max_page_count = 1")
+            small.execute("CREATE TABLE large (one)")
+            small.execute("CREATE TABLE larger (one)")
+        raise AssertionError
+
+    async def collect() -> None:
+        collector = Collector(MetricsStore(path), list, dict)
+        with monkeypatch.context() as patch:
+            patch.setattr("jupyter_deploy.supervisor.metrics.store._opened", full)
+            await collector.open()
+            await collector.collect()
+        await collector.close()
+
+    asyncio.run(collect())
+    assert path.read_bytes() == before
+    store.open()
+    assert requests(store, now, SECOND) == 1
+    store.close()
+
+
 class SlowStore(MetricsStore):
     """Its first write is begun, and goes on when `go` is set."""
 

@@ -165,7 +165,10 @@ class MetricsStore:
         if self._db is None and not self._closed:
             self.open()
         if self._db is None:
-            raise sqlite3.OperationalError("metrics.db is not open")
+            error = sqlite3.OperationalError("metrics.db is not open")
+            # What cannot be opened now is not damaged.
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            raise error
         return self._db
 
     def _set_aside(self) -> None:
