@@ -13,6 +13,7 @@ import pytest
 
 from jupyter_deploy.client.figures import EndpointMetrics, MetricsSeries
 from jupyter_deploy.client.models import ChangeTraffic, Recent
+from tests.process.damage import until_registrars_end
 from tests.process.stack import Stack, me, stack
 from tests.support import wait_until
 
@@ -110,6 +111,7 @@ def test_no_death_counts_twice_or_loses_what_was_collected(one):
     found = counted(one, 9)
     assert all(rate >= 0 for rate in found.total.requests)
     assert any(mark.kind == "failure" for mark in found.marks)
+    until_registrars_end(one)
     one.stop()
     one.start()
     assert counted(one, 9, 3600.0).requests == 9
