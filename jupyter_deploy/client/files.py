@@ -1,12 +1,13 @@
-"""How many files this process may have open; the usual limit is made for programs that `select`."""
+"""Files: removed as far as that is possible, and how many this process may have open."""
 
 from __future__ import annotations
 
 import contextlib
 import resource
+from pathlib import Path
 
-#: What a process that serves many may need.  Some containers allow a thousand million, and bounds
-#: that are made from the limit would mean nothing there.
+#: What a process that serves many may need; the usual limit is made for those that `select`.  Some
+#: containers allow a thousand million, and bounds made from that would mean nothing there.
 _ENOUGH = 65_536
 
 
@@ -18,3 +19,9 @@ def raise_limit() -> None:
         # macOS names a hard limit that it does not give.
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def remove(file: Path) -> None:
+    """Remove it; on a disk that has become read-only it stays, and keeps nobody from ending."""
+    with contextlib.suppress(OSError):
+        file.unlink(missing_ok=True)

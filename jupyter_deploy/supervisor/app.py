@@ -31,7 +31,7 @@ from traitlets import Bool, Float, Int, TraitError, Unicode, validate
 from jupyter_deploy import __version__, failpoints
 from jupyter_deploy.client import paths
 from jupyter_deploy.client.discovery import TAKE_OVER
-from jupyter_deploy.client.files import raise_limit
+from jupyter_deploy.client.files import raise_limit, remove
 from jupyter_deploy.client.hung import TELL
 from jupyter_deploy.client.identity import Supervisor as Identity
 from jupyter_deploy.client.process_start import own_start
@@ -199,10 +199,10 @@ async def _serve(settings: Settings, died: Successor | None = None) -> Successor
     await supervisor.stopping.wait()
     present.cancel()
     if not supervisor.leaving:
-        identity.unlink(missing_ok=True)
+        remove(identity)
     server.end.set()
     await serving
-    settings.socket.unlink(missing_ok=True)
+    remove(settings.socket)
     if supervisor.leaving:
         await supervisor.leave()
         return supervisor.successor

@@ -22,6 +22,7 @@ import httpx
 import msgspec
 
 from jupyter_deploy.client import process_state
+from jupyter_deploy.client.files import remove
 from jupyter_deploy.client.process_start import own_start
 from jupyter_deploy.core.scaling import Sight, Work
 from jupyter_deploy.core.series import History
@@ -234,7 +235,7 @@ class GatewayProcess:
         self._pulses.close()
         await self._http.aclose()
         for file in (self._admin, Path(f"{self._admin}.fd"), self._config):
-            file.unlink(missing_ok=True)
+            remove(file)
 
     # --- orders ---------------------------------------------------------------------------------
 

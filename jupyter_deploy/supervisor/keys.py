@@ -20,6 +20,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from jupyter_deploy import failpoints
+from jupyter_deploy.client.files import remove
 from jupyter_deploy.client.models import (
     AuditEntry,
     CreateKey,
@@ -100,7 +101,7 @@ class Keys:
             if key.revoked_at is None:
                 key = replace(key, revoked_at=time.time())
                 await self._commit(key, "key-revoked", wanted.origin)
-                _remove(Path(key.file))
+                remove(Path(key.file))
         await self._parts.routes.publish()
         return status(key)
 
@@ -113,12 +114,12 @@ class Keys:
             if key is not None and _names(fresh) == (key.stored.key_id, key.stored.digest):
                 fresh.replace(key.file)
             else:
-                _remove(fresh)
+                remove(fresh)
         # After a recovery the state may not know a key that somebody has in hand.
         if self._parts.store.recovery is None:
             for file in folder.glob("*.key"):
                 if str(file) not in valid and (_names(file) or not file.stat().st_size):
-                    _remove(file)
+                    remove(file)
 
     async def _commit(self, key: Key, action: Action, origin: Origin) -> None:
         endpoints = self._parts.state.endpoints
@@ -220,12 +221,6 @@ def _names(file: Path) -> tuple[str, str] | None:
         return read_key(file.read_text())
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def _remove(file: Path) -> None:
-    # What it holds opens nothing any more; that it cannot be removed does no harm.
-    with contextlib.suppress(OSError):
-        file.unlink(missing_ok=True)
 
 
 def key_file(settings: Settings, endpoints: tuple[str, ...], consumer: str, key_id: str) -> Path:

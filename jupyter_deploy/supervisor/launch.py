@@ -6,7 +6,6 @@ same way next year.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jupyter_deploy.client.files import remove
 from jupyter_deploy.core.manifest import MODEL, SAMPLE, Manifest
 from jupyter_deploy.replica.spec import ColumnSpec, CompiledSpec, ReplicaSpec, TensorSpec
 from jupyter_deploy.supervisor.processes import Order, environment
@@ -67,8 +67,7 @@ class Place:
         """Remove the files, as far as that is possible.  The process must have ended."""
         board = board_of(str(self.socket))
         for file in (self.spec, self.spec.with_suffix(".pid"), self.report, self.socket, board):
-            with contextlib.suppress(OSError):  # the next supervisor removes what is left
-                file.unlink(missing_ok=True)
+            remove(file)
 
 
 def place_of(settings: Settings, file: str) -> Place | None:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from jupyter_deploy.client.files import remove
 from jupyter_deploy.client.process_start import started_at
 from jupyter_deploy.client.process_state import is_stopped
 from jupyter_deploy.replica.launcher import ENVIRONMENT
@@ -188,7 +189,7 @@ class Launchers:
             if process is not None:
                 await process.end(2.0)
         for path in self._settings.run.glob("l*.sock"):
-            path.unlink(missing_ok=True)
+            remove(path)
 
     def _path(self, python: str, variables: Mapping[str, str]) -> Path:
         return self._settings.run / f"l{_digest(python, variables)}.sock"

@@ -11,6 +11,7 @@ import json
 import socket
 import sys
 
+from jupyter_deploy.client.files import remove
 from jupyter_deploy.client.models import RegistryUi
 from jupyter_deploy.core.uris import without_password
 from jupyter_deploy.errors import RegistryUnavailable
@@ -114,7 +115,7 @@ class RegistryUiProcess:
         """End it."""
         if self._process is not None:
             await self._process.end(3.0)
-            self._note.unlink(missing_ok=True)
+            remove(self._note)
 
 
 def _free_port() -> int:

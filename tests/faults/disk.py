@@ -58,6 +58,16 @@ class Disk:
         finally:
             filler.unlink()
 
+    @contextlib.contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Nothing can be written, made or removed while the block runs; what is open stays so."""
+        itself = str(self.folder)
+        subprocess.run(["mount", "--bind", "-o", "ro", itself, itself], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", "-l", itself], check=True)
+
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Disk]:
