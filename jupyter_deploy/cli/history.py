@@ -9,6 +9,7 @@ import click
 from jupyter_deploy.cli import control
 from jupyter_deploy.cli.output import as_json as print_json
 from jupyter_deploy.cli.output import as_json_lines, json_option, local_time, table
+from jupyter_deploy.core.printable import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,19 +117,19 @@ def _show_failure(failure: RequestFailure, *, as_json: bool) -> None:
         print_json(failure)
         return
     click.echo(f"{failure.request_id} at {local_time(failure.at)}, version {failure.version}")
-    click.echo(f"{failure.code}: {failure.message} (caller: {failure.consumer})")
-    click.echo(failure.trace.rstrip())
+    said = f"{failure.code}: {failure.message} (caller: {failure.consumer})"
+    click.echo(printable(f"{said}\n{failure.trace.rstrip()}"))
 
 
 def _failure_row(failure: RequestFailure) -> tuple[str, ...]:
     when = local_time(failure.at)
-    return (when, failure.request_id, failure.version, failure.code, failure.message)
+    return (when, failure.request_id, failure.version, failure.code, one_line(failure.message))
 
 
 def _show_events(found: list[Event]) -> None:
     for event in found:
         when = local_time(event.at)
-        click.echo(f"{event.number:>5}  {when}  {event.kind:<19}  {event.message}")
+        click.echo(f"{event.number:>5}  {when}  {event.kind:<19}  {one_line(event.message)}")
 
 
 def _follow(client: ControlClient, after: int, show: Callable[[list[Event]], None]) -> None:

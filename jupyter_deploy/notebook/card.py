@@ -14,6 +14,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from jupyter_deploy.client.models import StepStatus
+from jupyter_deploy.core.printable import one_line, printable
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -117,7 +118,7 @@ def text(card: Card) -> str:
     parts += [[f"  | {line}" for line in card.log]]
     parts += [[f"- {note}" for note in card.notes]]
     parts += [[f"{label}:", f"  {line}"] for label, line in card.commands]
-    return "\n".join(line for part in parts for line in part)
+    return printable("\n".join(line for part in parts for line in part))
 
 
 def seconds(value: float | None) -> str:
@@ -153,7 +154,7 @@ def _fact_lines(card: Card) -> list[str]:
 
 
 def _table_lines(table: Table) -> list[str]:
-    rows = [table.columns, *(tuple(str(cell) for cell in row) for row in table.rows)]
+    rows = [table.columns, *(tuple(one_line(str(cell)) for cell in row) for row in table.rows)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(table.columns))]
     return [
         "  "

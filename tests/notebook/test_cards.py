@@ -67,6 +67,15 @@ def test_the_card_says_from_how_many_to_how_many_replicas_there_may_be():
     assert dict(shown.facts)["Replicas"] == "1 of 1 ready; 1 to 4, as the load needs"
 
 
+def test_what_a_caller_has_written_is_a_row_of_a_terminal_and_no_order_to_it():
+    message = "no such\nword: \x1b]0;title\x07\x9b31m"
+    failed = RequestFailure("r1", NOW, "1.0.0", "crm", "model-failed", message, f"trace {message}")
+    table = card.text(cards.failures("churn", [failed])).splitlines()
+    assert len(table) == 5
+    assert table[2].endswith(r"no such word: \x1b]0;title\x07\x9b31m")
+    assert all(line.isprintable() for line in card.text(cards.failure(failed)).splitlines())
+
+
 def test_an_endpoint_of_which_nothing_has_failed_is_not_said_to_serve():
     assert card.text(cards.failures("churn", [])) == "churn: no failed requests"
 
