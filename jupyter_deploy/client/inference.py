@@ -17,6 +17,7 @@ import httpx
 import msgspec
 
 from jupyter_deploy.client import payload
+from jupyter_deploy.client.keyfile import secret_in
 from jupyter_deploy.core.keys import Secret
 from jupyter_deploy.errors import (
     DeadlineExceeded,
@@ -117,7 +118,7 @@ class InferenceClient:
         if isinstance(self._key, Secret):
             return self._key.reveal()
         try:
-            return self._key.read_text().strip()
+            return secret_in(self._key)
         except OSError as error:
             raise Unavailable(
                 f"The key file {self._key} cannot be read: {error.strerror}.",

@@ -152,20 +152,21 @@ def entry(key: Key, action: Action, endpoint: str, generation: int, origin: Orig
 
 @contextlib.contextmanager
 def notebook_key(parts: Parts, endpoint: str) -> Iterator[Key | None]:
-    """A new key for the notebook's own calls, or None when it has one.
+    """A key for the notebook's own calls, or None when it has one that its file still holds.
 
-    The file is removed again when the block does not commit it.
+    One whose file is gone or damaged gets a new secret.  The file is removed again when the block
+    does not commit it.
     """
     known = parts.state.notebook_key(endpoint)
-    if known is not None and Path(known.file).exists():
+    if known is not None and _holds(Path(known.file), known.stored):
         yield None
         return
-    minted = mint_key(secrets.token_bytes)
+    minted = mint_key(secrets.token_bytes, None if known is None else known.stored.key_id)
     file = parts.settings.keys / f"{endpoint}-{NOTEBOOK}.key"
     file.unlink(missing_ok=True)
     stored = StoredKey(minted.key_id, NOTEBOOK, minted.digest, (endpoint,))
     with written(parts, minted, file):
-        yield Key(stored, time.time(), None, str(file))
+        yield Key(stored, time.time() if known is None else known.created_at, None, str(file))
 
 
 @contextlib.contextmanager
@@ -213,6 +214,12 @@ def _write(file: Path, secret: Secret) -> None:
         raise StateUnavailable(
             f"The key cannot be written to {file}: {error.strerror}.", "Make room or give access."
         ) from error
+
+
+def _holds(file: Path, key: StoredKey) -> bool:
+    """Whether the file holds the key's secret, or the one before, which is about to be replaced."""
+    key_id, digest = _names(file) or ("", "")
+    return key_id == key.key_id and digest in (key.digest, key.previous_digest)
 
 
 def _names(file: Path) -> tuple[str, str] | None:

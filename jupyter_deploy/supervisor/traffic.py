@@ -158,13 +158,15 @@ class TrafficChanges:
                 if staged
                 else f"all traffic from {endpoint.traffic.active or 'nothing'} to {version.version}"
             )
+            renewed = self._parts.state.notebook_key(name) is not None
             with notebook_key(self._parts, name) as key:
 
                 def also(connection: Connection) -> None:
                     _mark(connection, version, actions)
                     if key is not None:
-                        made = entry(key, "key-created", name, endpoint.generation + 1, origin)
+                        how: Action = "key-rotated" if renewed else "key-created"
                         writing.key(connection, key)
+                        made = entry(key, how, name, endpoint.generation + 1, origin)
                         writing.audit(connection, made)
 
                 action: Action = "staged" if staged else "deployed"

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from jupyter_deploy.client.keyfile import secret_in
 from jupyter_deploy.client.models import TryAnswer, TryForm
 from jupyter_deploy.errors import Conflict, StateUnavailable, Unavailable
 from jupyter_deploy.supervisor.parts import Parts
@@ -67,7 +68,7 @@ def timing(header: str) -> dict[str, float]:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text().strip()
+        return secret_in(file)
     except OSError as error:
         raise StateUnavailable(
             f"The notebook's key cannot be read: {error.strerror}.", "Rotate it: %apikey rotate."

@@ -177,6 +177,17 @@ def test_nobody_at_the_address_says_how_to_start(tmp_path):
         client.predict("churn", [1])
 
 
+@pytest.mark.parametrize("held", [b"", b" \n", b"\xff\0\xff"])
+def test_a_key_file_that_holds_no_key_says_so(held, tmp_path):
+    file = tmp_path / "damaged"
+    file.write_bytes(held)
+    with (
+        InferenceClient("http://127.0.0.1:1", file) as client,
+        pytest.raises(Unavailable, match="it holds no key"),
+    ):
+        client.predict("churn", [[1.0]])
+
+
 def test_a_key_file_that_is_gone_says_how_to_get_one(tmp_path):
     with (
         InferenceClient("http://127.0.0.1:1", tmp_path / "gone") as client,

@@ -69,6 +69,24 @@ def test_the_notebook_has_a_key_of_its_own_from_the_first_deploy_on(one: Stack) 
         issue(one, "notebook")
 
 
+def test_a_key_of_the_notebook_that_is_damaged_says_so_and_the_next_deploy_renews_it(
+    one: Stack,
+) -> None:
+    one.deploy("damaged", 1.0)
+    file = Path(one.endpoint("damaged").key_file or "")
+    for wrong in (b"", b"\xff\0\xff"):
+        file.write_bytes(wrong)
+        with pytest.raises(StateUnavailable, match="holds no key"):
+            one.client.try_it("damaged", {"inputs": [[1.0, 2.0]]})
+    for factor in (2.0, 3.0):
+        one.deploy("damaged", factor)
+    assert one.client.try_it("damaged", {"inputs": [[1.0, 2.0]]}).body["predictions"] == [9.0]
+    done = [entry.action for entry in one.client.audit("damaged") if "key" in entry.action]
+    assert done == ["key-rotated", "key-created"]
+    assert len(one.client.keys("damaged")) == 1
+    one.client.undeploy("damaged", me())
+
+
 def test_a_rotated_key_keeps_its_identity_and_the_old_secret_for_a_while(one: Stack) -> None:
     issued = issue(one, "rotator")
     old = secret_in(issued)
