@@ -53,7 +53,7 @@ def encode(value: Any) -> bytes:
     """`value` as JSON."""
     try:
         return _encoder.encode(value)
-    except OverflowError:  # an integer that no 64 bits hold
+    except (OverflowError, UnicodeEncodeError):  # an integer beyond 64 bits, half a character
         return json.dumps(_finite(value), allow_nan=False).encode()
 
 

@@ -20,7 +20,7 @@ from jupyter_deploy.errors import Overloaded
 from jupyter_deploy.gateway import log
 from jupyter_deploy.gateway.columns import ArrayBuilder
 from jupyter_deploy.gateway.decode import Input
-from jupyter_deploy.gateway.dispatch import VersionQueue, Work
+from jupyter_deploy.gateway.dispatch import Elsewhere, VersionQueue, Work
 from jupyter_deploy.gateway.dispatch.poison import PoisonLedger
 from jupyter_deploy.gateway.dispatch.work import MAX_BATCH_ROWS, Reply, Result
 from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame
@@ -192,3 +192,14 @@ async def burst(queue: VersionQueue, count: int = 200) -> None:
     for answer in answers:
         queue.put(Work(Input(1, [1.0]), b"", request_id="", consumer="me"), answer.set_result)
     await asyncio.gather(*answers)
+
+
+def test_what_was_decoded_while_its_version_went_is_for_the_one_that_serves_then() -> None:
+    async def ask() -> None:
+        queue = new_queue()
+        queue.retire()
+        work = Work(Input(1, [1.0]), b"1", request_id="", consumer="")
+        with pytest.raises(Elsewhere):
+            queue.put(work, lambda _: None)
+
+    asyncio.run(ask())

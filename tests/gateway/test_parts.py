@@ -318,6 +318,10 @@ def reply(answer: PredictAnswer, start: int = 0, stop: int = 2) -> Reply:
             {"predictions": [2**70, None]},
         ),
         (
+            PredictAnswer(("predictions",), [np.array(["\ud800", "é"], dtype=object)], 0.0),
+            {"predictions": ["\ud800", "é"]},
+        ),
+        (
             PredictAnswer(("predictions",), [np.array(["2024-01-01", "NaT"], "M8[ns]")], 0.0),
             {"predictions": ["2024-01-01T00:00:00.000000000", None]},
         ),

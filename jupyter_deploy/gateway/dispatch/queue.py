@@ -152,10 +152,11 @@ class VersionQueue:
     def put(self, work: Work, then: Then) -> None:
         """Have `work` answered; `then` is called with its result, once, and raises nothing.
 
-        Raises a RequestError when it is not taken.
+        Raises a RequestError when it is not taken, and Elsewhere when the version has gone.
         """
         if self._retiring and not self._links:
-            raise NoReplica
+            # A large body takes seconds to decode: its version may have gone meanwhile.
+            raise Elsewhere
         now = time.monotonic()
         if len(self._waiting) >= MAX_WAITING or self._open.bytes >= MAX_OPEN_BYTES:
             raise Overloaded
