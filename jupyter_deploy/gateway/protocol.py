@@ -219,12 +219,14 @@ class GuardedProtocol(HttpToolsProtocol):
             if leaver is not None:
                 leaver.leave()
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """The request cannot be taken."""
-        if self._fault is None:
-            super().send_400_response(msg)
-        else:
+        if self._fault is not None:
             self._end_with(self._fault)
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(last_answer(RequestError("This is no request of HTTP/1.1.")))
+        self.transport.close()
 
     @property
     def idle(self) -> bool:

@@ -139,3 +139,25 @@ def test_a_caller_who_never_reads_is_not_read_from_without_end(stack):
     ):
         connection.sendall(unread * 100_000)
     assert answers(stack, unread)[0][0] == 404
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+     b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n"],
+    ids=["TLS", "HTTP/2", "a bad field", "CONNECT"],
+)  # fmt: skip
+def test_what_is_no_request_is_told_so_as_all_errors_are(stack, sent):
+    ((status, document),) = answers(stack, sent)
+    assert status == document["status"] == 400
+    assert "HTTP/1.1" in document["detail"]
+
+
+def test_what_is_no_request_is_no_answer_to_the_one_before(stack, key):
+    with socket.create_connection(("127.0.0.1", stack.port), 10) as connection:
+        connection.sendall(request(key) + b"\x00\r\n\r\n")
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := connection.recv(65536):
+                received += piece
+    assert b" 400 " not in received
