@@ -51,8 +51,23 @@ export class Deploying implements INotebooks {
     }
   }
 
-  /** Ask what to deploy, and deploy it: in a cell of the current notebook where that can be. */
+  /**
+   * Ask what to deploy, and deploy it: in a cell of the current notebook where that can be.  Who asks
+   * again while the kernel is looked into, or the dialog is there, gets no second one.
+   */
   async ask(): Promise<void> {
+    if (this._asking) {
+      return;
+    }
+    this._asking = true;
+    const work = await this._asked().finally(() => {
+      this._asking = false;
+    });
+    await work();
+  }
+
+  /** Ask what to deploy; what does it. */
+  private async _asked(): Promise<() => Promise<void>> {
     const panel = this._tracker?.currentWidget ?? null;
     const session = panel?.sessionContext;
     if (session) {
@@ -67,18 +82,15 @@ export class Deploying implements INotebooks {
     const form = new DeployForm(choice, this._trans);
     const answer = await keeping(() => this._dialog(form, choice).launch());
     if (answer.button.actions.includes(INSTALL) && panel !== null) {
-      await this._cell(panel, '%pip install jupyterlab-deploy', false);
-      return;
+      return () => this._cell(panel, '%pip install jupyterlab-deploy', false);
     }
     const { wanted, cell } = choice;
     if (!answer.button.accept || wanted === null) {
-      return;
+      return async () => undefined;
     }
-    if (panel !== null && cell) {
-      await this._cell(panel, cell);
-    } else {
-      await this._onServer(wanted);
-    }
+    return panel !== null && cell
+      ? () => this._cell(panel, cell)
+      : () => this._onServer(wanted);
   }
 
   private async _onServer(wanted: IWanted): Promise<void> {
@@ -141,4 +153,6 @@ export class Deploying implements INotebooks {
       await NotebookActions.run(notebook, panel.sessionContext);
     }
   }
+
+  private _asking = false;
 }
