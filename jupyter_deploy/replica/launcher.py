@@ -15,6 +15,7 @@ Rule 3: replicas do not need it: when it dies, they go on.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import importlib
 import json
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_deploy.replica.__main__ import main as replica_main
+from jupyter_deploy.replica.spec import EXIT_NO_ROOM
 
 #: Keeps the libraries from starting threads when they are imported.  The last one is for pyarrow,
 #: which pandas imports: its allocator would start a thread of its own.
@@ -119,6 +121,10 @@ class Launcher:
             _redirect(Path(order["log"]))
             os.environ.update(order["environment"])
             status = replica_main([order["spec"]])
+        except OSError as error:
+            # Nor does a note that found no room say anything of the model.
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                status = EXIT_NO_ROOM
         finally:
             # Not sys.exit: the frames and exit handlers above belong to the launcher.
             sys.stdout.flush()
@@ -180,9 +186,13 @@ def _note(path: Path) -> None:
     """Who this is: pid and start (field 22 of proc_pid_stat(5)), for a later supervisor to find."""
     started = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
     draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_text(f"{os.getpid()} {started}")
-    draft.chmod(0o600)
-    draft.rename(path)
+    try:
+        draft.write_text(f"{os.getpid()} {started}")
+        draft.chmod(0o600)
+        draft.rename(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _redirect(log: Path) -> None:

@@ -16,12 +16,14 @@ import pytest
 
 from jupyter_deploy.client.process_state import is_stopped
 from jupyter_deploy.replica.launcher import ENVIRONMENT
+from jupyter_deploy.replica.spec import EXIT_NO_ROOM
 from jupyter_deploy.supervisor.launch import pool_sizes
 from jupyter_deploy.supervisor.launchers import Launchers
 from jupyter_deploy.supervisor.processes import Order, environment
 from jupyter_deploy.supervisor.settings import Settings
 from jupyter_deploy.wire.frames import FrameReader, Kind, pack_frame
 from jupyter_deploy.wire.messages import PredictRequest, pack_request, unpack_answer
+from tests.faults.disk import small_disk
 from tests.frames import receive_frame
 from tests.process.specs import spec_of
 from tests.process.stack import ended
@@ -94,6 +96,19 @@ def test_a_forked_replica_serves_and_its_end_is_told(launcher, folder):
     said = launcher.read()
     assert (said["exited"], said["status"]) == (pid, signal.SIGKILL)
     assert 5e6 < said["peak_bytes"] < 5e9
+
+
+def test_a_forked_replica_whose_note_finds_no_room_says_that_it_is_not_its_model(
+    launcher, folder, tmp_path
+):
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        spec = spec_of(disk.folder, lambda rows: rows.sum(axis=1))
+        before = sorted(disk.folder.iterdir())
+        with disk.full():
+            pid = launcher.order(spec=spec, log=str(folder / "log"), environment={})["pid"]
+            said = launcher.read()
+        assert (said["exited"], os.waitstatus_to_exitcode(said["status"])) == (pid, EXIT_NO_ROOM)
+        assert sorted(disk.folder.iterdir()) == before
 
 
 def test_a_forked_replica_is_in_a_session_of_its_own_and_holds_nothing_of_the_launcher(
