@@ -12,7 +12,6 @@ T = TypeVar("T")
 class Deadlines(Generic[T]):
     """Calls `end` on what has not been taken off in time.
 
-    One timer for all: a timer for each request would cost more than reading it.
     Invariant: `_until` holds what is watched, the oldest first.
     """
 

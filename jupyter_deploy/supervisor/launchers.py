@@ -209,8 +209,8 @@ class Launchers:
         launcher = await _connected(path)
         if launcher is not None:
             return launcher
-        path.unlink(missing_ok=True)  # noqa: ASYNC240 - a local file
         try:
+            path.unlink(missing_ok=True)  # noqa: ASYNC240 - a local file
             process = Process.start(self._order(path, python, variables))
         except OSError as error:
             _log.warning("no launcher for %s: %s", python, error)

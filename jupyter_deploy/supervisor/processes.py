@@ -32,8 +32,9 @@ from jupyter_deploy.supervisor.out_of_memory import KILLS
 _POLL_SECONDS = 0.2
 #: How long the parent of a forked process may take to tell how it ended.
 _REAP_SECONDS = 1.0
-#: What a person, or a service manager, ends a process with.
+#: All that is ours is a module of this.
 _PACKAGE = "jupyter_deploy."
+#: What a person, or a service manager, ends a process with.
 _SIGNALS = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
 #: To be read too: whoever prints cuts its own log (replica/printing.py).
 _LOG_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC

@@ -289,6 +289,23 @@ def test_a_replica_does_not_wait_for_a_launcher_that_is_warmed_for_later(folder)
     asyncio.run(serve())
 
 
+def test_where_there_can_be_no_launcher_replicas_are_started_plainly(folder):
+    async def serve() -> None:
+        settings = Settings(home=folder / "home", run=folder)
+        settings.make_folders()
+        launchers = Launchers(settings)
+        # Something else has the name of its socket.
+        launchers._path(sys.executable, environment({})).mkdir()
+        for name in ("first", "next"):
+            launchers.warm(sys.executable, {})
+            plain = await launchers.start(order_in(folder / name), {})
+            assert psutil.Process(plain.pid).ppid() == os.getpid()
+            plain.kill()
+        await launchers.leave()
+
+    asyncio.run(serve())
+
+
 def launching(folder):
     """The launchers of `folder` that this process has started."""
     socket_of = {one: one.cmdline()[3:4] for one in psutil.Process().children()}
