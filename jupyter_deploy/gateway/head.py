@@ -33,7 +33,8 @@ def without_offer(
 ) -> bytes:
     """A head without its offer of another protocol, which Java's client makes with each request.
 
-    The parser takes what comes behind the offer for that protocol, and the body would be lost.
+    The parser takes what comes behind the offer for that protocol, and the body would be lost:
+    https://github.com/Kludex/uvicorn/issues/2722.
     """
     lines = [name + b": " + value for name, value in fields if name != b"upgrade"]
     return b"\r\n".join((b"%b %b HTTP/%b" % (method, url, version.encode()), *lines, b"", b""))

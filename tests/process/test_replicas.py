@@ -127,7 +127,7 @@ def test_a_deploy_has_its_time_for_the_sample_however_short_that_of_a_caller_is(
 ) -> None:
     monkeypatch.setattr(health, "SPARE_SECONDS", 0.1)
     version = replace(VERSION, number=2, fate="starting", timeout_seconds=0.1)
-    dump_function(settings.versions / "2" / MODEL, slowly)
+    dump_function(settings.versions / "2" / MODEL, slow_model())
 
     async def prove() -> list[float]:
         launchers = Launchers(settings)
@@ -169,7 +169,11 @@ def test_a_replica_whose_files_cannot_be_removed_is_replaced_all_the_same(
     asyncio.run(replace_it())
 
 
-def slowly(rows: np.ndarray) -> np.ndarray:
-    """Longer than a heartbeat may wait for an answer."""
-    time.sleep(3.0)
-    return rows.sum(axis=1)
+def slow_model() -> Callable[[np.ndarray], np.ndarray]:
+    """A model that takes longer than a heartbeat may wait for an answer; pickled by value."""
+
+    def slowly(rows):
+        time.sleep(3.0)
+        return rows.sum(axis=1)
+
+    return slowly
