@@ -17,5 +17,5 @@ class OneByOne(FlowControl):
 
     def resume_reading(self) -> None:
         """Read on, unless there is enough."""
-        if not self._waiting:
+        if self.read_paused and not self._waiting:
             super().resume_reading()

@@ -40,6 +40,10 @@ _MOST_OFFERS = 8
 _LINGER_SECONDS = 0.5
 
 
+#: By name, as `super()` would cost as much again for each field.
+_on_header = HttpToolsProtocol.on_header
+
+
 class Shortcut(Protocol):
     """Answers short requests without a task of their own."""
 
@@ -138,7 +142,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._bound_head()
         else:
             self._guard.heads.over(self)
-            self._bound_rest()
+            if self._ready is None:
+                self._bound_rest()
         if self._ready is not None:
             self._answer(self._ready)
 
@@ -152,7 +157,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the head, or of the trailers: those could stand for others of the head."""
         if self._in_head:
-            super().on_header(name, value)
+            _on_header(self, name, value)
 
     def on_headers_complete(self) -> None:
         """The head is there."""
