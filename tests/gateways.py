@@ -13,7 +13,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cloudpickle
 import httpx
@@ -101,6 +101,12 @@ class Stack:
         self.write()
         for number in range(processes):
             self.start_gateway(number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     # --- processes ------------------------------------------------------------------------------
 

@@ -132,6 +132,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._again:
             self._read_again()
+        self._data = b""
         if self._reading is not None:
             self._hand_over(self._reading)
         cycle = self.cycle

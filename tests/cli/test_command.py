@@ -6,14 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 
 from jupyter_deploy.cli.app import COMMANDS, endpoint, run
 from jupyter_deploy.cli.output import duration, table
-from jupyter_deploy.client.models import Event
-from jupyter_deploy.errors import DeployFailed, InvalidName, NotFound, SupervisorUnavailable
+from jupyter_deploy.errors import DeployFailed, InvalidName, NotFound
 
 
 @pytest.fixture(autouse=True)
@@ -198,30 +196,6 @@ def test_what_the_terminal_has_no_letter_for_is_replaced():
     done = subprocess.run(command, capture_output=True, env=latin, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b", ?" in done.stdout
-
-
-def test_who_follows_events_gets_each_as_a_line_of_json(monkeypatch, capsys):
-    event = Event(7, 0.0, "churn", "1.0.0", "deployed", "churn: all traffic to 1.0.0.")
-
-    class Client:
-        def __init__(self):
-            self.told = [[event], [replace(event, number=8)]]
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            """Nothing to close."""
-
-        def events(self, after, wait=0.0):
-            if not self.told:
-                raise SupervisorUnavailable("It has ended.")
-            return self.told.pop(0)
-
-    monkeypatch.setattr("jupyter_deploy.client.discovery.connect", lambda **_: Client())
-    assert run(["events", "--follow", "--json"]) == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert [json.loads(line)["number"] for line in lines] == [7, 8]
 
 
 def test_a_table_is_aligned_and_wraps_its_last_column(monkeypatch):

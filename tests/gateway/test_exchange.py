@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import httptools
 import pytest
@@ -231,6 +232,18 @@ def test_an_answer_is_written_to_no_connection_that_closes():
         return connection.transport.sent
 
     assert asyncio.run(run()) == b""
+
+
+def test_a_connection_keeps_nothing_of_what_it_has_read():
+    async def run():
+        connection = Connection(Echo(at_once=True))
+        piece = post(TAKEN, b"1" * 1000)
+        before = sys.getrefcount(piece)
+        connection.protocol.data_received(piece)
+        assert connection.answers() == [b"/taken " + b"1" * 1000]
+        return sys.getrefcount(piece) - before
+
+    assert asyncio.run(run()) == 0
 
 
 def test_an_idle_connection_is_ended_after_its_time():

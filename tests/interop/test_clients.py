@@ -59,14 +59,11 @@ def rows(x):
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    stack = Stack()
-    try:
+    with Stack() as stack:
         stack.deploy("churn", CHURN, Churn())
         stack.deploy("numbers", NUMBERS, add)
         stack.deploy("matrix", MATRIX, rows)
         yield stack
-    finally:
-        stack.close()
 
 
 @pytest.fixture(scope="module")

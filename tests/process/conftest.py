@@ -13,14 +13,11 @@ from tests.process.served import CHURN, EXAMPLE, VECTOR, Churn, total
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    stack = Stack()
-    try:
+    with Stack() as stack:
         stack.deploy("churn", CHURN, Churn(), example=json.dumps(EXAMPLE), max_body_bytes=10_000)
         stack.deploy("churn", CHURN, Churn(), version="1.1.0", active=False)
         stack.deploy("total", VECTOR, total)
         yield stack
-    finally:
-        stack.close()
 
 
 @pytest.fixture(scope="module")

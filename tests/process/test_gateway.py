@@ -274,8 +274,7 @@ class Slow:
 
 
 def test_a_stopping_gateway_finishes_what_it_has_and_the_next_one_takes_over():
-    stack = Stack()
-    try:
+    with Stack() as stack:
         begun, go_on = stack.folder / "begun", stack.folder / "go-on"
         stack.deploy("slow", VECTOR, Slow(str(begun), str(go_on)))
         key = stack.key("slow")
@@ -291,5 +290,3 @@ def test_a_stopping_gateway_finishes_what_it_has_and_the_next_one_takes_over():
         stack.start_gateway()
         stack.wait_ready("slow", "1.0.0")
         assert stack.predict("slow", {"inputs": [[1, 2]]}, key).status_code == 200
-    finally:
-        stack.close()

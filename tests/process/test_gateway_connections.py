@@ -12,27 +12,19 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from jupyter_deploy.core.contract import Contract, Form, Output, Tensor, Type
 from tests.gateways import Stack
+from tests.process.served import VECTOR, total
 from tests.support import wait_until
 
-VECTOR = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,)), output=Output(Type.FLOAT))
 HEAD_SECONDS = 0.5
 MOST = 16
 
 
-def total(x):
-    return x.sum(axis=1)
-
-
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    stack = Stack(head_seconds=HEAD_SECONDS, most_connections=MOST)
-    try:
+    with Stack(head_seconds=HEAD_SECONDS, most_connections=MOST) as stack:
         stack.deploy("total", VECTOR, total)
         yield stack
-    finally:
-        stack.close()
 
 
 @pytest.fixture(scope="module")

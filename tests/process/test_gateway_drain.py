@@ -29,12 +29,9 @@ def slow(x):
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:
-    stack = Stack()
-    try:
+    with Stack() as stack:
         stack.deploy("total", VECTOR, total)
         yield stack
-    finally:
-        stack.close()
 
 
 def connected(stack: Stack) -> socket.socket:
@@ -130,21 +127,17 @@ def process_of(answer: bytes) -> bytes:
 
 
 def test_a_gateway_that_waits_accepts_nobody_until_it_is_told_to() -> None:
-    stack = Stack(waits=True)
-    try:
-        with connected(stack) as connection:
-            connection.sendall(PING)
-            # It has had many a turn to accept: these are answered by the same loop.
-            for _ in range(50):
-                stack.admin.get("/stats")
-            connection.setblocking(False)
-            with pytest.raises(BlockingIOError):
-                connection.recv(1)
-            connection.settimeout(30)
-            assert stack.admin.post("/accept").is_success
-            assert connection.recv(65536).startswith(b"HTTP/1.1 401")
-    finally:
-        stack.close()
+    with Stack(waits=True) as stack, connected(stack) as connection:
+        connection.sendall(PING)
+        # It has had many a turn to accept: these are answered by the same loop.
+        for _ in range(50):
+            stack.admin.get("/stats")
+        connection.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            connection.recv(1)
+        connection.settimeout(30)
+        assert stack.admin.post("/accept").is_success
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401")
 
 
 def test_a_gateway_that_hands_over_lends_its_socket_to_nobody(stack: Stack) -> None:
@@ -161,16 +154,16 @@ def test_a_gateway_whose_loop_is_held_lends_its_socket_all_the_same(
     """It may be the only one that has it."""
     blocks = Blocks.make(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.getcwd()]))
-    stack = Stack()
-    try:
-        with blocks.loop_of(stack.gateway.pid), socket.socket(socket.AF_UNIX) as lent:
-            lent.settimeout(30)
-            lent.connect(str(stack.folder / "admin.fd"))
-            (descriptor,) = socket.recv_fds(lent, 100, 1)[1]
-            with socket.socket(fileno=descriptor) as listener:
-                assert listener.getsockname()[1] == stack.port
-    finally:
-        stack.close()
+    with (
+        Stack() as stack,
+        blocks.loop_of(stack.gateway.pid),
+        socket.socket(socket.AF_UNIX) as lent,
+    ):
+        lent.settimeout(30)
+        lent.connect(str(stack.folder / "admin.fd"))
+        (descriptor,) = socket.recv_fds(lent, 100, 1)[1]
+        with socket.socket(fileno=descriptor) as listener:
+            assert listener.getsockname()[1] == stack.port
 
 
 def refuses(path: Path) -> bool:

@@ -15,11 +15,10 @@ import httpx
 import psutil
 import pytest
 
-from jupyter_deploy.core.contract import Contract, Form, Output, Tensor, Type
 from tests.gateways import Stack
+from tests.process.served import VECTOR
 from tests.support import wait_until
 
-VECTOR = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,)), output=Output(Type.FLOAT))
 ROWS = 100_000
 OPEN_BYTES = 3_000_000
 
@@ -50,16 +49,13 @@ def calls(path: Path) -> list[int]:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    stack = Stack(open_bytes=OPEN_BYTES)
-    try:
+    with Stack(open_bytes=OPEN_BYTES) as stack:
         folder = stack.folder
         stack.deploy("shared", VECTOR, Slow(folder / "shared", seconds_per_row=2e-5))
         stack.deploy("other", VECTOR, Slow(folder / "other"))
         stack.deploy("whole", VECTOR, Slow(folder / "whole"), batchable=False)
         stack.deploy("busy", VECTOR, Slow(folder / "busy", seconds=1.0))
         yield stack
-    finally:
-        stack.close()
 
 
 @pytest.fixture(scope="module")

@@ -11,20 +11,15 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from jupyter_deploy.core.contract import Contract, Form, Output, Tensor, Type
 from jupyter_deploy.gateway.lingering import MOST_BYTES, MOST_SECONDS, Rest
 from tests.gateways import Stack
+from tests.process.served import VECTOR, total
 from tests.support import wait_until
 
-VECTOR = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,)), output=Output(Type.FLOAT))
 #: More than the kernel holds for both ends of a connection.
 LARGE = 64 << 20
 LIMIT = 10_000
 PATH = "/endpoints/total/invocations"
-
-
-def total(x):
-    return x.sum(axis=1)
 
 
 def callers(gateway: psutil.Process) -> set[int]:
@@ -34,12 +29,9 @@ def callers(gateway: psutil.Process) -> set[int]:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    stack = Stack()
-    try:
+    with Stack() as stack:
         stack.deploy("total", VECTOR, total, max_body_bytes=LIMIT)
         yield stack
-    finally:
-        stack.close()
 
 
 @pytest.mark.parametrize(

@@ -10,26 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jupyter_deploy.core.contract import Contract, Form, Output, Tensor, Type
 from tests.gateways import Stack
+from tests.process.served import VECTOR, total
 
-VECTOR = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,)), output=Output(Type.FLOAT))
 BODY = b'{"inputs":[[1,2]]}'
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
-def total(x):
-    return x.sum(axis=1)
-
-
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    stack = Stack()
-    try:
+    with Stack() as stack:
         stack.deploy("total", VECTOR, total)
         yield stack
-    finally:
-        stack.close()
 
 
 @pytest.fixture(scope="module")

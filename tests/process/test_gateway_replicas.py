@@ -40,13 +40,10 @@ class Gated:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    stack = Stack(processes=2)
-    try:
+    with Stack(processes=2) as stack:
         yield stack
-    finally:
         for gate in stack.folder.glob("*.calls"):
             gate.with_suffix("").touch()
-        stack.close()
 
 
 def deployed(stack: Stack, name: str, **options) -> tuple[Path, str]:

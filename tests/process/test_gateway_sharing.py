@@ -21,12 +21,9 @@ CONNECTIONS = 64
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    stack = Stack(processes=2)
-    try:
+    with Stack(processes=2) as stack:
         stack.deploy("total", VECTOR, total, replicas=2)
         yield stack
-    finally:
-        stack.close()
 
 
 def shown(stack: Stack, key: str, consumer: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,14 +15,8 @@ import numpy as np
 import pytest
 
 from jupyter_deploy.core import health
-from jupyter_deploy.core.contract import Contract, Form, Tensor, Type
 from jupyter_deploy.core.manifest import (
     MODEL,
-    Loader,
-    LoaderKind,
-    Manifest,
-    Origin,
-    RegisteredModel,
 )
 from jupyter_deploy.supervisor.channel import Channel
 from jupyter_deploy.supervisor.journal import Journal
@@ -37,20 +30,9 @@ from jupyter_deploy.wire.frames import Kind
 from jupyter_deploy.wire.messages import PredictRequest, pack_request, unpack_answer
 from tests.process.specs import dump_function
 from tests.support import wait_until
+from tests.versions import VERSION
 
 SECONDS = 60.0
-VERSION = Version(
-    number=1, endpoint="churn", version="1.0.0", fate="good", why="", reason="", log=(),
-    created_at=0.0, origin=Origin("ada", "python"), previous=None, replicas=1,
-    timeout_seconds=30.0,
-    manifest=Manifest(
-        contract=Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,))),
-        loader=Loader(LoaderKind.CLOUDPICKLE, "function.pkl", function=True),
-        registered=RegisteredModel("sqlite:///none.db", "churn", "1"),
-        python=sys.executable,
-        digest="",
-    ),
-)  # fmt: skip
 
 
 @pytest.fixture

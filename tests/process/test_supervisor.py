@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +51,23 @@ def test_a_deploy_serves_the_model_and_says_what_it_did(one: Stack) -> None:
     endpoint = one.endpoint("churn")
     assert (endpoint.state, endpoint.active, endpoint.standby) == ("serving", "1.0.0", None)
     assert not Path(ticket.staging).exists()
+
+
+def test_who_follows_events_gets_each_as_a_line_of_json_as_it_comes(one: Stack) -> None:
+    before = [event.number for event in one.client.events()]
+    words = ["events", "--follow", "--json"]
+    command = [sys.executable, "-c", "from jupyter_deploy.cli import main; main()", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as following:
+        assert following.stdout is not None
+        try:
+            lines = map(json.loads, following.stdout)
+            assert [next(lines)["number"] for _ in before] == before
+            (pid,) = one.replica_pids("churn", "1.0.0")
+            os.kill(pid, signal.SIGKILL)
+            assert next(lines)["kind"] == "replica-ended"
+        finally:
+            following.terminate()
+    until_ready(one, "churn", "1.0.0", 1)
 
 
 def test_a_second_version_takes_the_traffic_and_the_first_stays_warm(one: Stack) -> None:

@@ -11,7 +11,6 @@ from jupyter_deploy.client.models import BeginDeploy, DeployOptions
 from jupyter_deploy.core.compiled import AS_IS, Compiled, Trial
 from jupyter_deploy.core.contract import Contract, Form, Tensor, Type
 from jupyter_deploy.core.keys import StoredKey
-from jupyter_deploy.core.manifest import Loader, LoaderKind, Manifest, Origin, RegisteredModel
 from jupyter_deploy.core.snapshot import ReplicaRoute
 from jupyter_deploy.core.traffic import Traffic
 from jupyter_deploy.core.versions import Bump
@@ -24,35 +23,17 @@ from jupyter_deploy.supervisor.proof import differing_rows
 from jupyter_deploy.supervisor.registrar import orders
 from jupyter_deploy.supervisor.state import Endpoint, Key, State, Version, desired
 from jupyter_deploy.wire.messages import PredictAnswer
+from tests.versions import CONTRACT, MANIFEST, ORIGIN, VERSION
 
-ORIGIN = Origin("ada", "notebook", notebook="churn.ipynb")
-CONTRACT = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,)))
 OPEN = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,), nullable=True))
 WIDER = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (3,)))
 
 
 def version(number: int, name: str, fate: str = "good", replicas: int = 1) -> Version:
-    manifest = Manifest(
-        contract=CONTRACT,
-        loader=Loader(LoaderKind.SKOPS, "model.skops"),
-        registered=RegisteredModel("sqlite:///x.db", "churn", str(number)),
-        python="/usr/bin/python",
-        digest="",
-    )
-    return Version(
-        number=number,
-        endpoint="churn",
-        version=name,
-        fate=fate,
-        why="",
-        reason="",
-        log=(),
-        created_at=0.0,
-        origin=ORIGIN,
-        previous=None,
-        replicas=replicas,
-        timeout_seconds=30.0,
-        manifest=manifest,
+    registered = replace(MANIFEST.registered, version=str(number))
+    manifest = replace(MANIFEST, registered=registered)
+    return replace(
+        VERSION, number=number, version=name, fate=fate, replicas=replicas, manifest=manifest
     )
 
 

@@ -18,13 +18,12 @@ from sqlalchemy import Connection
 from sqlalchemy.event import listen, remove
 
 from jupyter_deploy.client.models import Event
-from jupyter_deploy.core.contract import Contract, Form, Tensor, Type
-from jupyter_deploy.core.manifest import Loader, LoaderKind, Manifest, Origin, RegisteredModel
 from jupyter_deploy.errors import StateUnavailable
 from jupyter_deploy.supervisor.state import Version
 from jupyter_deploy.supervisor.store import Store, backups, schema, writing
 from jupyter_deploy.supervisor.store.filesystem import journal_mode
 from tests.support import wait_until
+from tests.versions import MANIFEST, VERSION
 
 T = TypeVar("T")
 FIRST_RELEASE = Path(__file__).with_name("schema-1.sql")
@@ -297,18 +296,8 @@ def fail(_: Connection) -> None:
 
 def starting(name: str) -> Version:
     """A version of the endpoint `name` that is being deployed."""
-    manifest = Manifest(
-        contract=Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,))),
-        loader=Loader(LoaderKind.SKOPS, "model.skops"),
-        registered=RegisteredModel("sqlite:///x.db", name, "1"),
-        python="/usr/bin/python",
-        digest="",
-    )
-    return Version(
-        number=0, endpoint=name, version="1.0.0", fate="starting", why="", reason="", log=(),
-        created_at=0.0, origin=Origin("ada", "python"), previous=None, replicas=1,
-        timeout_seconds=30.0, manifest=manifest,
-    )  # fmt: skip
+    manifest = replace(MANIFEST, registered=replace(MANIFEST.registered, name=name))
+    return replace(VERSION, endpoint=name, fate="starting", manifest=manifest)
 
 
 # --- schemas --------------------------------------------------------------------------------------
