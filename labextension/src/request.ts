@@ -197,8 +197,9 @@ export class Control implements IControl {
     const init = body ? { method, body: JSON.stringify(body) } : { method };
     const response = await this._ask(url, init);
     const answer: unknown = await response.json().catch(() => null);
-    if (!response.ok) {
-      throw new RequestFailed(troubleOfAnswer(response.status, answer));
+    const trouble = troubleOfAnswer(response.status, answer);
+    if (trouble !== null) {
+      throw new RequestFailed(trouble);
     }
     return answer as T;
   }

@@ -47,8 +47,12 @@ export function troubleOf(error: unknown): Trouble {
   return { kind: 'failed', code: '', title: '', detail, fix: '' };
 }
 
-/** The trouble that an answer other than 2xx stands for; `body` is its JSON, or null. */
-export function troubleOfAnswer(status: number, body: unknown): Trouble {
+/** The trouble that an answer stands for, or null; `body` is its JSON, or null for anything else. */
+export function troubleOfAnswer(status: number, body: unknown): Trouble | null {
+  if (status >= 200 && status < 300) {
+    // Whoever stands before the server has a page in place of an answer: one to log in.
+    return body === null ? { kind: 'forbidden' } : null;
+  }
   if (!isProblem(body)) {
     return withoutProblem(status);
   }

@@ -317,9 +317,15 @@ describe('troubles', () => {
     [503, null, 'offline'],
     [500, null, 'failed'],
     [503, problem('supervisor-unavailable'), 'no-supervisor'],
-    [404, problem('not-found'), 'failed']
+    [404, problem('not-found'), 'failed'],
+    // A page to log in, in place of an answer.
+    [200, null, 'forbidden']
   ])('%d with %j is %s', (code, body, kind) => {
-    expect(troubleOfAnswer(code, body).kind).toBe(kind);
+    expect(troubleOfAnswer(code, body)?.kind).toBe(kind);
+  });
+
+  it('are none where there is an answer', () => {
+    expect(troubleOfAnswer(202, { state: 'stopping' })).toBeNull();
   });
 });
 

@@ -161,13 +161,19 @@ function NewKey(props: {
   const [consumer, setConsumer] = React.useState('');
   const [rate, setRate] = React.useState('');
   const [days, setDays] = React.useState('90');
+  const creating = React.useRef(false);
   const create = async () => {
+    if (creating.current) {
+      return; // who sends the form twice gets one key
+    }
+    creating.current = true;
     const file = await actions.createKey({
       consumer,
       endpoints: [props.endpoint],
       rate: rate || null,
       expires_seconds: days ? Number(days) * 86400 : null
     });
+    creating.current = false;
     if (file !== null) {
       props.onFresh({ consumer, file });
       setConsumer('');
