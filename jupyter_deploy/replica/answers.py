@@ -118,7 +118,8 @@ def _known_object(value: Any) -> Any:
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
     if isinstance(value, decimal.Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        whole = value.is_finite() and value == value.to_integral_value()
+        return int(value) if whole else float(value)
     if isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, Enum):
@@ -210,7 +211,9 @@ def _uniform(values: Sequence[Any]) -> Array:
         array = np.array(values)
     except OverflowError:  # an integer beyond 64 bits
         return _objects(list(values), (len(values),))
-    return array if array.dtype.kind in "biufUMm" else _objects(list(values), (len(values),))
+    bent = array.dtype.kind == "f" and isinstance(values[0], int)  # some need the 64th bit
+    kept = array.dtype.kind in "biufUMm" and not bent
+    return array if kept else _objects(list(values), (len(values),))
 
 
 def _matrix(values: Sequence[Any]) -> Array:
@@ -219,8 +222,21 @@ def _matrix(values: Sequence[Any]) -> Array:
     except (ValueError, OverflowError):  # rows of different lengths
         return _objects(list(values), (len(values),))
     # Mixed rows ("a", 1) would all become text.
-    mixed = array.dtype.kind not in "biuf" or array.dtype == object
-    return _objects(list(values), (len(values),)) if mixed else array
+    if array.dtype.kind not in "biuf":
+        return _objects(list(values), (len(values),))
+    as_given = np.array(values, dtype=object)
+    return as_given if _is_bent(array, as_given) else array
+
+
+def _is_bent(array: Array, as_given: Array) -> bool:
+    """Whether the truth values among numbers became numbers in `array`, or a number another one."""
+    given = as_given.ravel().tolist()
+    flags = sum(isinstance(value, (bool, np.bool_)) for value in given)
+    if flags:
+        return flags < len(given)
+    return array.dtype.kind == "f" and any(
+        isinstance(value, (int, np.integer)) and int(value) != int(float(value)) for value in given
+    )
 
 
 def _objects(values: list[Any], shape: tuple[int, ...]) -> Array:

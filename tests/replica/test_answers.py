@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import math
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,8 @@ class Colour(enum.StrEnum):
     (pd.NaT, None), (pd.NA, None),
     (pd.Timestamp("2020-01-02"), "2020-01-02T00:00:00"), (datetime.date(2020, 1, 2), "2020-01-02"),
     (datetime.timedelta(seconds=90), 90.0), (np.timedelta64(90, "s"), 90.0),
-    (decimal.Decimal("1.5"), 1.5), (decimal.Decimal(2), 2), (Colour.RED, "red"),
+    (decimal.Decimal("1.5"), 1.5), (decimal.Decimal(2), 2),
+    (decimal.Decimal("-Infinity"), -math.inf), (Colour.RED, "red"),
     ({"a": np.arange(2), 1: (None, {3})}, {"a": [0, 1], "1": [None, [3]]}),
     (pd.DataFrame({"a": [1, 2]}), [{"a": 1}, {"a": 2}]), (pd.Series([1, 2]), [1, 2]),
     (np.array(3.5), 3.5),
@@ -44,7 +46,7 @@ def test_what_json_does_not_know_is_refused_with_its_type(value):
 
 @pytest.mark.parametrize(("output", "values"), [
     (np.array([1, 2], dtype=">i4"), [1, 2]),
-    (np.array([[1.5, 2], [3, 4]]), [[1.5, 2], [3, 4]]),
+    (np.array([[1.5, 2], [3, 4]]), [[1.5, 2.0], [3.0, 4.0]]),
     (np.array(["a", "b"]), ["a", "b"]),
     (pd.Series([1, None], dtype="Int64"), [1, None]),
     (pd.Series([1, 2], dtype="Int64"), [1, 2]),
@@ -55,6 +57,9 @@ def test_what_json_does_not_know_is_refused_with_its_type(value):
     ([["a", 1], ["b", 2]], [["a", 1], ["b", 2]]),
     ([{"a": 1}, {"a": 2}], [{"a": 1}, {"a": 2}]),
     ([10**30, 1], [10**30, 1]), ((1.5, 2.5), [1.5, 2.5]),
+    ([2**63, -1], [2**63, -1]), ([(2**53 + 1, 0.5), (1, 1)], [[2**53 + 1, 0.5], [1, 1]]),
+    ([[np.int64(2**53 + 1), 0.5]] * 2, [[2**53 + 1, 0.5]] * 2),
+    ([(True, 0.5), (np.False_, 1)], [[True, 0.5], [False, 1]]),
     (np.array([["a", "b"], ["c", "d"]], dtype=object), [["a", "b"], ["c", "d"]]),
     (np.array([[{"a": 1}, 2], [3, 4]], dtype=object), [[{"a": 1}, 2], [3, 4]]),
 ])  # fmt: skip
@@ -63,7 +68,8 @@ def test_an_answer_with_a_value_for_each_row_travels_unchanged(output, values):
     assert answer.rowwise
     assert answer.names == ("predictions",)
     (back,) = unpack_arrays(memoryview(pack_arrays(answer.arrays)))
-    assert back.tolist() == values
+    # As it is written: to Python True is 1, and 1 is 1.0.
+    assert repr(back.tolist()) == repr(values)
 
 
 @pytest.mark.parametrize("output", [
