@@ -52,28 +52,38 @@ class Predictions:
     def _count(self) -> None:
         kept, self._kept, self._rows = self._kept, [], 0
         predictions = _all(kept, 0)
-        if predictions is None or predictions.ndim != 1:
+        if predictions is None or _holds_several(predictions):
             return
-        if self._labelled or predictions.dtype.kind not in "fiu":
+        if self._labelled or not _are_numbers(predictions, 1):
             self._counted.add(Counts(labels=_labels(predictions, self._known)))
         elif self._bins.size:
             self._counted.add(Counts(values=binned(predictions, self._bins)))
         probabilities = _all(kept, 1)
-        if probabilities is not None and probabilities.ndim == 2:
+        if probabilities is not None and _are_numbers(probabilities, 2):
             self._counted.add(Counts(probabilities=probability_bins(probabilities)))
 
 
 def bins_of(values: Array) -> tuple[float, ...]:
     """The edges of the bins of `values`; none where these are not numbers."""
-    if values.ndim != 1 or values.dtype.kind not in "fiu":
+    if not _are_numbers(values, 1):
         return ()
-    finite = values[np.isfinite(values)]
+    finite = values[np.isfinite(values)].astype(float)
     if not finite.size:
         return ()
-    edges = np.histogram_bin_edges(finite.astype(float), bins=BINS)
-    # The greatest value belongs into the last bin, and not above it.
-    edges[-1] = np.nextafter(edges[-1], np.inf)
-    return tuple(edges.tolist())
+    with np.errstate(over="ignore", invalid="ignore"):
+        edges = _edges(float(finite.min()), float(finite.max()))
+        # The greatest value belongs into the last bin, and not above it.
+        edges[-1] = np.nextafter(edges[-1], np.inf)
+    return tuple(edges.tolist()) if np.isfinite(edges[-1]) else ()
+
+
+def _edges(low: float, high: float) -> Array:
+    try:
+        return np.histogram_bin_edges([low, high], bins=BINS)
+    except ValueError:  # too near each other for so many, or farther apart than a float can say
+        parts = np.linspace(0, 1, BINS + 1)
+        between = np.clip(low * (1 - parts) + high * parts, low, high)
+        return np.unique(between) if low < high else np.array([low, low])
 
 
 def binned(values: Array, bins: Array) -> dict[int, int]:
@@ -89,6 +99,18 @@ def probability_bins(probabilities: Array) -> dict[int, int]:
     shown = shown[~np.isnan(shown)]
     places = np.clip((shown * PROBABILITY_BINS).astype(int), 0, PROBABILITY_BINS - 1)
     return _nonzero(np.bincount(places))
+
+
+def _are_numbers(array: Array, dimensions: int) -> bool:
+    return array.ndim == dimensions and array.dtype.kind in "fiu"
+
+
+def _holds_several(predictions: Array) -> bool:
+    """Whether a row may have several values: a matrix, or rows of different lengths."""
+    several = predictions.dtype.kind == "O" and any(
+        isinstance(one, list | dict) for one in predictions.tolist()
+    )
+    return several or predictions.ndim != 1
 
 
 def _all(kept: list[Sequence[Array]], index: int) -> Array | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from jupyter_deploy.core.contract import Output, Type
 from jupyter_deploy.core.predictions import MOST_LABELS, OTHER, Predictions, binned, bins_of
@@ -63,7 +66,36 @@ def test_a_model_with_endless_answers_has_a_bounded_number_of_classes():
     assert OTHER in kinds
 
 
-def test_a_model_with_several_values_for_each_row_is_not_counted():
-    predictions = Predictions(Output(Type.FLOAT, shape=(2,)), (0.0, 1.0))
-    predictions.add([np.zeros((3, 2))], 3)
+@given(
+    arrays(st.sampled_from(["f8", "f4", "f2", "i8", "u8", "i1"]), st.integers(1, 40)),
+    st.integers(-40, 40),
+)
+@example(np.array([1.0, np.nextafter(1, 2)]), 0)
+@example(np.array([2**60, 2**60 + 1]), 0)
+@example(np.full(3, 1e300), 0)
+@example(np.array([1e308, -1.7e308]), 0)
+@example(np.array([5e-324, 0.0]), 0)
+@example(np.array([np.finfo("f8").max]), 0)
+def test_all_numbers_have_bins_however_near_or_far_apart_they_are(values, far):
+    with np.errstate(over="ignore"):
+        values = np.ldexp(values, far) if values.dtype.kind == "f" else values
+    bins = bins_of(values)
+    assert np.isfinite(bins).all()
+    assert (np.diff(bins) > 0).all()
+    if len(bins):
+        finite = values[np.isfinite(values)]
+        counted = binned(finite, np.asarray(bins))
+        assert counted.keys() <= set(range(1, len(bins)))
+        assert sum(counted.values()) == len(finite)
+
+
+ROWS_OF_LISTS = np.empty(3, dtype=object)
+ROWS_OF_LISTS[:] = [[], [1], ["a", 1]]
+RECORDS = np.array([{"label": "a", "score": 0.5}] * 3)
+
+
+@pytest.mark.parametrize("answer", [np.zeros((3, 2)), ROWS_OF_LISTS, RECORDS])
+def test_a_model_with_several_values_for_each_row_is_not_counted(answer):
+    predictions = Predictions(Output(Type.OBJECT), (0.0, 1.0))
+    predictions.add([answer], 3)
     assert predictions.take() == Counts()

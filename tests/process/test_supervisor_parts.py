@@ -11,18 +11,20 @@ from jupyter_deploy.client.models import BeginDeploy, DeployOptions
 from jupyter_deploy.core.compiled import AS_IS, Compiled, Trial
 from jupyter_deploy.core.contract import Contract, Form, Tensor, Type
 from jupyter_deploy.core.keys import StoredKey
+from jupyter_deploy.core.manifest import EXPECTED
 from jupyter_deploy.core.snapshot import ReplicaRoute
 from jupyter_deploy.core.traffic import Traffic
 from jupyter_deploy.core.versions import Bump
 from jupyter_deploy.errors import UsageError
 from jupyter_deploy.supervisor import failures, snapshot
 from jupyter_deploy.supervisor.launch import Report
+from jupyter_deploy.supervisor.metrics.baselines import Baseline, Baselines
 from jupyter_deploy.supervisor.numbers import number
 from jupyter_deploy.supervisor.processes import Exit
 from jupyter_deploy.supervisor.proof import differing_rows
 from jupyter_deploy.supervisor.registrar import orders
 from jupyter_deploy.supervisor.state import Endpoint, Key, State, Version, desired
-from jupyter_deploy.wire.messages import PredictAnswer
+from jupyter_deploy.wire.messages import PredictAnswer, pack_answer
 from tests.versions import CONTRACT, MANIFEST, ORIGIN, VERSION
 
 OPEN = Contract(Form.ARRAY, tensor=Tensor(Type.FLOAT, "float64", (2,), nullable=True))
@@ -227,3 +229,13 @@ def test_why_a_replica_did_not_start(exit_: Exit, report: Report | None, said: s
 
 def test_a_log_with_nothing_in_it_is_not_pointed_to() -> None:
     assert "log" not in failures.ended(Exit(3), None, [], {}).fix
+
+
+# --- baselines ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", pack_answer(answer(np.array(3.0)))])
+def test_a_baseline_that_cannot_be_made_costs_the_figure_and_no_routes(tmp_path, content):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / EXPECTED).write_bytes(content)
+    assert Baselines(tmp_path).of(version(1, "1.0.0")) == Baseline()
