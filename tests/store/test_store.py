@@ -94,6 +94,22 @@ def test_each_change_has_a_backup_and_the_last_five_stay(tmp_path: Path) -> None
     assert changes_in_backups(tmp_path) == [7, 6, 5, 4, 3]
 
 
+def test_changes_that_come_at_once_are_counted_each_and_keep_no_backup_from_being_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def add(store: Store) -> None:
+        def adding(name: str) -> Coroutine[None, None, None]:
+            return store.change(lambda connection: writing.endpoint(connection, name))
+
+        await asyncio.gather(*map(adding, "abcdefgh"))
+        for name in "ijklmnop":
+            await asyncio.gather(adding(name), adding(name.upper()), store.back_up())
+
+    with_store(tmp_path, add)
+    assert caplog.text == ""
+    assert changes_in_backups(tmp_path)[0] == 24
+
+
 def test_an_event_is_no_reason_for_a_backup(tmp_path: Path) -> None:
     async def tell(store: Store) -> None:
         event = Event(1, 0.0, "", "", "adopted", "Something goes on.")

@@ -57,6 +57,8 @@ class Store:
         self.state = State()
         #: What had to be done to the file when it was opened.
         self.recovery: Recovery | None = None
+        #: What the thread has committed last, and its number: `state` follows with the loop's turn.
+        self._committed = State()
         self._changes = 0
         self._behind = asyncio.Event()
         self._manifests: dict[int, Manifest] = {}
@@ -109,11 +111,8 @@ class Store:
         return True
 
     async def _commit(self, statements: Callable[[Connection], _T]) -> _T:
-        before = self._changes
-        changed, self.state, self._changes = await self._in_thread(
-            partial(self._change, statements)
-        )
-        if self._changes != before:
+        changed, self.state, counted = await self._in_thread(partial(self._change, statements))
+        if counted:
             self._behind.set()
         return changed
 
@@ -180,8 +179,8 @@ class Store:
             with self._engine.begin() as connection:
                 damage.check(connection)
                 migrate(connection)
-                self.state = reading.state(connection, self._manifests)
-                self._changes = int(reading.setting(connection, backups.CHANGES) or 0)
+                self.state = self._committed = reading.state(connection, self._manifests)
+                self._changes = _number(connection)
             # Only now: this writes into the file, which has to be ours.
             start_journal(self._engine, self.path.parent)
         except damage.SIGNS as error:
@@ -216,16 +215,19 @@ class Store:
 
     # --- in the thread --------------------------------------------------------------------------
 
-    def _change(self, statements: Callable[[Connection], _T]) -> tuple[_T, State, int]:
+    def _change(self, statements: Callable[[Connection], _T]) -> tuple[_T, State, bool]:
         assert self._engine is not None
-        changes = self._changes
         with self._engine.begin() as connection:
+            # One that seemed to fail may have been committed, and has its number.
+            changes = max(self._changes, _number(connection))
             result = statements(connection)
             state = reading.state(connection, self._manifests)
-            if _matters(self.state, state):
+            counted = _matters(self._committed, state)
+            if counted:
                 changes += 1
                 writing.setting(connection, backups.CHANGES, str(changes))
-        return result, state, changes
+        self._committed, self._changes = state, changes
+        return result, state, counted
 
     def _back_up(self) -> None:
         assert self._engine is not None
@@ -241,6 +243,11 @@ class Store:
         assert self._engine is not None
         with self._engine.connect() as connection:
             return statements(connection)
+
+
+def _number(connection: Connection) -> int:
+    """The number of the last change."""
+    return int(reading.setting(connection, backups.CHANGES) or 0)
 
 
 def _matters(before: State, after: State) -> bool:
