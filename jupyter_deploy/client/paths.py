@@ -21,18 +21,20 @@ import stat
 import tempfile
 from pathlib import Path
 
+from jupyter_deploy.client.identity import Supervisor
 from jupyter_deploy.errors import StateUnavailable
 
 
 def home() -> Path:
     """JUPYTER_DEPLOY_HOME, by default `jupyter-deploy` in Jupyter's data folder.
 
-    Raises StateUnavailable where it is `~NAME`, and nobody has that name.
+    The same path by whatever links somebody comes to it: processes are known by it.  Raises
+    StateUnavailable where it is `~NAME`, and nobody has that name.
     """
     configured = os.environ.get("JUPYTER_DEPLOY_HOME")
     if configured:
         try:
-            return Path(configured).expanduser().absolute()
+            return Path(os.path.realpath(Path(configured).expanduser()))
         except RuntimeError as error:
             raise StateUnavailable(
                 f"JUPYTER_DEPLOY_HOME is {configured[:80]!r}, and there is no such user.",
@@ -40,13 +42,21 @@ def home() -> Path:
             ) from error
     from jupyter_core.paths import jupyter_data_dir
 
-    return Path(jupyter_data_dir()) / "jupyter-deploy"
+    return Path(os.path.realpath(jupyter_data_dir())) / "jupyter-deploy"
 
 
 def run_folder(home_folder: Path) -> Path:
-    """The folder of sockets for `home_folder`: short, the same for every process of this user."""
-    digest = hashlib.sha256(str(home_folder).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"jd-{os.getuid()}-{digest}"
+    """The folder of sockets for `home_folder`: short, the same for every process of this user.
+
+    What runs has its sockets where the last supervisor had them: with another TMPDIR nobody would
+    find it there, and all of it would be started again.
+    """
+    name = f"jd-{os.getuid()}-{hashlib.sha256(str(home_folder).encode()).hexdigest()[:12]}"
+    last = Supervisor.read(home_folder / "supervisor.json")
+    # A home that was copied has the file of another one.
+    if last is not None and (known := Path(last.socket).parent).name == name and known.is_dir():
+        return known
+    return Path(tempfile.gettempdir()) / name
 
 
 def private_folder(folder: Path) -> Path:

@@ -164,17 +164,17 @@ def _port(configured: int) -> int:
 
 def _run(settings: Settings, lock: Lock) -> None:
     """Until it is stopped, or a successor serves."""
-    successor = uvloop.run(_serve(settings))
+    successor = uvloop.run(_serve(settings, lock))
     while successor is not None and goes_on(successor, lock, _identity(settings)):
         _log.warning("the supervisor that was to take over (pid %d) has died", successor.pid)
-        successor = uvloop.run(_serve(settings, died=successor))
+        successor = uvloop.run(_serve(settings, lock, died=successor))
 
 
 def _identity(settings: Settings) -> Path:
     return settings.home / "supervisor.json"
 
 
-async def _serve(settings: Settings, died: Successor | None = None) -> Successor | None:
+async def _serve(settings: Settings, lock: Lock, died: Successor | None = None) -> Successor | None:
     """Serve until told to end; who takes over what runs then, or None when nothing does.
 
     `died` is one that was to, and has not come so far.
@@ -195,17 +195,18 @@ async def _serve(settings: Settings, died: Successor | None = None) -> Successor
     itself = Identity(os.getpid(), own_start(), str(settings.socket), __version__)
     itself.write(identity)
     _log.info("serving %s, state in %s", supervisor.gateways.url, settings.home)
-    present = asyncio.create_task(Presence(itself, identity, server.listen).run())
+    presence = Presence(itself, identity, server.listen, lock, supervisor.lose)
+    present = asyncio.create_task(presence.run())
     await supervisor.stopping.wait()
     present.cancel()
     if not supervisor.leaving:
         remove(identity)
     server.end.set()
     await serving
-    remove(settings.socket)
     if supervisor.leaving:
         await supervisor.leave()
         return supervisor.successor
+    remove(settings.socket)
     await supervisor.stop()
     with contextlib.suppress(OSError):
         settings.run.rmdir()

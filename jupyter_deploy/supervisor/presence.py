@@ -1,8 +1,10 @@
-"""How others find this supervisor: its file and its control socket.
+"""How others find this supervisor: its file, its control socket, and its lock.
 
-Rule: what somebody has removed is put back within seconds.  A cleaner of temporary folders takes a
-socket that nobody has touched for days, and a person who tidies up takes the file; without either,
-nothing could be changed any more, and no other supervisor could start as long as this one runs.
+Rule 1: what somebody has removed is put back within seconds.  A cleaner of temporary folders takes
+a socket that nobody has touched for days, and a person who tidies up takes the file; without
+either, nothing could be changed any more, and no other supervisor could start as long as this one
+runs.  Rule 2: where another one has come in, as the lock's file was removed, this one goes: two
+would replace each other's processes.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 from jupyter_deploy.client import paths
 from jupyter_deploy.client.identity import Supervisor as Identity
 from jupyter_deploy.errors import StateUnavailable
+from jupyter_deploy.supervisor.succession import Lock
 from jupyter_deploy.supervisor.ticks import tick
 
 _log = logging.getLogger(__name__)
@@ -25,17 +28,25 @@ _LOOK_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """What `identity` says stands in `file`; `listen` serves on a socket."""
+    """What `identity` says stands in `file`; `listen` serves on a socket.
+
+    `lock` is ours; `lost` is called once it is another's.
+    """
 
     identity: Identity
     file: Path
     listen: Callable[[socket.socket], Awaitable[None]]
+    lock: Lock
+    lost: Callable[[], None]
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look until cancelled, or until another process has the lock."""
         while True:
             await tick(_LOOK_SECONDS)
             with contextlib.suppress(OSError, StateUnavailable):
+                if not self.lock.keep():
+                    self.lost()
+                    return
                 await self.put_back()
 
     async def put_back(self) -> None:

@@ -127,9 +127,14 @@ class Supervisor:
         )
 
     def _write_routes(self) -> None:
-        if self._knows_routes:
-            with _noted():
-                self.routes.write()
+        """What cannot be written now is published as soon as it can be: a gateway waits for it."""
+        if not self._knows_routes:
+            return
+        try:
+            self.routes.write()
+        except StateUnavailable as error:
+            _log.warning("%s", error)
+            self.routes.changed()
 
     def _ready_replicas(self) -> dict[tuple[str, str], int]:
         routes = self.replicas.routes().items()
@@ -217,6 +222,12 @@ class Supervisor:
         await self.replicas.stop()
         await self.launchers.close()
         await self._close()
+
+    def lose(self) -> None:
+        """Leave what runs to another supervisor, which is there already."""
+        _log.warning("another supervisor has come in, as the lock was removed; this one goes")
+        self.leaving = True
+        self.stopping.set()
 
     async def leave(self) -> None:
         """End, and leave what runs to the next supervisor."""

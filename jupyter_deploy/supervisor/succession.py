@@ -35,7 +35,8 @@ class Lock:
     """Held by one process of a home at a time, and at most until its end."""
 
     def __init__(self, file: Path) -> None:
-        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = file
+        self._descriptor = _open(file)
 
     def __enter__(self) -> Self:
         return self
@@ -60,9 +61,32 @@ class Lock:
             time.sleep(_TRY_SECONDS)
         return True
 
+    def keep(self) -> bool:
+        """Whether it is still ours, or again; not where another process has it.
+
+        Whoever removes the file, with all of the home perhaps, lets a second supervisor in.  Raises
+        OSError where it cannot be made anew.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(self._file.stat(), os.fstat(self._descriptor)):
+                return True
+        fresh = _open(self._file)
+        try:
+            fcntl.flock(fresh, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fresh, self._descriptor = self._descriptor, fresh
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(fresh)
+        return True
+
     def give_up(self) -> None:
         """Another process may take it."""
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
+def _open(file: Path) -> int:
+    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,116 @@
+"""A home that is spelled otherwise, has its sockets elsewhere, or whose files somebody removes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_deploy.client.discovery import connect, running
+from jupyter_deploy.client.paths import run_folder
+from tests.process.stack import Stack, ended, ours, stack
+from tests.support import wait_until
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with stack(tmp_path_factory.mktemp("home")) as running:
+        running.deploy("churn", replicas=2)
+        yield running
+
+
+def runs(one: Stack) -> tuple[tuple[int, ...], list[int]]:
+    """The pids of gateway and replicas."""
+    return one.client.status().gateway.pids, sorted(one.replica_pids("churn", "1.0.0"))
+
+
+def supervisors(home: Path) -> list[int]:
+    return [each.pid for each in ours(home) if each.cmdline()[-1] == "jupyter_deploy.supervisor"]
+
+
+def die(one: Stack) -> None:
+    """The supervisor is killed."""
+    pid = one.supervisor_pid()
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: ended(pid))
+    one.client.close()
+
+
+def test_a_supervisor_with_another_folder_for_what_is_temporary_takes_over_what_runs(
+    one: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Started by a shell, a job or a Jupyter server that has a TMPDIR of its own."""
+    before, sockets = runs(one), run_folder(one.home)
+    die(one)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    one.client = connect()
+    assert runs(one) == before
+    assert run_folder(one.home) == sockets
+    assert one.predict("churn") == [3.0, 7.0]
+
+
+def test_a_supervisor_that_comes_to_the_home_by_a_link_takes_over_what_runs(
+    one: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = runs(one)
+    (tmp_path / "link").symlink_to(one.home)
+    die(one)
+    monkeypatch.setenv("JUPYTER_DEPLOY_HOME", str(tmp_path / "link"))
+    one.client = connect()
+    assert runs(one) == before
+    assert one.predict("churn") == [3.0, 7.0]
+
+
+def test_a_copied_home_has_sockets_of_its_own(one: Stack, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(one.home / "supervisor.json", copy)
+    assert run_folder(copy) != run_folder(one.home)
+
+
+def test_a_gateway_that_starts_while_no_routes_can_be_written_gets_them_when_they_can(
+    one: Stack,
+) -> None:
+    ((gateway,), replicas) = runs(one)
+    blocked = one.home / "snapshot.new"
+    blocked.mkdir()
+    (one.home / "snapshot.json").unlink()
+    os.kill(gateway, signal.SIGKILL)
+    wait_until(lambda: one.client.status().gateway.pids not in ((), (gateway,)))
+    key = one.key("churn")
+    assert wait_until(lambda: one.call("churn", key=key)).status_code == 401
+    blocked.rmdir()
+    wait_until(lambda: one.call("churn", key=key).status_code == 200)
+    assert runs(one)[1] == replicas
+
+
+def test_a_lock_that_was_removed_is_put_back_and_nobody_else_comes_in(one: Stack) -> None:
+    pid, lock = one.supervisor_pid(), one.home / "supervisor.lock"
+    lock.unlink()
+    wait_until(lock.exists)
+    one.client.close()
+    (one.home / "supervisor.json").unlink()
+    one.client = connect()
+    assert one.supervisor_pid() == pid
+    wait_until(lambda: supervisors(one.home) == [pid])
+
+
+def test_of_two_supervisors_the_first_one_goes_and_what_runs_goes_on(one: Stack) -> None:
+    """The lock is removed, and another one comes in before that has been seen."""
+    first, before = one.supervisor_pid(), runs(one)
+    os.kill(first, signal.SIGSTOP)
+    (one.home / "supervisor.lock").unlink()
+    (one.home / "supervisor.json").unlink()
+    one.client.close()
+    one.client = connect()
+    os.kill(first, signal.SIGCONT)
+    wait_until(lambda: ended(first), 30)
+    assert supervisors(one.home) == [one.supervisor_pid()]
+    assert runs(one) == before
+    assert one.predict("churn") == [3.0, 7.0]
+    wait_until(running).close()
