@@ -18,6 +18,7 @@ from typing import Any
 from jupyter_deploy.core.contract import Contract, Form, Type
 from jupyter_deploy.errors import UsageError
 from jupyter_deploy.replica.compiled import MATRIX
+from jupyter_deploy.replica.parts import is_sklearns, parts
 
 _NEEDED = ("onnx", "onnxmltools", "onnxruntime", "skl2onnx", "treelite")
 _NUMBERS = (Type.FLOAT, Type.INTEGER, Type.BOOLEAN)
@@ -52,7 +53,7 @@ def check_installed() -> None:
 
 def candidates(model: Any, contract: Contract, *, classifier: bool) -> list[Candidate]:
     """The forms to try.  Raises CannotConvert when none fits the input."""
-    separate = _takes_separate_columns(contract)
+    separate = _takes_separate_columns(model, contract)
     found = [
         Candidate(
             f"onnx {number}", "onnx", number, separate,
@@ -71,15 +72,15 @@ def candidates(model: Any, contract: Contract, *, classifier: bool) -> list[Cand
     return found
 
 
-def _takes_separate_columns(contract: Contract) -> bool:
-    """Whether the columns cannot be one matrix of numbers.  Raises CannotConvert."""
+def _takes_separate_columns(model: Any, contract: Contract) -> bool:
+    """Whether the columns are not one matrix of numbers to `model`.  Raises CannotConvert."""
     if contract.form is Form.FRAME:
         for column in contract.columns:
             if column.type not in (*_NUMBERS, Type.STRING):
                 raise CannotConvert(f"column {column.name!r} holds neither numbers nor strings")
-        # Of columns of one dtype a model can but make a matrix; of others it may pick by name.
-        return len({column.dtype for column in contract.columns}) > 1 or any(
-            column.type is Type.STRING for column in contract.columns
+        # Whatever picks columns may do so by name; anything else makes one matrix of numbers.
+        return any(column.type is Type.STRING for column in contract.columns) or any(
+            is_sklearns(part, "ColumnTransformer") for part in parts(model)
         )
     tensor = contract.tensor
     if tensor is None or tensor.type not in _NUMBERS or len(tensor.shape) != 1:

@@ -88,7 +88,7 @@ def _builder(compiled: CompiledLike, called: Called) -> InputBuilder:
     small = "" if called.tensor is None else called.tensor.dtype
 
     def number(column: ColumnLike, array: Array) -> Array:
-        return _as_fitted(column.dtype, array).astype(single, copy=False)
+        return _single(_as_fitted(column.dtype, array), single)
 
     def separate(arrays: Sequence[Array], rows: int) -> dict[str, Array]:
         return {
@@ -106,12 +106,21 @@ def _builder(compiled: CompiledLike, called: Called) -> InputBuilder:
         else:  # rows that came as nested lists
             whole = _as_fitted(small, np.array(arrays[0].tolist()))
         if rounded:
-            whole = whole.astype(np.float32)
-        return np.ascontiguousarray(whole, dtype=single)
+            whole = _single(whole, np.float32)
+        return np.ascontiguousarray(_single(whole, single))
 
     if compiled.separate:
         return separate
     return matrix if compiled.kind == "treelite" else lambda a, n: {MATRIX: matrix(a, n)}
+
+
+def _single(numbers: Array, dtype: type[np.floating[Any]]) -> Array:
+    """Numbers as the form takes them.  Raises ValueError for one that is too large for that."""
+    with np.errstate(over="ignore"):
+        found = numbers.astype(dtype, copy=False)
+    if found.dtype == np.float32 and np.isinf(found).any():
+        raise ValueError("a number is too large for float32, with which the compiled form computes")
+    return found
 
 
 def _apart(arrays: Sequence[Array]) -> Sequence[Array]:

@@ -34,6 +34,8 @@ from tests.pipeline.conftest import ORIGIN
 RANDOM = np.random.default_rng(3)
 X = pd.DataFrame(RANDOM.normal(size=(300, 5)), columns=list("abcde"))
 Y = np.where(X.a + X.b * X.c > 0, "yes", "no")
+#: As frames are: whole numbers, truth values and both kinds of floats side by side.
+MIXED = X.assign(b=(X.b * 10).round().astype(int), c=X.c.astype("float32"), d=X.d > 0)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -86,6 +88,26 @@ def test_a_scaled_logistic_regression_is_served_as_onnx(tmp_path):
 )
 def test_trees_are_served_compiled(model, target, tmp_path):
     assert_alike(model.fit(X, target), X, tmp_path)
+
+
+def test_a_forest_over_numbers_of_several_kinds_is_served_compiled(tmp_path):
+    assert_alike(RandomForestClassifier(20, random_state=0).fit(MIXED, Y), MIXED, tmp_path)
+
+
+def test_columns_of_one_kind_that_are_picked_by_name_are_served_compiled(tmp_path):
+    columns = make_column_transformer((StandardScaler(), ["a", "c"]))
+    assert_alike(make_pipeline(columns, LogisticRegression()).fit(X, Y), X, tmp_path)
+
+
+def test_a_form_in_32_bits_takes_no_number_that_is_infinite_there(tmp_path):
+    model = RandomForestClassifier(20, random_state=0).fit(X, Y)
+    prepared, outcome = outcome_of(model, X, tmp_path, seconds=2)
+    assert outcome.chosen.number in ("float32", "rounded")
+    way = compiled_way(outcome.chosen, outcome.file, prepared.contract)
+    with pytest.raises(ValueError, match="too large for"):
+        model.predict(X.head(1).assign(a=1e39))
+    with pytest.raises(ValueError, match="too large for"):
+        way.build([np.array([1e39]), *(np.zeros(1) for _ in range(4))], 1)
 
 
 def test_lightgbm_is_served_compiled(tmp_path):
