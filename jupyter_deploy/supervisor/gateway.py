@@ -31,10 +31,11 @@ from jupyter_deploy.supervisor.gateway_process import (
     Errands,
     GatewayProcess,
     NoAnswer,
+    adopted,
 )
 from jupyter_deploy.supervisor.heartbeat import Heart, Listener, Pace
 from jupyter_deploy.supervisor.journal import Journal
-from jupyter_deploy.supervisor.processes import Exit, Process
+from jupyter_deploy.supervisor.processes import Process
 from jupyter_deploy.supervisor.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ _TRY_SECONDS = 0.02
 #: How often one that hands over is asked whether it still has connections.
 _DRAIN_LOOK_SECONDS = 0.1
 _LOG_LINES = 5
+_Ending = lifecycle.Exited | lifecycle.NotStarted
 
 
 class Gateway:
@@ -65,6 +67,8 @@ class Gateway:
         self._why_not = ""
         #: The last one whose end we have decided ourselves, and said so.
         self._overdue: Process | None = None
+        #: There is none, as there was no room for it, and we have said so.
+        self._missing = False
         self._descriptor = -1
         self._bell = Bell()
         #: Held while the successor takes over: an order is for one process or for the other.
@@ -92,21 +96,12 @@ class Gateway:
 
     async def adopt(self, living: Mapping[str, tuple[int, float]]) -> socket.socket | None:
         """Take over what serves of what is `living`; the listening socket that it lends."""
-        found = [one for one in self._turns if one.config in living]
-        found = [one for one in found if one.adopt(*living[one.config])]
-        found.sort(key=lambda one: living[one.config][1], reverse=True)
-        lent = await asyncio.gather(*(one.borrow() for one in found))
-        serving = next((pair for pair in zip(found, lent, strict=True) if pair[1]), None)
-        if serving is None:
-            # Its socket is not to be had: the port is free again when it has ended.
-            await asyncio.gather(*(one.dismiss() for one in found))
+        found = await adopted(self._turns, living)
+        if found is None:
             return None
-        self._current, listener = serving
-        for one, other in zip(found, lent, strict=True):
-            if one is not self._current:
-                self._retire(self._let_go(one))
-            if other is not None and other is not listener:
-                other.close()  # the same one
+        self._current, others, listener = found
+        for one in others:
+            self._retire(self._let_go(one))
         self._life = lifecycle.Gateway(Phase.STARTING)
         return listener
 
@@ -217,9 +212,10 @@ class Gateway:
         except OSError as error:
             _log.warning("a gateway cannot be started: %s", error)
             # Not at once: what has led here is to be over first.
-            why = f"cannot be started ({error.strerror})"
-            asyncio.get_running_loop().call_soon(self._ended, one, Exit(1), why)
+            why, event = f"cannot be started ({error.strerror})", lifecycle.NotStarted()
+            asyncio.get_running_loop().call_soon(self._ended, one, why, event)
             return
+        self._missing = False
         self._attend(one)
 
     def _attend(self, one: GatewayProcess) -> None:
@@ -257,17 +253,19 @@ class Gateway:
     ) -> None:
         exit_ = await process.exit()
         care.cancel()
-        self._ended(one, exit_, str(exit_))
+        self._ended(one, str(exit_), lifecycle.Exited(exit_.own_fault))
 
-    def _ended(self, one: GatewayProcess, exit_: Exit, why: str) -> None:
+    def _ended(self, one: GatewayProcess, why: str, event: _Ending) -> None:
         if one is self._next:
             self._why_not = why
             self._apply(lifecycle.SuccessorFailed())
         elif one is self._current:
-            said = one.process is not None and one.process is self._overdue
+            said = self._missing or (one.process is not None and one.process is self._overdue)
+            self._missing = isinstance(event, lifecycle.NotStarted)
+            then = "it is tried again every second" if self._missing else "a new one starts"
             if self._life.phase is not Phase.STOPPING and not said:
-                self._journal.add("gateway-ended", f"{one.label} {why}; a new one starts.")
-            self._apply(lifecycle.Exited(exit_.own_fault))
+                self._journal.add("gateway-ended", f"{one.label} {why}; {then}.")
+            self._apply(event)
 
     async def _care(self, one: GatewayProcess, process: Process) -> None:
         """Bring it up, unless it serves already, and listen to its heart from then on."""
@@ -341,8 +339,8 @@ class Gateway:
         await one.process.end(_ORDER_SECONDS)
 
     async def _end(self, one: GatewayProcess) -> None:
-        assert one.process is not None
-        await one.process.end(self._settings.drain_seconds + 2.0)
+        if one.process is not None:
+            await one.process.end(self._settings.drain_seconds + 2.0)
 
     # --- orders ---------------------------------------------------------------------------------
 

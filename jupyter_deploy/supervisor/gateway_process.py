@@ -13,7 +13,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -306,6 +306,27 @@ class GatewayProcess:
 
     def _starved_seconds(self) -> float:
         return 0.0 if self.process is None else process_state.starved_seconds(self.process.pid)
+
+
+async def adopted(
+    turns: Sequence[GatewayProcess], living: Mapping[str, tuple[int, float]]
+) -> tuple[GatewayProcess, list[GatewayProcess], socket.socket] | None:
+    """The one of `turns` that serves of what is `living`, others that do, and their socket.
+
+    None where no socket is to be had: what there was has ended then, and the port is free again.
+    """
+    found = [one for one in turns if one.config in living]
+    found = [one for one in found if one.adopt(*living[one.config])]
+    found.sort(key=lambda one: living[one.config][1], reverse=True)
+    lent = await asyncio.gather(*(one.borrow() for one in found))
+    pairs = [(one, listener) for one, listener in zip(found, lent, strict=True) if listener]
+    if not pairs:
+        await asyncio.gather(*(one.dismiss() for one in found))
+        return None
+    serves, listener = pairs[0]
+    for _, same in pairs[1:]:
+        same.close()
+    return serves, [one for one in found if one is not serves], listener
 
 
 def _borrow(path: Path) -> socket.socket:

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from jupyter_deploy.core.lifecycle import gateway as life
-from jupyter_deploy.core.lifecycle.backoff import FIRST_DELAY, HEALTHY_SECONDS, LONGEST_DELAY
+from jupyter_deploy.core.lifecycle.backoff import (
+    FIRST_DELAY,
+    HEALTHY_SECONDS,
+    LONGEST_DELAY,
+    NO_ROOM_SECONDS,
+)
 from jupyter_deploy.core.lifecycle.gateway import (
     ANSWERING,
     TRANSITIONS,
@@ -20,6 +25,7 @@ from jupyter_deploy.core.lifecycle.gateway import (
     Exited,
     Gateway,
     Kill,
+    NotStarted,
     Phase,
     Spawn,
     SpawnSuccessor,
@@ -38,7 +44,7 @@ from jupyter_deploy.core.lifecycle.gateway import (
 CRASHED, KILLED = Exited(own_fault=True), Exited(own_fault=False)
 EVENTS = [
     StartDue(), BecameReady(), TookTooLong(), WentSilent(), WasHung(), CRASHED, KILLED,
-    UpgradeAsked(), SuccessorReady(), SuccessorFailed(), StopAsked(),
+    UpgradeAsked(), SuccessorReady(), SuccessorFailed(), StopAsked(), NotStarted(),
 ]  # fmt: skip
 
 
@@ -67,6 +73,14 @@ def test_one_that_crashes_again_and_again_is_started_later_each_time() -> None:
         gateway, _ = live(StartDue(), BecameReady(), gateway=gateway)
     assert waits[:4] == pytest.approx([FIRST_DELAY * 2**n for n in range(4)])
     assert waits[-1] == LONGEST_DELAY
+
+
+def test_what_has_no_room_to_start_is_tried_every_second_however_often() -> None:
+    """A full disk or too many open files: nobody knows when there is room again."""
+    gateway, _ = live(StartDue(), CRASHED)
+    for _ in range(12):
+        gateway, actions = live(StartDue(), NotStarted(), gateway=gateway)
+        assert (gateway, actions) == (Gateway(failures=1), (StartAfter(NO_ROOM_SECONDS),))
 
 
 def test_a_minute_of_health_forgets_earlier_crashes() -> None:
@@ -203,6 +217,13 @@ class Lives(RuleBasedStateMachine):
     def end(self, own_fault: bool, passed: float) -> None:
         self.world.process = self.world.ready = False
         self.happen(Exited(own_fault), passed)
+
+    @precondition(lambda self: self.world.process and not self.world.ready)
+    @rule()
+    def find_no_room(self) -> None:
+        if self.gateway.phase is Phase.STARTING:
+            self.world.process = False
+            self.happen(NotStarted())
 
     @rule()
     def ask_for_an_upgrade(self) -> None:

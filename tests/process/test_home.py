@@ -89,6 +89,25 @@ def test_a_gateway_that_starts_while_no_routes_can_be_written_gets_them_when_the
     assert runs(one)[1] == replicas
 
 
+def test_a_gateway_that_cannot_be_started_for_a_while_is_tried_every_second_and_that_is_said_once(
+    one: Stack,
+) -> None:
+    seen = max(event.number for event in one.client.events())
+    (gateway,) = one.client.status().gateway.pids
+    told, log = one.home / "processes" / "gateway.json", one.home / "logs" / "supervisor.log"
+    told.unlink()
+    told.mkdir()
+    os.kill(gateway, signal.SIGKILL)
+    wait_until(lambda: log.read_text().count("a gateway cannot be started") >= 3, 20)
+    told.rmdir()
+    assert one.predict("churn") == [3.0, 7.0]
+    said = [each.message for each in one.client.events(after=seen)]
+    assert said == [
+        f"The gateway (pid {gateway}) was killed by SIGKILL; a new one starts.",
+        "The gateway cannot be started (Is a directory); it is tried again every second.",
+    ]
+
+
 def test_a_lock_that_was_removed_is_put_back_and_nobody_else_comes_in(one: Stack) -> None:
     pid, lock = one.supervisor_pid(), one.home / "supervisor.lock"
     lock.unlink()

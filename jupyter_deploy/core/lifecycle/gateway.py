@@ -1,7 +1,8 @@
 """The life of a gateway: one place behind the listening socket, and the process that fills it.
 
 Rule 1: nobody else answers on this place, so that a process that was killed from outside is started
-again at once; only one that ends by its own fault waits.  Rule 2: a successor takes over when it
+again at once; only one that ends by its own fault waits, and what has no room to start is tried
+every second.  Rule 2: a successor takes over when it
 has said that it serves, and not before: until then the one before goes on, whatever becomes of the
 successor.  Rule 3: the one before is let go of when the successor has taken over; it ends by
 itself, and the place does not know it any more.  Rule 4: one that is silent is replaced first, as
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from jupyter_deploy.core.lifecycle.backoff import delay, failures_after
+from jupyter_deploy.core.lifecycle.backoff import NO_ROOM_SECONDS, delay, failures_after
 
 
 class Phase(StrEnum):
@@ -85,9 +86,14 @@ class WasHung:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The process has ended, or could not be started; `own_fault`: nobody outside has caused it."""
+    """The process has ended; `own_fault`: nobody outside has caused it."""
 
     own_fault: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """The process could not be started: there is no room for it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ class StopAsked:
 
 
 Event = (
-    StartDue | BecameReady | TookTooLong | WentSilent | WasHung | Exited
+    StartDue | BecameReady | TookTooLong | WentSilent | WasHung | Exited | NotStarted
     | UpgradeAsked | SuccessorReady | SuccessorFailed | StopAsked
 )  # fmt: skip
 
@@ -190,6 +196,10 @@ def _start_again(gateway: Gateway, moment: _Moment) -> Decision:
     return Gateway(Phase.WAITING, failures + 1), (StartAfter(delay(failures, moment.jitter)),)
 
 
+def _try_again(gateway: Gateway, _moment: _Moment) -> Decision:
+    return replace(gateway, phase=Phase.WAITING), (StartAfter(NO_ROOM_SECONDS),)
+
+
 def _replace(gateway: Gateway, _moment: _Moment) -> Decision:
     return replace(gateway, phase=Phase.REPLACING), (SpawnSuccessor(),)
 
@@ -227,6 +237,7 @@ TRANSITIONS: dict[tuple[Phase, type[Event]], Callable[[Gateway, _Moment], Decisi
     (Phase.STARTING, TookTooLong): _kill,
     (Phase.STARTING, WasHung): _kill,
     (Phase.STARTING, Exited): _start_again,
+    (Phase.STARTING, NotStarted): _try_again,
     (Phase.STARTING, StopAsked): _end,
     (Phase.SERVING, WentSilent): _replace,
     (Phase.SERVING, WasHung): _kill,
@@ -239,6 +250,7 @@ TRANSITIONS: dict[tuple[Phase, type[Event]], Callable[[Gateway, _Moment], Decisi
     (Phase.REPLACING, Exited): _fall_to_successor,
     (Phase.REPLACING, StopAsked): _end_both,
     (Phase.STOPPING, Exited): _be_gone,
+    (Phase.STOPPING, NotStarted): _be_gone,
 }
 
 
