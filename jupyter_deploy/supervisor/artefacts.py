@@ -2,7 +2,8 @@
 
 Rule 1: no replica starts from files that are not those which were deployed; MLflow is not asked as
 long as they are.  Rule 2: a copy that is damaged or gone is fetched from MLflow again; where that
-does not give the same files, the version cannot start, and what runs of it goes on.
+does not give the same files, the version cannot start, and what runs of it goes on.  Rule 3: a home
+that is away for a moment (a network, a mount) has lost no files.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from jupyter_deploy.core.manifest import MODEL
 from jupyter_deploy.registry.fetch import digest, file_digest
-from jupyter_deploy.supervisor.failures import FilesLost
+from jupyter_deploy.supervisor.failures import FilesAway, FilesLost
 from jupyter_deploy.supervisor.happenings import Happening
 from jupyter_deploy.supervisor.journal import Journal
 from jupyter_deploy.supervisor.registry_process import RegistryProcess
@@ -42,12 +43,16 @@ class Artefacts:
         self._lost: dict[int, tuple[float, FilesLost]] = {}
 
     async def check(self, number: int) -> None:
-        """Return when the files of a version are those that were deployed.  Raises FilesLost."""
+        """Return when the files of a version are those that were deployed.
+
+        Raises FilesLost or FilesAway.
+        """
         version = self._version(number)
         if version is None or version.fate == "starting":
             # Its deploy checks them, and says so in its own words.
             return
         async with self._locks[number]:
+            await asyncio.to_thread(_look, self._settings.versions)
             folder = self._settings.versions / str(number)
             await asyncio.to_thread(_set_damaged_form_aside, folder, version)
             if not await _whole(folder / MODEL, version):
@@ -94,6 +99,14 @@ class Artefacts:
 
     def _tell(self, kind: Happening, message: str, version: Version) -> None:
         self._journal.add(kind, message, endpoint=version.endpoint, version=version.version)
+
+
+def _look(folder: Path) -> None:
+    """Raises FilesAway: the folder of all versions is not there now."""
+    try:
+        folder.stat()
+    except OSError as error:
+        raise FilesAway(f"{folder} cannot be reached: {error.strerror}.") from error
 
 
 async def _whole(folder: Path, version: Version) -> bool:

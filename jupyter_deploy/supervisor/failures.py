@@ -47,9 +47,20 @@ class FilesLost(OSError):
         return str(self)
 
 
+class FilesAway(OSError):
+    """The files of a version cannot be looked at now: that says nothing about them."""
+
+    fix = "Have it there again: it is looked for every second."
+
+    @property
+    def reason(self) -> str:
+        """One sentence."""
+        return str(self)
+
+
 def not_started(error: OSError, python: str) -> Failure:
     """The process could not be started at all."""
-    if isinstance(error, FilesLost):
+    if isinstance(error, FilesLost | FilesAway):
         return Failure(error.reason, error.fix, ())
     said = error.strerror or str(error)
     if isinstance(error, FileNotFoundError | PermissionError):

@@ -44,6 +44,7 @@ Happening = Literal[
     "replica-ready",
     "replica-silent",
     "replica-unknown",
+    "replica-waits",
     "scaled",
     "state-recovered",
     "upgrade-failed",

@@ -250,12 +250,11 @@ class Replicas:
         slot.starts += 1
         slot.overdue = slot.beating = False
         slot.place = Place(self._settings, slot.number, secrets.token_hex(3))
-        slot.pulse = None
         told = partial(self._not_started, slot)
         try:
             slot.process = await starting.start(slot, self._launchers, self._wiring, told)
         except OSError as error:
-            self._not_started(slot, error)
+            told(error)
             self._apply(slot, lifecycle.Exited())
             return
         slot.channel = Channel(str(slot.place.socket))
@@ -263,8 +262,11 @@ class Replicas:
             slot.process.kill()
         self._attend(slot)
 
-    def _not_started(self, slot: Slot, error: OSError) -> None:
+    def _not_started(self, slot: Slot, error: OSError, waits: bool = False) -> None:  # noqa: FBT001, FBT002
         failure = failures.not_started(error, slot.version.manifest.python)
+        if waits:
+            who = f"A replica of {slot.label} waits, and is tried every second"
+            self._tell("replica-waits", slot, f"{who}. {failure.reason}")
         self._standings[slot.number].blame(failure)
         self._bell.ring()
 
@@ -317,8 +319,7 @@ class Replicas:
         standing, lines = self._standings[slot.number], self.last_lines(slot.number)
         if slot.life.phase is Phase.STARTING and slot.place is not None and not slot.overdue:
             report = launch.read_report(slot.place)
-            expected = slot.version.manifest.packages
-            failure = failures.ended(exit_, report, lines, expected)
+            failure = failures.ended(exit_, report, lines, slot.version.manifest.packages)
             if exit_.cause is lifecycle.Cause.KILLED:
                 standing.suffer(failure)
                 self._tell_end(slot, f"{exit_} while it loaded")

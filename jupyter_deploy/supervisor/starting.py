@@ -1,7 +1,7 @@
 """Starting the process of a replica: from whole files, as soon as the machine has room for it.
 
 Rule: what says nothing about the version (a full disk, no more processes) is waited out, and is no
-reason to give the version up; whoever waits for the replica is told meanwhile.
+reason to give the version up; whoever waits for the replica is told meanwhile, and everybody once.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ _RETRY_SECONDS = 1.0
 
 
 async def start(
-    slot: Slot, launchers: Launchers, wiring: Wiring, told: Callable[[OSError], None]
+    slot: Slot, launchers: Launchers, wiring: Wiring, told: Callable[[OSError, bool], None]
 ) -> Process:
-    """The process of `slot`; `told` gets what is waited out.
+    """The process of `slot`; `told` gets what is waited out, and whether that is the first time.
 
     Raises OSError when the version cannot be started, or the slot is not wanted any more.
     """
+    first = True
     while True:
         try:
             await wiring.files(slot.number)
@@ -33,7 +34,8 @@ async def start(
         except OSError as error:
             if _of_the_version(error) or slot.life.phase is not Phase.STARTING:
                 raise
-            told(error)
+            told(error, first)
+        first = False
         await asyncio.sleep(_RETRY_SECONDS)
 
 

@@ -83,6 +83,7 @@ export function happenedWord(trans: TranslationBundle, kind: string): string {
     'replica-ready': trans.__('replica ready'),
     'replica-silent': trans.__('replica silent'),
     'replica-unknown': trans.__('replica unknown'),
+    'replica-waits': trans.__('replica waits'),
     scaled: trans.__('scaled'),
     'state-recovered': trans.__('state recovered'),
     stopped: trans.__('everything stopped'),

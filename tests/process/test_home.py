@@ -12,7 +12,7 @@ import pytest
 
 from jupyter_deploy.client.discovery import connect, running
 from jupyter_deploy.client.paths import run_folder
-from tests.process.stack import Stack, ended, ours, stack
+from tests.process.stack import Stack, ended, ours, stack, until_ready
 from tests.support import wait_until
 
 
@@ -38,6 +38,10 @@ def die(one: Stack) -> None:
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: ended(pid))
     one.client.close()
+
+
+def told(one: Stack, seen: int, kind: str) -> list[str]:
+    return [event.message for event in one.client.events(after=seen) if event.kind == kind]
 
 
 def test_a_supervisor_with_another_folder_for_what_is_temporary_takes_over_what_runs(
@@ -85,7 +89,7 @@ def test_a_gateway_that_starts_while_no_routes_can_be_written_gets_them_when_the
     key = one.key("churn")
     assert wait_until(lambda: one.call("churn", key=key)).status_code == 401
     blocked.rmdir()
-    wait_until(lambda: one.call("churn", key=key).status_code == 200)
+    wait_until(lambda: one.call("churn", key=key).status_code == 200, 30)
     assert runs(one)[1] == replicas
 
 
@@ -111,12 +115,12 @@ def test_a_gateway_that_cannot_be_started_for_a_while_is_tried_every_second_and_
 def test_a_lock_that_was_removed_is_put_back_and_nobody_else_comes_in(one: Stack) -> None:
     pid, lock = one.supervisor_pid(), one.home / "supervisor.lock"
     lock.unlink()
-    wait_until(lock.exists)
+    wait_until(lock.exists, 30)
     one.client.close()
     (one.home / "supervisor.json").unlink()
     one.client = connect()
     assert one.supervisor_pid() == pid
-    wait_until(lambda: supervisors(one.home) == [pid])
+    wait_until(lambda: supervisors(one.home) == [pid], 60)
 
 
 def test_of_two_supervisors_the_first_one_goes_and_what_runs_goes_on(one: Stack) -> None:
@@ -128,8 +132,27 @@ def test_of_two_supervisors_the_first_one_goes_and_what_runs_goes_on(one: Stack)
     one.client.close()
     one.client = connect()
     os.kill(first, signal.SIGCONT)
-    wait_until(lambda: ended(first), 30)
+    wait_until(lambda: ended(first), 60)
     assert supervisors(one.home) == [one.supervisor_pid()]
     assert runs(one) == before
     assert one.predict("churn") == [3.0, 7.0]
     wait_until(running).close()
+
+
+def test_a_home_that_is_away_for_a_while_costs_no_version_its_traffic(one: Stack) -> None:
+    """As on a network file system: the replica that dies then cannot be started from its files."""
+    version = one.deploy("churn", 2.0, replicas=2)
+    seen = max(event.number for event in one.client.events())
+    away, key = one.home.with_name("away"), one.key("churn")
+    pids = until_ready(one, "churn", version, 2)
+    one.home.rename(away)
+    os.kill(pids[0], signal.SIGKILL)
+    said = wait_until(lambda: told(one, seen, "replica-waits"), 20)
+    why = f"{one.home / 'versions'} cannot be reached: No such file or directory."
+    assert said == [f"A replica of churn {version} waits, and is tried every second. {why}"]
+    assert one.predict("churn", key=key) == [6.0, 14.0]
+    away.rename(one.home)
+    until_ready(one, "churn", version, 2)
+    assert one.endpoint("churn").active == version
+    assert told(one, seen, "version-failed") == told(one, seen, "files-lost") == []
+    assert len(told(one, seen, "replica-waits")) == 1

@@ -132,6 +132,21 @@ def test_a_backup_that_fails_spoils_no_change_and_is_taken_later(tmp_path: Path)
     assert changes_in_backups(tmp_path) == [1]
 
 
+def test_a_backup_makes_no_home_in_the_place_of_one_that_is_away(tmp_path: Path) -> None:
+    home, away = tmp_path / "home", tmp_path / "away"
+    home.mkdir()
+
+    async def use(store: Store) -> None:
+        await store.change(lambda connection: writing.endpoint(connection, "churn"))
+        home.rename(away)
+        assert not await store.back_up()
+        away.rename(home)
+        assert await store.back_up()
+
+    with_store(home, use)
+    assert changes_in_backups(home) == [1]
+
+
 def test_a_supervisor_that_died_before_the_backup_takes_it_when_it_starts(tmp_path: Path) -> None:
     with_store(tmp_path, adding("churn"))
     backups.known(tmp_path / "backups")[0].path.unlink()

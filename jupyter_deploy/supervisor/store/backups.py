@@ -44,6 +44,8 @@ def take(source: sqlite3.Connection, folder: Path, change: int) -> Backup:
 
     The newest five stay.
     """
+    # A home that is away is not made anew in its place.
+    folder.parent.stat()
     private_folder(folder)
     path = folder / f"state-{change:08d}.db"
     with _fresh(path) as fresh, closing(sqlite3.connect(fresh)) as copy:
