@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from jupyter_deploy.core.contract import Column, Contract, Form, Output, Tensor, Type
+from jupyter_deploy.errors import SampleMismatch
 from jupyter_deploy.pipeline.answers import closed_columns, expected_answers, is_batchable
 from jupyter_deploy.pipeline.resolve import Subject, SubjectKind
 from jupyter_deploy.pipeline.rows import example_body, to_arrays
@@ -63,9 +65,24 @@ def prepare(
         # (with unseen values, one row at a time) are ours.
         warnings.simplefilter("ignore")
         found = _sample(subject, sample, namespace)
-        if found is None:
-            return _without_sample(subject)
-        return _with_sample(subject, found, clock)
+        prepared = (
+            _without_sample(subject) if found is None else _with_sample(subject, found, clock)
+        )
+    _check_texts(prepared)
+    return prepared
+
+
+def _check_texts(prepared: Prepared) -> None:
+    """Raises SampleMismatch for half a character, as undecodable bytes of a file become."""
+    texts = [array.tolist() for array in prepared.arrays if array.dtype.kind == "O"]
+    try:
+        msgspec.json.encode((prepared.contract, texts))
+    except UnicodeEncodeError as error:
+        raise SampleMismatch(
+            "The sample, or a class of the model, has a text with half a character in it "
+            f"({error.object[error.start]!a}).",
+            "Read the texts again, in their own encoding.",
+        ) from error
 
 
 def _sample(subject: Subject, given: Any, namespace: Mapping[str, Any] | None) -> Sample | None:

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from sklearn.tree import DecisionTreeClassifier
 
+from jupyter_deploy.errors import SampleMismatch
 from jupyter_deploy.pipeline.prepare import prepare
 from jupyter_deploy.pipeline.resolve import Subject, SubjectKind, resolve
 from jupyter_deploy.pipeline.sample import MAX_ROWS, found_sample, given_sample, rows_to_keep
@@ -165,3 +167,15 @@ def test_all_rows_of_a_small_sample_are_kept_and_odd_columns_do_no_harm():
     lists = pd.DataFrame({"l": [[1]] * 999, "empty": [np.nan] * 999})
     assert len(rows_to_keep(lists)) == MAX_ROWS
     assert len(rows_to_keep(np.full((999, 2), np.nan))) == MAX_ROWS
+
+
+HALF = pd.Series(["a", b"caf\xe9".decode(errors="surrogateescape")] * 3, dtype=object)
+
+
+@pytest.mark.parametrize(("model", "sample"), [
+    (lambda frame: [1] * len(frame), pd.DataFrame({"town": HALF})),
+    (DecisionTreeClassifier().fit(np.eye(6), HALF), np.eye(6)),
+])  # fmt: skip
+def test_half_a_character_is_said_to_be_one(model, sample):
+    with pytest.raises(SampleMismatch, match=r"half a character in it \('\\udce9'\)"):
+        prepare(resolve(model), sample, None, time.monotonic)
