@@ -26,6 +26,7 @@ from jupyter_deploy.gateway.decode import Input
 from jupyter_deploy.gateway.dispatch import Reply, VersionQueue, Work, ask
 from jupyter_deploy.gateway.dispatch import queue as queue_module
 from jupyter_deploy.gateway.dispatch.flight import Flight
+from jupyter_deploy.gateway.dispatch.pieces import joined
 from jupyter_deploy.gateway.dispatch.poison import REFUSED_SECONDS, PoisonLedger
 from jupyter_deploy.gateway.dispatch.work import MAX_BATCH_ROWS, BatchAnswer, shares, take_batch
 from jupyter_deploy.gateway.errorlog import ErrorLog
@@ -193,6 +194,13 @@ def test_shares_follow_each_other_without_a_gap():
         return [(start, stop) for _, start, stop in shares(list(works(2, 1, 3)))]
 
     assert rows() == [(0, 2), (2, 3), (3, 6)]
+
+
+def test_answers_to_pieces_are_put_together_as_they_are():
+    kinds = [np.array([2**53 + 1, 2]), np.array([0.5]), np.array([True])]
+    answers = [BatchAnswer(PredictAnswer(("predictions",), [array], 0.0)) for array in kinds]
+    replies = [Reply(one, 0, len(one.answer.arrays[0]), 0.0, 0.0) for one in answers]
+    assert repr(joined(replies).arrays[0].tolist()) == repr([2**53 + 1, 2, 0.5, True])
 
 
 def test_more_requests_than_may_wait_are_refused_at_once(monkeypatch):

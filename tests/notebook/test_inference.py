@@ -96,6 +96,11 @@ def test_the_whole_answer_is_there_for_whoever_wants_it(endpoint, client):
     assert client.predict_json("churn", {"inputs": [1]})["classes"] == [0, 1]
 
 
+def test_half_a_character_in_an_answer_comes_back_as_it_is(endpoint, client):
+    endpoint.says(200, {"predictions": ["caf\udce9"]})
+    assert client.predict("churn", [1]).tolist() == ["caf\udce9"]
+
+
 def test_a_version_is_asked_for_by_its_own_path(endpoint, client):
     client.predict("churn", [1], version="1.0.0")
     assert endpoint.came[0][0] == "/endpoints/churn/versions/1.0.0/invocations"

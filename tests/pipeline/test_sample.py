@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse
 from sklearn.tree import DecisionTreeClassifier
 
-from jupyter_deploy.errors import SampleMismatch
+from jupyter_deploy.errors import NotReproduced, SampleMismatch
 from jupyter_deploy.pipeline.prepare import prepare
 from jupyter_deploy.pipeline.resolve import Subject, SubjectKind, resolve
 from jupyter_deploy.pipeline.sample import MAX_ROWS, found_sample, given_sample, rows_to_keep
@@ -167,6 +167,17 @@ def test_all_rows_of_a_small_sample_are_kept_and_odd_columns_do_no_harm():
     lists = pd.DataFrame({"l": [[1]] * 999, "empty": [np.nan] * 999})
     assert len(rows_to_keep(lists)) == MAX_ROWS
     assert len(rows_to_keep(np.full((999, 2), np.nan))) == MAX_ROWS
+
+
+def test_a_model_that_changes_its_rows_is_told_to_work_on_a_copy_and_has_changed_nobodys():
+    def doubling(frame):
+        frame["a"] *= 2
+        return frame["a"]
+
+    frame = FRAME.copy()
+    with pytest.raises(NotReproduced, match=r"changes the rows .* on a copy"):
+        prepare(resolve(doubling), frame, None, time.monotonic)
+    assert frame.equals(FRAME)
 
 
 HALF = pd.Series(["a", b"caf\xe9".decode(errors="surrogateescape")] * 3, dtype=object)
