@@ -8,6 +8,7 @@ error class that it raised there, with the request's id.
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -104,7 +105,7 @@ class InferenceClient:
             raise _nobody(self.url) from error
         if response.is_error:
             raise _refused(name, response)
-        return msgspec.json.decode(response.content, type=dict[str, Any])
+        return _document(response.content)
 
     def _send(self, url: str, content: bytes, headers: dict[str, str]) -> httpx.Response:
         try:
@@ -138,6 +139,14 @@ def _is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(content, type=dict[str, Any])
+    except msgspec.DecodeError:  # half a character, which some models answer
+        document: dict[str, Any] = json.loads(content)
+        return document
 
 
 def _refused(name: str, response: httpx.Response) -> DeployError:

@@ -15,6 +15,7 @@ import numpy as np
 
 from jupyter_deploy.gateway.decode import Input
 from jupyter_deploy.gateway.dispatch.work import BatchAnswer, Reply, Work
+from jupyter_deploy.wire.arrays import Array
 from jupyter_deploy.wire.messages import PredictAnswer
 
 #: Told of a request that is to wait for a replica.
@@ -84,11 +85,20 @@ def joined(replies: list[Reply]) -> PredictAnswer | None:
     if len(kinds) > 1 or not all(reply.batch.fits(reply.stop) for reply in replies):
         return None
     arrays = [
-        np.concatenate([reply.batch.answer.arrays[index][: reply.stop] for reply in replies])
+        _one_after_the_other(
+            [reply.batch.answer.arrays[index][: reply.stop] for reply in replies]
+        )
         for index in range(len(first.names))
     ]
     seconds = sum(answer.model_seconds for answer in answers)
     return PredictAnswer(first.names, arrays, seconds, columns=first.columns)
+
+
+def _one_after_the_other(arrays: list[Array]) -> Array:
+    if len({array.dtype for array in arrays}) > 1:
+        # NumPy would make numbers of truth values, and round whole numbers beside fractions.
+        arrays = [array.astype(object) for array in arrays]
+    return np.concatenate(arrays)
 
 
 def _shapes(answer: PredictAnswer) -> tuple[tuple[int, ...], ...]:
