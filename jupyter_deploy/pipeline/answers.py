@@ -57,8 +57,8 @@ def expected_answers(model: Model, live: Any, contract: Contract, arrays: list[A
         raise NotReproduced(
             STEP,
             "The model answers differently when it is called twice with the same rows.",
-            "Likely cause: it draws random numbers, counts its calls, or changes the rows that it is "
-            "given. Fix the seed inside of it, or have it work on a copy.",
+            "Likely cause: it draws random numbers, counts its calls, or changes the rows that it "
+            "is given. Fix the seed inside of it, or have it work on a copy.",
         )
     rebuilt = input_builder(contract)(arrays, rows)
     travelled = _called(model, rebuilt, rows, "The model fails on its sample sent as JSON")

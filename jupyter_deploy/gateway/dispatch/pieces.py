@@ -85,9 +85,7 @@ def joined(replies: list[Reply]) -> PredictAnswer | None:
     if len(kinds) > 1 or not all(reply.batch.fits(reply.stop) for reply in replies):
         return None
     arrays = [
-        _one_after_the_other(
-            [reply.batch.answer.arrays[index][: reply.stop] for reply in replies]
-        )
+        _one_after_the_other([reply.batch.answer.arrays[index][: reply.stop] for reply in replies])
         for index in range(len(first.names))
     ]
     seconds = sum(answer.model_seconds for answer in answers)
