@@ -129,7 +129,8 @@ def _labels(predictions: Array, known: set[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     # The most frequent ones first, and no more of them: there may be as many as rows.
     for place in np.argsort(-counts, kind="stable")[:MOST_LABELS]:
-        name = str(values[place])
+        # Half a character cannot be written down, and would keep all figures from being collected.
+        name = str(values[place]).encode(errors="replace").decode()
         if len(known) < MOST_LABELS:
             known.add(name)
         name = name if name in known else OTHER

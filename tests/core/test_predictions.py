@@ -89,6 +89,12 @@ def test_all_numbers_have_bins_however_near_or_far_apart_they_are(values, far):
         assert sum(counted.values()) == len(finite)
 
 
+def test_half_a_character_in_a_class_is_counted_as_something_that_can_be_written():
+    predictions = Predictions(Output(Type.STRING), ())
+    predictions.add([np.array(["caf\udce9", "tea"])], 2)
+    assert predictions.take().labels == {"caf?": 1, "tea": 1}
+
+
 ROWS_OF_LISTS = np.empty(3, dtype=object)
 ROWS_OF_LISTS[:] = [[], [1], ["a", 1]]
 RECORDS = np.array([{"label": "a", "score": 0.5}] * 3)
