@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 #: Requests in flight have 30 s to finish.
 STOP_SECONDS = 45.0
-_POLL_SECONDS = 0.2
+#: What a supervisor keeps has ended before itself, but for what the kernel still takes apart.
+_LAST_SECONDS = 5.0
+_POLL_SECONDS = 0.1
 
 
 @click.command()
@@ -57,12 +59,24 @@ def stop(*, as_json: bool) -> None:
     if client is None and absence().nothing:
         _say_stopped([], as_json=as_json)
         return
-    # What a supervisor has left running is taken over by another one, and stopped by that.
-    with client or control.to_change() as client:
-        processes = _processes(client.status())
-        client.stop(control.origin())
-    _wait_until_gone(processes)
+    processes = _stop(client)
+    if any(map(_lives, processes)):
+        # Its supervisor has died over it: another one takes over what is left, and stops that.
+        processes |= _stop(None)
+        _wait_until_gone(processes, STOP_SECONDS)
+    _check_gone(processes)
     _say_stopped([process.pid for process in processes], as_json=as_json)
+
+
+def _stop(client: ControlClient | None) -> set[psutil.Process]:
+    """What there was, once the supervisor has ended; without a `client` one is started for it."""
+    with client or control.to_change() as client:
+        found = client.status()
+        processes, supervisor = _processes(found), _process(found.supervisor.pid)
+        client.stop(control.origin())
+    _wait_until_gone({supervisor} if supervisor else set(), STOP_SECONDS)
+    _wait_until_gone(processes, _LAST_SECONDS)
+    return processes
 
 
 def _wait_until_serving(client: ControlClient, seconds: float) -> Status:
@@ -106,14 +120,27 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def _wait_until_gone(processes: set[psutil.Process]) -> None:
+def _wait_until_gone(processes: set[psutil.Process], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while any(map(_lives, processes)) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether it runs; in some containers nobody waits for one whose parent has died."""
     import psutil
 
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _check_gone(processes: set[psutil.Process]) -> None:
     from jupyter_deploy.errors import SupervisorUnavailable
 
-    _, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS)
-    if alive:
-        pids = ", ".join(str(process.pid) for process in alive)
+    pids = ", ".join(str(process.pid) for process in processes if _lives(process))
+    if pids:
         raise SupervisorUnavailable(
             f"Still running after {STOP_SECONDS:.0f} s: pid {pids}.",
             "Look at logs/supervisor.log in JUPYTER_DEPLOY_HOME, then `kill` them.",

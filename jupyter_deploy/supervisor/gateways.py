@@ -25,7 +25,7 @@ from jupyter_deploy.supervisor.settings import Settings
 #: How many ports after the one asked for are tried.
 _PORTS = 100
 _BACKLOG = 1024
-_CONFIG = re.compile(r"gateway(-\d+)?(-b)?\.json")
+_CONFIG = re.compile(r"gateway(?:-(\d+))?(-b)?\.json")
 
 
 class Gateways:
@@ -71,9 +71,25 @@ class Gateways:
                 self._listener = lent
             elif lent is not None:
                 lent.close()  # the same one
-        if self._listener is not None:
-            self._end_others(living)
+        if self._listener is None:
+            self._listener = await self._lent_by_others(living)
+        self._end_others(living)
         return self._listener is not None
+
+    async def _lent_by_others(
+        self, living: Mapping[str, tuple[int, float]]
+    ) -> socket.socket | None:
+        """The socket of gateways that are not wanted any more; one that keeps it is ended."""
+        for name, found in living.items():
+            match = _CONFIG.fullmatch(name)
+            if match is None:
+                continue
+            one = GatewayProcess(self._settings, int(match[1] or 0), 1 if match[2] else 0)
+            lent = await one.borrow() if one.adopt(*found) else None
+            if lent is not None:
+                return lent
+            await one.dismiss()
+        return None
 
     def _end_others(self, living: Mapping[str, tuple[int, float]]) -> None:
         """Ask gateways that are not wanted any more to finish what they have, and end."""

@@ -233,3 +233,17 @@ def test_stop_ends_what_a_supervisor_has_left_behind(tmp_path: Path, printed: Te
         wait_until(lambda: not ours(one.home), 10)
         assert run(["stop"]) == 0
         assert printed() == "Nothing runs.\n"
+
+
+def test_a_stop_whose_supervisor_dies_over_it_is_brought_to_its_end(tmp_path: Path) -> None:
+    with stack(tmp_path) as one, ThreadPoolExecutor(1) as person:
+        one.deploy("churn")
+        pid = one.supervisor_pid()
+        (gateway,) = one.client.status().gateway.pids
+        # The stop waits for it.
+        os.kill(gateway, signal.SIGSTOP)
+        stopped = person.submit(run, ["stop"])
+        wait_until(lambda: not (one.home / "supervisor.json").exists(), 20)
+        os.kill(pid, signal.SIGKILL)
+        assert stopped.result(120) == 0
+        assert ours(one.home) == []

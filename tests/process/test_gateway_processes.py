@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from jupyter_deploy.client.models import ChangeTraffic
@@ -88,6 +89,15 @@ def test_when_a_gateway_is_killed_the_others_answer_and_it_comes_back(one: Stack
         assert victim not in gateways(one)
 
 
+def test_a_gateway_that_is_asked_to_end_does_so_without_a_fault(one: Stack) -> None:
+    seen = max(event.number for event in one.client.events())
+    victim, _ = gateways(one)
+    os.kill(victim, signal.SIGTERM)
+    (said, *_) = wait_until(lambda: one.client.events(after=seen))
+    assert said.message == f"The gateway (pid {victim}) ended with status 0; a new one starts."
+    assert victim not in gateways(one)
+
+
 def test_a_change_is_confirmed_by_all_and_one_that_does_not_answer_is_replaced(one: Stack) -> None:
     assert promote(one, "1.0.0") == ""
     stopped, other = gateways(one)
@@ -111,13 +121,35 @@ def test_a_new_supervisor_takes_over_all_gateways(one: Stack) -> None:
     assert one.predict("churn") == [6.0, 14.0]
 
 
+def started_again(one: Stack, *victims: int, configuration: str) -> None:
+    """A new supervisor is configured otherwise; `victims` died with the one before."""
+    Path(os.environ["JUPYTER_CONFIG_DIR"], "jupyter_deploy_config.py").write_text(configuration)
+    dying = [one.supervisor_pid(), *victims]
+    for pid in dying:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: all(map(ended, dying)))
+    one.start()
+
+
+def test_where_only_one_is_left_that_is_not_asked_for_any_more_its_port_is_kept(
+    one: Stack,
+) -> None:
+    url, pids = one.client.status().gateway.url, gateways(one)
+    (first,) = (pid for pid in pids if psutil.Process(pid).cmdline()[-1].endswith("/gateway.json"))
+    started_again(one, first, configuration="")
+    assert one.client.status().gateway.url == url
+    wait_until(lambda: all(map(ended, pids)), 60)
+    assert one.predict("churn") == [6.0, 14.0]
+    alone = set(one.client.status().gateway.pids)
+    started_again(one, configuration=f"c.SupervisorApp.gateway_processes = {PROCESSES}\n")
+    # It counts and limits by itself: another one takes its place, too.
+    wait_until(lambda: all(map(ended, alone)), 60)
+    gateways(one)
+
+
 def test_gateways_that_are_not_asked_for_any_more_end(one: Stack) -> None:
     first, second = gateways(one)
-    Path(os.environ["JUPYTER_CONFIG_DIR"], "jupyter_deploy_config.py").write_text("")
-    supervisor = one.supervisor_pid()
-    os.kill(supervisor, signal.SIGKILL)
-    wait_until(lambda: ended(supervisor))
-    one.start()
+    started_again(one, configuration="")
     wait_until(lambda: ended(first) and ended(second), 60)
     # The one that is left counts and limits by itself, and is therefore another process.
     (left,) = wait_until(lambda: p if (p := one.client.status().gateway.pids) else None)

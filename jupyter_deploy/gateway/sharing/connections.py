@@ -74,6 +74,10 @@ class Acceptor:
         if self._timer is not None:
             self._timer.cancel()
 
+    async def wait_closed(self) -> None:
+        """Return once who had been accepted has a connection."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     def _wait(self) -> None:
         self._timer = None
         self._loop.add_reader(self._listener, self._ready)
