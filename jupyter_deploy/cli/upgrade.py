@@ -37,7 +37,8 @@ def upgrade(*, as_json: bool) -> None:
         return
     click.echo(_table(upgraded))
     if replicas:
-        click.echo(f"{replicas} replicas go on; each has the new code when it is next started.")
+        who = "1 replica goes" if replicas == 1 else f"{replicas} replicas go"
+        click.echo(f"{who} on; each has the new code when it is next started.")
 
 
 def _supervisor(*values: object) -> UpgradedPart:

@@ -6,6 +6,7 @@ Rule: a pid is believed only together with its start time.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,12 +27,18 @@ class Supervisor:
         return lives(self.pid, self.pid_started)
 
     def write(self, file: Path) -> None:
-        """Write this (0600), whole or not at all."""
+        """Write this (0600), whole or not at all.  Raises OSError."""
+        said = json.dumps(asdict(self))
         temporary = file.with_suffix(".new")
-        temporary.unlink(missing_ok=True)
-        temporary.touch(mode=0o600)
-        temporary.write_text(json.dumps(asdict(self)))
-        temporary.replace(file)
+        try:
+            temporary.unlink(missing_ok=True)
+            temporary.touch(mode=0o600)
+            temporary.write_text(said)
+            temporary.replace(file)
+        except OSError:
+            # On a full disk there is no room for a second file, but for the same one again.
+            with file.open("r+") as stream:
+                stream.write(said.ljust(os.fstat(stream.fileno()).st_size))
 
     @classmethod
     def read(cls, file: Path) -> Supervisor | None:

@@ -193,7 +193,11 @@ async def _serve(settings: Settings, lock: Lock, died: Successor | None = None) 
     server = _Server(build(supervisor))
     serving = asyncio.create_task(server.serve(sockets=[control_socket(settings.socket)]))
     itself = Identity(os.getpid(), own_start(), str(settings.socket), __version__)
-    itself.write(identity)
+    try:
+        itself.write(identity)
+    except OSError as error:
+        # What runs has been taken over, and is watched; `Presence` tries again.
+        _log.warning("%s cannot be written now: %s", identity, error.strerror)
     _log.info("serving %s, state in %s", supervisor.gateways.url, settings.home)
     presence = Presence(itself, identity, server.listen, lock, supervisor.lose)
     present = asyncio.create_task(presence.run())

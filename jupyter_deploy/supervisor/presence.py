@@ -64,9 +64,9 @@ class Presence:
         return control_socket(place)
 
     def _put_back_file(self) -> None:
-        if not self.file.exists():
+        if Identity.read(self.file) != self.identity:
             self.identity.write(self.file)
-            _log.warning("%s was removed, and is written again", self.file)
+            _log.warning("%s did not name this supervisor, and does again", self.file)
 
 
 def control_socket(place: Path) -> socket.socket:

@@ -153,7 +153,8 @@ class Supervisor:
         with _noted():
             await self._use_no_number_twice()
         before = Identity.read(self.settings.home / "supervisor.json")
-        if before is not None and not before.alive():
+        died = before is not None and not before.alive()
+        if before is not None and died:
             self.journal.add("adopted", f"The supervisor (pid {before.pid}) {_ENDED}.")
         living = await asyncio.to_thread(processes.found, self.settings.processes)
         if await self.gateways.adopt(living):
@@ -161,11 +162,16 @@ class Supervisor:
                 self.journal.add("adopted", f"The gateway (pid {pid}) goes on.")
         else:
             await self._bind()
+            if died:
+                self.journal.add(
+                    "gateway-ended", "The gateway had ended as well; a new one starts."
+                )
         await self.launchers.adopt(living.values())
         self.registry_ui.adopt()
         adopted = self.replicas.adopt(living, await self.gateways.asked_at())
         if adopted:
-            self.journal.add("adopted", f"{adopted} replicas go on.")
+            who = "1 replica goes" if adopted == 1 else f"{adopted} replicas go"
+            self.journal.add("adopted", f"{who} on.")
         self._knows_routes = True
         self._write_routes()
         self.gateways.keep()

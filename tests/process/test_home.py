@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,49 @@ def test_a_gateway_that_cannot_be_started_for_a_while_is_tried_every_second_and_
         f"The gateway (pid {gateway}) was killed by SIGKILL; a new one starts.",
         "The gateway cannot be started (Is a directory); it is tried again every second.",
     ]
+
+
+def test_a_supervisor_that_has_no_room_for_another_file_writes_over_the_last_one(
+    one: Stack,
+) -> None:
+    """As on a full disk: it takes over what runs, and is found."""
+    before, file = runs(one), one.home / "supervisor.json"
+    die(one)
+    file.with_suffix(".new").mkdir()
+    one.client = connect()
+    file.with_suffix(".new").rmdir()
+    assert runs(one) == before
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_supervisor_that_has_no_room_for_its_file_takes_over_and_is_found_when_it_has(
+    one: Stack,
+) -> None:
+    before, file, log = runs(one), one.home / "supervisor.json", one.home / "logs/supervisor.log"
+    die(one)
+    file.unlink()
+    file.with_suffix(".new").mkdir()
+    with ThreadPoolExecutor(1) as person:
+        found = person.submit(connect)
+        wait_until(lambda: "supervisor.json cannot be written now" in log.read_text(), 60)
+        file.with_suffix(".new").rmdir()
+        one.client = found.result(60)
+    assert runs(one) == before
+
+
+def test_what_had_ended_with_a_supervisor_is_told(one: Stack) -> None:
+    seen = max(event.number for event in one.client.events())
+    ((gateway,), (first, second)) = runs(one)
+    for pid in (one.supervisor_pid(), gateway, first):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: ended(gateway) and ended(first))
+    one.client.close()
+    one.client = connect()
+    until_ready(one, "churn", "1.0.0", 2)
+    said = [event.message for event in one.client.events(after=seen)]
+    assert said[0].endswith("had ended without being stopped; this one takes over what runs.")
+    assert said[1:3] == ["The gateway had ended as well; a new one starts.", "1 replica goes on."]
+    assert second in one.replica_pids("churn", "1.0.0")
 
 
 def test_a_lock_that_was_removed_is_put_back_and_nobody_else_comes_in(one: Stack) -> None:

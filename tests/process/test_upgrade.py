@@ -101,7 +101,7 @@ def test_a_person_reads_what_was_replaced_by_what(one: Stack, capsys) -> None:
     status = one.client.status()
     assert f"{__version__} (pid {status.supervisor.pid})" in text
     assert f"{__version__} (pid {status.gateway.pids[0]})" in text
-    assert "1 replicas go on; each has the new code when it is next started." in text
+    assert "1 replica goes on; each has the new code when it is next started." in text
 
 
 def test_a_replica_that_dies_after_an_upgrade_is_replaced(one: Stack) -> None:
