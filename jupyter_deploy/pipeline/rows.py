@@ -5,6 +5,7 @@ Rule: a gateway makes the same arrays from the JSON of the same rows.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any, Literal
 
@@ -93,17 +94,25 @@ def _column(column: Column, series: Any) -> Array:
     absent = series.isna().to_numpy()
     match column.type:
         case Type.FLOAT:
-            return _floats(series)
+            return _floats(series).astype(_sent_as(column, "f"), copy=False)
         case Type.DATETIME:
             return _moments(series)
         case Type.INTEGER if not absent.any():
-            unsigned = str(series.dtype).lower().startswith("uint64")
-            return np.asarray(series.to_numpy(dtype="uint64" if unsigned else "int64"))
+            return np.asarray(series.to_numpy(dtype=_sent_as(column, "iu")))
         case Type.BOOLEAN if not absent.any():
             return np.asarray(series.to_numpy(dtype="bool"))
         case _:
             pairs = zip(series.tolist(), absent.tolist(), strict=True)
             return _objects([None if gone else json_value(value) for value, gone in pairs])
+
+
+def _sent_as(column: Column, kinds: str) -> str:
+    """The dtype of a column of numbers on its way: its own, where NumPy has that."""
+    plain = column.dtype.lower()
+    with contextlib.suppress(TypeError):
+        if np.dtype(plain).kind in kinds and np.dtype(plain).itemsize <= 8:
+            return plain
+    return "float64" if kinds == "f" else "int64"
 
 
 def _floats(series: Any) -> Array:

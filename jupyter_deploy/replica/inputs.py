@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from jupyter_deploy.replica.matrix import InputBuilder, Unusual, matrix_of, usually
+from jupyter_deploy.replica.matrix import InputBuilder, Unusual, Usually, matrix_of
 from jupyter_deploy.replica.spec import ColumnLike, TensorLike
 from jupyter_deploy.wire.arrays import Array
 
@@ -64,7 +64,7 @@ def _frame_builder(columns: Sequence[ColumnLike]) -> InputBuilder:
         # As pandas holds columns of one dtype.
         return pd.DataFrame(matrix(arrays, rows), columns=names.view(), copy=False)
 
-    return usually(quick, plain)
+    return Usually(quick, plain)
 
 
 def _build_frame(

@@ -60,16 +60,27 @@ class Matrix:
         return np.array(array, order="F")
 
 
-def usually(quick: InputBuilder, plain: InputBuilder) -> InputBuilder:
-    """What builds by `quick`, and by `plain` what is out of the ordinary."""
+@dataclass(frozen=True, slots=True)
+class Usually:
+    """Builds by `quick`, and by `plain` what is out of the ordinary."""
 
-    def build(arrays: Sequence[Array], rows: int) -> Any:
+    quick: InputBuilder
+    plain: InputBuilder
+
+    def __call__(self, arrays: Sequence[Array], rows: int) -> Any:
+        """The input of one call."""
         try:
-            return quick(arrays, rows)
+            return self.quick(arrays, rows)
         except Unusual:
-            return plain(arrays, rows)
+            return self.plain(arrays, rows)
 
-    return build
+    def is_usual(self, arrays: Sequence[Array]) -> bool:
+        """Whether these rows are for `quick`."""
+        try:
+            self.quick(arrays, len(arrays[0]))
+        except Unusual:
+            return False
+        return True
 
 
 def are_numbers(columns: Sequence[ColumnLike]) -> bool:

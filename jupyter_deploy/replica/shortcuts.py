@@ -9,7 +9,7 @@
 
 Rule 1: each is tried when the replica starts, on the sample and on rows crossed from it, together
 and one by one; one difference, or an error, and it is not used.  Rule 2: without a sample nothing
-is known, and nothing is used.
+is known, and nothing is used; nor is what is for no row of it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 from jupyter_deploy.replica import direct, forests, tables
 from jupyter_deploy.replica.answers import Answer
 from jupyter_deploy.replica.labels import labelled
-from jupyter_deploy.replica.matrix import InputBuilder, matrix_of, usually
+from jupyter_deploy.replica.matrix import InputBuilder, Usually, matrix_of
 from jupyter_deploy.replica.models import Model, estimator_model
 from jupyter_deploy.replica.parts import parts
 from jupyter_deploy.replica.spec import ReplicaSpec
@@ -102,6 +102,8 @@ class _Proof:
 
     def holds(self, way: Way) -> bool:
         """Whether `way` gives the same bits, and refuses what is refused."""
+        if isinstance(way.build, Usually) and not any(map(way.build.is_usual, self._parts)):
+            return False  # it was not tried
         pairs = zip(self._plain, self._parts, strict=True)
         return all(_same(plain, _answer(way, part)) for plain, part in pairs)
 
@@ -166,7 +168,7 @@ def _array(way: Way, _estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]
         yield None
         return
     _expect_arrays()
-    yield replace(way, build=usually(matrix, way.build), taken=(*way.taken, "array"))
+    yield replace(way, build=Usually(matrix, way.build), taken=(*way.taken, "array"))
 
 
 @contextlib.contextmanager
@@ -194,7 +196,7 @@ def _table(way: Way, estimator: Any, spec: ReplicaSpec) -> Iterator[Way | None]:
         is_frame = hasattr(data, "columns")
         return (way.model if is_frame else model)(data, rows, params)
 
-    build = usually(table, way.build)
+    build = Usually(table, way.build)
     yield replace(way, model=ask, build=build, taken=(*way.taken, "table"))
 
 

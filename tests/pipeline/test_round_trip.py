@@ -18,9 +18,14 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from jupyter_deploy.client.payload import encode
 from jupyter_deploy.core.contract import Form, Type
 from jupyter_deploy.core.manifest import LoaderKind
+from jupyter_deploy.gateway.columns import ArrayBuilder
+from jupyter_deploy.gateway.decode import InputDecoder
 from jupyter_deploy.pipeline.answers import identical
+from jupyter_deploy.pipeline.rows import to_arrays
+from jupyter_deploy.registry.columns import frame_contract
 from jupyter_deploy.replica.answers import Answer
 
 FACTOR = 3.5
@@ -255,3 +260,13 @@ def test_without_a_sample_the_contract_comes_from_the_model_and_the_card_says_so
     assert any("without a sample" in note for note in deployed.notes)
     deployed, _ = deploy(scaled)
     assert deployed.manifest.contract.form is Form.ANY
+
+
+def test_a_sample_is_made_of_the_arrays_that_a_gateway_makes_of_its_json(mixed):
+    contract = frame_contract(mixed)
+    sample = to_arrays(contract, mixed)
+    sent = ArrayBuilder(contract).arrays(InputDecoder(contract).json(encode(mixed)).rows)
+    assert [array.dtype for array in sample] == [array.dtype for array in sent]
+    assert [json.dumps(array.tolist(), default=str) for array in sample] == [
+        json.dumps(array.tolist(), default=str) for array in sent
+    ]

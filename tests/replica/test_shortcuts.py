@@ -372,3 +372,14 @@ def test_a_slow_model_is_not_tried_and_a_busy_machine_makes_none_slow(computed, 
     sample = [X[name].to_numpy() for name in X]
     clocks = (partial(next, count(step=seconds)) for seconds in (computed, took))
     assert (quickest(plain, estimator, spec, sample, *clocks) is not plain) is tried
+
+
+def test_a_shortcut_that_is_for_no_row_of_the_sample_is_not_taken():
+    frame = X.astype({"a": "float32"})
+    estimator = make_pipeline(make_column_transformer((StandardScaler(), ["a", "b"])), GaussianNB())
+    _, quick = way_of(estimator.fit(frame, Y), frame)
+    assert "array" not in quick.taken
+    # As versions before keep their sample: all floats in 64 bits.
+    spec, sample = spec_of(frame), [X[name].to_numpy() for name in X]
+    plain = Way(estimator_model(estimator, probabilities=True), input_builder(spec))
+    assert "array" not in quickest(plain, estimator, spec, sample, stopped, stopped).taken
