@@ -25,6 +25,14 @@ from jupyter_deploy.client.identity import Supervisor
 from jupyter_deploy.errors import StateUnavailable
 
 
+#: Unix sockets allow 104 bytes on macOS and 108 on Linux, the last of which ends the path.
+_LONGEST_SOCKET_PATH = 103
+#: What a socket in the folder may be called.
+_SOCKET_NAME_BYTES = 40
+#: Where sockets are when TMPDIR is too long for them.
+_SHORT = Path("/tmp")  # noqa: S108 - a folder of our own in it, which is looked at before it is used
+
+
 def home() -> Path:
     """JUPYTER_DEPLOY_HOME, by default `jupyter-deploy` in Jupyter's data folder.
 
@@ -51,12 +59,14 @@ def run_folder(home_folder: Path) -> Path:
     What runs has its sockets where the last supervisor had them: with another TMPDIR nobody would
     find it there, and all of it would be started again.
     """
-    name = f"jd-{os.getuid()}-{hashlib.sha256(str(home_folder).encode()).hexdigest()[:12]}"
+    name = f"jd-{os.getuid()}-{hashlib.sha256(os.fsencode(home_folder)).hexdigest()[:12]}"
     last = Supervisor.read(home_folder / "supervisor.json")
     # A home that was copied has the file of another one.
     if last is not None and (known := Path(last.socket).parent).name == name and known.is_dir():
         return known
-    return Path(tempfile.gettempdir()) / name
+    usual = Path(tempfile.gettempdir()) / name
+    fits = len(os.fsencode(usual)) + _SOCKET_NAME_BYTES <= _LONGEST_SOCKET_PATH
+    return usual if fits else _SHORT / name
 
 
 def private_folder(folder: Path) -> Path:

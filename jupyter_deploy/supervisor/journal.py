@@ -37,11 +37,14 @@ class Journal:
         self._bell = Bell()
         self._work = asyncio.Event()
 
-    async def load(self) -> None:
-        """Read what earlier supervisors have written."""
+    async def load(self, *, died: bool = False) -> None:
+        """Read what earlier supervisors have written; the last one `died`, perhaps before it had."""
         found = await self._store.read(lambda connection: reading.events(connection, _KEPT))
         self._events.extend(found)
         self._number = found[-1].number if found else 0
+        if died:
+            # Somebody may have seen what it had not written yet.
+            self._number += _KEPT
         if self._store.recovery is not None:
             self._number += _LOST_AT_MOST
             self.add("state-recovered", self._store.recovery.sentence)

@@ -148,12 +148,12 @@ class Supervisor:
         except StateUnavailable:
             await self._serve_as_before()
             raise
-        await self.journal.load()
+        before = Identity.read(self.settings.home / "supervisor.json")
+        died = before is not None and not before.alive()
+        await self.journal.load(died=died)
         await self.collector.open()
         with _noted():
             await self._use_no_number_twice()
-        before = Identity.read(self.settings.home / "supervisor.json")
-        died = before is not None and not before.alive()
         if before is not None and died:
             self.journal.add("adopted", f"The supervisor (pid {before.pid}) {_ENDED}.")
         living = await asyncio.to_thread(processes.found, self.settings.processes)

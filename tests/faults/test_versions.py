@@ -107,26 +107,65 @@ class Spent:
 class Loads:
     """A model that multiplies by `factor`, and takes `seconds` to load.
 
-    While `deadly` is there, who loads it is killed.
+    While `deadly` is there, who loads it ends: `how` says in which way, and when.
     """
 
-    def __init__(self, factor: float, deadly: Path, seconds: float = 0.0) -> None:
-        self.factor, self.deadly, self.seconds = factor, deadly, seconds
+    def __init__(
+        self, factor: float, deadly: Path, seconds: float = 0.0, how: str = "killed"
+    ) -> None:
+        self.factor, self.deadly, self.seconds, self.how = factor, deadly, seconds, how
 
     def __reduce__(self):
-        factor, deadly, seconds = self.factor, str(self.deadly), self.seconds
+        factor, deadly, seconds, how = self.factor, str(self.deadly), self.seconds, self.how
 
         def load():
             import os
             import signal
+            import threading
             import time
 
             time.sleep(seconds)
-            if os.path.exists(deadly):
+            ends = os.path.exists(deadly)
+            if ends and how == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
-            return lambda x: x.sum(axis=1) * factor
+            if ends and how == "cannot import":
+                raise ImportError("No module named 'gone'")
+            if ends and how == "aborts":
+                os.abort()
+
+            def model(x):
+                if ends:
+                    threading.Timer(0.05, os.abort).start()
+                return x.sum(axis=1) * factor
+
+            return model
 
         return load, ()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "aborts",
+        pytest.param("cannot import", marks=pytest.mark.slow),
+        pytest.param("aborts when it has loaded", marks=pytest.mark.slow),
+    ],
+)
+def test_a_version_that_ends_at_once_costs_no_more_than_a_twentieth_of_a_minute(
+    scene: Scene, chance: random.Random, tmp_path: Path, how: str
+) -> None:
+    """It is known within seconds and not spread over the minute that it may take: callers wait."""
+    (launcher,), seen = wait_until(lambda: launchers(scene.one.home), 60), scene.last_event()
+    ticket = scene.one.begin(NAME, replicas=REPLICAS)
+    model = Loads(5.0, tmp_path / "deadly", how=how)
+    scene.one.submit(ticket, scene.one.fill(ticket, model, expected=ROWS.sum(axis=1) * 5))
+    model.deadly.touch()
+    kill(*scene.replicas)
+    took = Spent(scene.one.supervisor_pid(), scene.gateway, launcher)
+    scene.until_event("version-failed", seen, 60)
+    print(f"given up after {took.seconds:.1f} s, of which {took.processor():.2f} s were used")
+    assert took.processor() < 0.05 * 60
+    assert scene.active == "1.0.0"
 
 
 @pytest.mark.slow

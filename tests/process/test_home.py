@@ -78,6 +78,19 @@ def test_a_copied_home_has_sockets_of_its_own(one: Stack, tmp_path: Path) -> Non
     assert run_folder(copy) != run_folder(one.home)
 
 
+@pytest.mark.parametrize("length", [1, 80, 200])
+def test_sockets_find_room_however_long_the_path_to_what_is_temporary_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    folder = tmp_path / ("t" * length)
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    sockets = run_folder(tmp_path)
+    place = sockets / "shared" / "gateway-63-b.counts"
+    assert len(os.fsencode(place)) < 104
+    assert sockets == run_folder(tmp_path)
+
+
 def test_a_gateway_that_starts_while_no_routes_can_be_written_gets_them_when_they_can(
     one: Stack,
 ) -> None:

@@ -57,3 +57,24 @@ def test_an_event_that_cannot_be_written_is_told_and_written_later(
         await store.close()
 
     asyncio.run(use())
+
+
+def test_no_number_is_given_twice_where_a_supervisor_died_before_it_had_written(
+    tmp_path: Path,
+) -> None:
+    """Who has seen its last event asks for those after that one."""
+
+    async def use() -> None:
+        store = Store(tmp_path / "state.db")
+        await store.open()
+        journal = Journal(store)
+        await journal.load()
+        journal.add("replica-ended", "A replica has ended.")
+        (seen,) = await journal.after(0, 0.0)
+        following = Journal(store)
+        await following.load(died=True)
+        following.add("adopted", "Something goes on.")
+        assert [one.kind for one in await following.after(seen.number, 0.0)] == ["adopted"]
+        await store.close()
+
+    asyncio.run(use())
