@@ -44,7 +44,12 @@ def as_model(subject: Any, *, loader: str, function: bool, probabilities: bool) 
 
 
 def estimator_model(estimator: Any, *, probabilities: bool) -> Model:
-    """`predict`, and `predict_proba` when the contract promises probabilities."""
+    """`predict`, and `predict_proba` when the contract promises probabilities.
+
+    A `predict` with an argument `params` (that of a loaded model of MLflow) gets them.
+    """
+    if not probabilities and _takes_params(estimator.predict):
+        return lambda data, rows, params: answer_of(estimator.predict(data, params=params), rows)
     if not probabilities:
         return lambda data, rows, _: answer_of(estimator.predict(data), rows)
     return lambda data, _rows, _: Answer(

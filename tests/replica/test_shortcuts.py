@@ -351,6 +351,18 @@ def test_a_shortcut_that_answers_what_the_model_refuses_is_not_taken():
     assert "array" not in quick.taken
 
 
+def test_a_predict_that_takes_params_gets_them():
+    class Loaded:
+        """As MLflow gives a model that was logged with parameters."""
+
+        def predict(self, data, params=None):
+            return data.a * (params or {"factor": 1})["factor"]
+
+    model = estimator_model(Loaded(), probabilities=False)
+    assert model(X, len(X), {"factor": 3}).arrays[0].tolist() == (X.a * 3).tolist()
+    assert model(X, len(X), None).arrays[0].tolist() == X.a.tolist()
+
+
 def test_functions_are_called_as_they_are():
     plain, quick = way_of(lambda frame: frame.a, function=True)
     assert quick is plain
