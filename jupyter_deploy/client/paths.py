@@ -24,7 +24,6 @@ from pathlib import Path
 from jupyter_deploy.client.identity import Supervisor
 from jupyter_deploy.errors import StateUnavailable
 
-
 #: Unix sockets allow 104 bytes on macOS and 108 on Linux, the last of which ends the path.
 _LONGEST_SOCKET_PATH = 103
 #: What a socket in the folder may be called.

@@ -38,7 +38,7 @@ class Journal:
         self._work = asyncio.Event()
 
     async def load(self, *, died: bool = False) -> None:
-        """Read what earlier supervisors have written; the last one `died`, perhaps before it had."""
+        """Read what earlier supervisors have written; the last may have `died` before it had."""
         found = await self._store.read(lambda connection: reading.events(connection, _KEPT))
         self._events.extend(found)
         self._number = found[-1].number if found else 0
