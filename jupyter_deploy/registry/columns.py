@@ -7,6 +7,7 @@ dtype that cannot travel is refused with its name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -214,10 +215,11 @@ def _type_of_objects(series: Any) -> Type:
 
 def _levels(name: Any, dtype: Any) -> tuple[str | int | float | bool, ...]:
     values = dtype.categories.tolist()
-    if all(isinstance(value, (str, int, float, bool)) for value in values):
+    infinite = any(isinstance(value, float) and math.isinf(value) for value in values)
+    if all(isinstance(value, (str, int, float, bool)) for value in values) and not infinite:
         return tuple(values)
     raise SampleMismatch(
-        f"The categories of the column {name!r} are neither strings nor numbers.",
+        f"The categories of the column {name!r} are not all strings or finite numbers.",
         "Turn them into strings or numbers before the model.",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,12 @@ ARROW_DAYS = pd.ArrowDtype(pyarrow.date32())
 def test_a_column_has_the_type_and_null_rule_of_its_values(values, type_, dtype, nullable):
     column = frame_contract(pd.DataFrame({"x": values})).columns[0]
     assert (column.type, column.dtype, column.nullable) == (type_, dtype, nullable)
+
+
+@pytest.mark.parametrize("categories", [[1.0, math.inf], pd.cut([1, 2], 2)])
+def test_categories_that_json_cannot_say_are_refused(categories):
+    with pytest.raises(SampleMismatch, match="column 'x' are not all strings or finite numbers"):
+        frame_contract(pd.DataFrame({"x": pd.Categorical(categories)}))
 
 
 def test_categories_are_those_seen_most_frequent_first():
