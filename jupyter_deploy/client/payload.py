@@ -188,7 +188,9 @@ def _refused(what: str) -> UsageError:
 def _as_array(rows: list[Any]) -> np.ndarray[Any, Any]:
     numbers = [row for row in rows if isinstance(row, int | float) and not isinstance(row, bool)]
     if numbers and len(numbers) + rows.count(None) == len(rows):
-        return np.asarray([math.nan if row is None else row for row in rows])
+        array = np.asarray([math.nan if row is None else row for row in rows])
+        # Beside a fraction or a missing one, a whole number may have more digits than a float.
+        return _objects(rows) if array.dtype.kind == "f" and _is_rounded(numbers) else array
     if rows and all(isinstance(row, bool) for row in rows):
         return np.asarray(rows)
     if rows and all(isinstance(row, list) for row in rows):
@@ -196,9 +198,17 @@ def _as_array(rows: list[Any]) -> np.ndarray[Any, Any]:
     return _objects(rows)
 
 
+def _is_rounded(numbers: list[Any]) -> bool:
+    """Whether a whole number of these is another one as a float."""
+    return any(isinstance(one, int) and int(float(one)) != one for one in numbers)
+
+
 def _stacked(arrays: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
     if len({array.shape for array in arrays}) == 1:
-        return np.stack(arrays)
+        stacked = np.stack(arrays)
+        whole = [array for array in arrays if array.dtype.kind in "iu"]
+        if stacked.dtype.kind != "f" or not any(_is_rounded(one.ravel().tolist()) for one in whole):
+            return stacked
     return _objects([array.tolist() for array in arrays])
 
 

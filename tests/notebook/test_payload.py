@@ -162,6 +162,16 @@ def test_a_missing_prediction_among_numbers_is_nan():
     assert np.array_equal(answer([1.0, None]), [1.0, np.nan], equal_nan=True)
 
 
+BIG = 2**53 + 1
+
+
+@pytest.mark.parametrize("predictions", [
+    [BIG, None], [BIG, 0.5], [2**63, -1], [[BIG, 1], [0.5, 1.5]], [[BIG, 0.5], [1, 2]],
+])  # fmt: skip
+def test_a_whole_number_keeps_its_digits_beside_others(predictions):
+    assert answer(predictions).tolist() == predictions
+
+
 def test_records_come_back_as_a_frame_and_other_values_as_they_are():
     pd.testing.assert_frame_equal(
         answer([{"a": 1, "b": "x"}]), pd.DataFrame({"a": [1], "b": ["x"]})
