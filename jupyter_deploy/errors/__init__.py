@@ -16,7 +16,7 @@ holds a secret, a stack trace or a row of somebody's data.
     |-- Unavailable           503  the supervisor, its state or the registry is not there (OSError)
     |-- RequestError               what a caller of the API can be told
         |-- BadInput 400, Unauthorized 401, Forbidden 403, UnknownRoute 404, MethodNotAllowed 405,
-        |-- TooLarge 413, UnsupportedMedia 415, OverLimit 429,
+        |-- TooLarge 413, TooManyValues 413, UnsupportedMedia 415, OverLimit 429,
         |-- ModelFailed 500, Poisonous 500, GatewayFailed 500,
         |-- NoReplica 503, Overloaded 503, ShortOfMemory 503, DeadlineExceeded 504
 """
@@ -63,6 +63,7 @@ from jupyter_deploy.errors.requests import (
     RequestTimeout,
     ShortOfMemory,
     TooLarge,
+    TooManyValues,
     Unauthorized,
     UnknownRoute,
     UnsupportedMedia,
@@ -119,6 +120,7 @@ __all__ = [
     "StateUnavailable",
     "SupervisorUnavailable",
     "TooLarge",
+    "TooManyValues",
     "Unauthorized",
     "Unavailable",
     "UnknownRoute",

@@ -158,6 +158,18 @@ class TooLarge(RequestError):
         return [("connection", "close")]
 
 
+class TooManyValues(RequestError):
+    """The rows leave out so many values that filling them in would take too much memory."""
+
+    code, status, title = "too-many-values", 413, "The rows leave out too many values"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"The rows leave out more than {most} values of the contract's columns.",
+            "Send fewer rows in each request.",
+        )
+
+
 class UnsupportedMedia(RequestError):
     """The content type or encoding is not one that the endpoint reads."""
 

@@ -20,6 +20,9 @@ MOST_OPEN_BYTES = 1_000_000_000
 ALWAYS_BYTES = 4_000_000
 #: Decoded, the body in hand may take six times its size beside all that are open.
 PART_OF_FREE = 1 / 8
+#: Read in one go, a body takes so many times its size (rows of one number 20), and so many when
+#: each of its values is looked at (`{}` 22, rows of one number 45).
+AT_ONCE, LOOKED_AT = 25, 50
 _FRESH_SECONDS = 0.25
 
 
@@ -53,3 +56,10 @@ class OpenBytes:
             free = self._most if found is None else int(found.free * PART_OF_FREE)
             self._now = min(self._most, free)
         return self._now
+
+
+def check_room(size: int) -> None:
+    """Raises ShortOfMemory unless `size` more bytes are free."""
+    found = memory()
+    if found is not None and found.free < size:
+        raise ShortOfMemory

@@ -33,7 +33,7 @@ class VersionService:
         self.route = route
         self.metrics = metrics
         metrics.predictions = Predictions(route.contract.output, route.bins)
-        self.decoder = InputDecoder(route.contract)
+        self.decoder = InputDecoder(route.contract, whole=not route.batchable)
         self.arrays = ArrayBuilder(route.contract)
         self.answers = AnswerEncoder(route.contract.output)
         self.version_header = (b"x-model-version", route.version.encode())

@@ -22,6 +22,7 @@ from jupyter_deploy.gateway.decode import Input, careful, pieces, tensors
 from jupyter_deploy.gateway.decode.envelope import nan_as_null
 from jupyter_deploy.gateway.decode.faults import malformed, misfit
 from jupyter_deploy.gateway.dispatch import Reply
+from jupyter_deploy.gateway.memory import LOOKED_AT, check_room
 from jupyter_deploy.gateway.service import VersionService
 from jupyter_deploy.gateway.v2_tensors import (
     Tensor,
@@ -74,6 +75,8 @@ def read(
     contract, long = service.route.contract, len(body) >= pieces.LONG_BYTES
     rows = v2_long.rows_of(contract, request.inputs) if long else None
     if rows is None:
+        if long:
+            check_room(LOOKED_AT * len(body))
         rows = _rows(contract, request.inputs)
     wanted = None if request.outputs is UNSET else [one.name for one in request.outputs]
     return Input(len(rows), rows), lambda reply: _answer(service, request.id, wanted, reply)

@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, Raw
 
 from jupyter_deploy.core.contract import Column, Contract, Form, Type
 from jupyter_deploy.errors import BadInput
-from jupyter_deploy.gateway.columns import float_dtype
+from jupyter_deploy.gateway.columns import matrix_dtype
 from jupyter_deploy.gateway.decode import numbers, texts
 from jupyter_deploy.gateway.decode.frames import value_type
 from jupyter_deploy.gateway.decode.rows import Columns, Rows
@@ -85,8 +85,7 @@ def _frame(contract: Contract, tensors: Mapping[str, Tensor]) -> Rows | None:
 
 
 def _go_together(contract: Contract) -> bool:
-    dtypes = {float_dtype(column) for column in contract.columns}
-    return len(dtypes) == 1 and None not in dtypes
+    return matrix_dtype(contract) is not None
 
 
 def _values(column: Column, tensor: Tensor) -> Array | list[Any] | None:

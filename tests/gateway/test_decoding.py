@@ -336,7 +336,8 @@ def test_columns_that_callers_make_up_are_not_kept(long):
                     {"inputs": {name: [1.5] for name in names}},
                     {"dataframe_split": {"columns": names, "data": [row]}},
                 ):
-                    assert decoder.json(json.dumps(body).encode()).rows == [(1.5,)]
+                    rows = decoder.json(json.dumps(body).encode()).rows
+                    assert (rows.tolist() if long else rows) == [(1.5,)]
         gc.collect()
         assert tracemalloc.get_traced_memory()[0] < 500_000
     finally:

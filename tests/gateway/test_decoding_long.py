@@ -115,8 +115,10 @@ def test_lists_of_columns_are_cut_one_from_another_wherever_they_seem_to_end(
 ) -> None:
     columns = {"a": [1, None], "b": ['],"a":[', "]"], "c]": [], "": [[1], {"x": [2]}]}
     body = json.dumps({"inputs": columns}, separators=separators).encode()
-    lists = long_lists(body)
-    assert lists is not None
+    found = long_lists(body)
+    assert found is not None
+    form, lists = found
+    assert form == "inputs"
     assert {name: json.loads(bytes(one)) for name, one in lists.items()} == columns
 
 
@@ -147,9 +149,13 @@ def test_whatever_the_lists_hold_they_read_as_the_whole_does(
     columns: dict[str, list[object]], separators: tuple[str, str], ascii_only: bool
 ) -> None:
     body = json.dumps({"inputs": columns}, separators=separators, ensure_ascii=ascii_only).encode()
-    short = outcome(lambda: InputDecoder(FRAME).json(body).rows)
+
+    def read() -> object:
+        return travelling(FRAME, InputDecoder(FRAME).json(body).rows)
+
+    short = outcome(read)
     with in_pieces():
-        assert outcome(lambda: InputDecoder(FRAME).json(body).rows) == short
+        assert outcome(read) == short
 
 
 def test_long_tensors_too() -> None:

@@ -21,7 +21,7 @@ _MISSING = object()
 def read_split(contract: Contract, columns: Any, data: Any) -> Rows:
     """Rows of `dataframe_split`."""
     at: Path = ("dataframe_split",)
-    names = _column_names(contract, columns, (*at, "columns"))
+    names = column_names(contract, columns, (*at, "columns"))
     return _read_rows(contract, names, data, (*at, "data"))
 
 
@@ -43,16 +43,24 @@ def read_records(contract: Contract, data: Any, at: Path) -> Rows:
         raise misfit(at, "array of objects", kind(data))
     _some(data, at)
     faults = Faults()
+    rows = some_records(contract, data, at, 0, faults)
+    faults.raise_if_any()
+    return rows
+
+
+def some_records(
+    contract: Contract, data: Sequence[Any], at: Path, first: int, faults: Faults
+) -> Rows:
+    """The rows from the row `first` on; `faults` gets what is wrong."""
     rows = []
     known = {column.name for column in contract.columns}
-    for index, record in enumerate(data):
+    for index, record in enumerate(data, first):
         if not isinstance(record, dict):
             faults.add((*at, index), column=None, row=index, expected="object", got=kind(record))
             continue
         if contract.strict:
             _refuse_unknown(faults, [name for name in record if name not in known], (*at, index))
         rows.append(_read_record(contract, record, (*at, index), index, faults))
-    faults.raise_if_any()
     return rows
 
 
@@ -60,7 +68,7 @@ def read_columns(
     contract: Contract, data: dict[str, Any], at: Path, places: Mapping[str, Path] | None = None
 ) -> Rows:
     """One object with a list for each column; `places` says where the lists stand, if not in it."""
-    _check_complete(contract, list(data), at)
+    check_complete(contract, list(data), at)
     faults = Faults()
     lengths = set()
     for name, values in data.items():
@@ -75,7 +83,13 @@ def read_columns(
     count = lengths.pop() if lengths else 0
     _some([0] * min(count, 1), at)
     read = [
-        _read_column(column, data, (places or {}).get(column.name) or (*at, column.name), faults)
+        some_values(
+            column,
+            data.get(column.name, ()),
+            (places or {}).get(column.name) or (*at, column.name),
+            0,
+            faults,
+        )
         or [None] * count
         for column in contract.columns
     ]
@@ -90,9 +104,19 @@ def _read_rows(
         raise misfit(at, "array of rows", kind(data))
     _some(data, at)
     faults = Faults()
+    rows = some_rows(contract, names, data, at, 0, faults, bare=bare)
+    faults.raise_if_any()
+    return rows
+
+
+def some_rows(
+    contract: Contract, names: Sequence[str], data: Sequence[Any], at: Path, first: int,
+    faults: Faults, *, bare: bool = False,
+) -> Rows:  # fmt: skip
+    """The rows from the row `first` on; `faults` gets what is wrong."""
     places = {name: index for index, name in enumerate(names)}
     rows = []
-    for index, row in enumerate(data):
+    for index, row in enumerate(data, first):
         if not isinstance(row, list) or len(row) != len(names):
             got = f"{len(row)} values" if isinstance(row, list) else kind(row)
             wanted = f"array of {len(names)} values"
@@ -105,7 +129,6 @@ def _read_rows(
             here = (*at, index) if bare else (*at, index, max(place, 0))
             values.append(_checked(column, value, here, index, faults))
         rows.append(tuple(values))
-    faults.raise_if_any()
     return rows
 
 
@@ -124,9 +147,13 @@ def _read_record(
     return tuple(values)
 
 
-def _read_column(column: Column, data: dict[str, Any], at: Path, faults: Faults) -> list[Any]:
-    values = data.get(column.name, ())
-    return [_checked(column, value, (*at, row), row, faults) for row, value in enumerate(values)]
+def some_values(
+    column: Column, values: Sequence[Any], at: Path, first: int, faults: Faults
+) -> list[Any]:
+    """The values of one column from the row `first` on; `faults` gets what is wrong."""
+    return [
+        _checked(column, value, (*at, row), row, faults) for row, value in enumerate(values, first)
+    ]
 
 
 def _checked(column: Column, value: Any, at: Path, row: int, faults: Faults) -> Any:
@@ -137,7 +164,8 @@ def _checked(column: Column, value: Any, at: Path, row: int, faults: Faults) -> 
         return None
 
 
-def _column_names(contract: Contract, columns: Any, at: Path) -> list[str]:
+def column_names(contract: Contract, columns: Any, at: Path) -> list[str]:
+    """The names of the columns that each row has.  Raises BadInput."""
     if not isinstance(columns, list):
         raise misfit(at, "array of names", kind(columns))
     # A frame whose columns are numbered says so with numbers.
@@ -147,11 +175,12 @@ def _column_names(contract: Contract, columns: Any, at: Path) -> list[str]:
         if not isinstance(name, str):
             faults.add((*at, index), column=None, row=None, expected="name", got=kind(name))
     faults.raise_if_any()
-    _check_complete(contract, names, at)
+    check_complete(contract, names, at)
     return names
 
 
-def _check_complete(contract: Contract, names: list[str], at: Path) -> None:
+def check_complete(contract: Contract, names: list[str], at: Path) -> None:
+    """Raises BadInput unless all that must be there is, once, and nothing that may not."""
     faults = Faults()
     sent = set(names)
     if len(sent) < len(names):

@@ -23,25 +23,37 @@ from jupyter_deploy.gateway.decode.envelope import (
 )
 from jupyter_deploy.gateway.decode.faults import misfit
 from jupyter_deploy.gateway.decode.frames import FrameReader
+from jupyter_deploy.gateway.decode.long_frames import LongFrames
+from jupyter_deploy.gateway.decode.long_tensors import LongTensors
 from jupyter_deploy.gateway.decode.rows import Input, Path, Rows
 from jupyter_deploy.gateway.decode.table import read_table
 from jupyter_deploy.gateway.decode.tensors import TensorReader
 from jupyter_deploy.gateway.decode.values import kind
+from jupyter_deploy.gateway.memory import LOOKED_AT, check_room
 
 _SPACE = b" \t\r\n"
 
 
 class InputDecoder:
-    """Decodes the bodies that one contract describes."""
+    """Decodes the bodies of one contract; `whole`: they go to the model in one piece."""
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, *, whole: bool = False) -> None:
         self._contract = contract
+        self._whole = whole
         self._frames = FrameReader(contract) if contract.form is Form.FRAME else None
         self._tensors = TensorReader(contract.tensor) if contract.tensor else None
+        self._long: LongFrames | LongTensors | None = None
+        if self._frames is not None:
+            self._long = LongFrames(contract, self._frames, whole=whole)
+        elif contract.tensor is not None:
+            self._long = LongTensors(contract.tensor)
 
     def json(self, body: bytes) -> Input:
-        """The rows of a JSON body in one of the four forms.  Raises BadInput."""
-        if len(body) >= pieces.LONG_BYTES and (rows := self._long(body)) is not None:
+        """The rows of a JSON body in one of the four forms.
+
+        Raises BadInput and, for a long body, TooManyValues or ShortOfMemory.
+        """
+        if len(body) >= pieces.LONG_BYTES and (rows := self._at_once(body)) is not None:
             return Input(len(rows), rows)
         try:
             form, envelope = open_envelope(body)
@@ -53,24 +65,31 @@ class InputDecoder:
         return Input(len(rows), rows, params=parameters(envelope))
 
     def csv(self, body: bytes) -> Input:
-        """The rows of a CSV body.  Raises BadInput."""
-        rows = read_table(self._contract, body)
+        """The rows of a CSV body.  Raises what `json` raises."""
+        rows = read_table(self._contract, body, whole=self._whole)
         return Input(len(rows), rows)
 
-    def _long(self, body: bytes) -> Rows | None:
-        """The rows of a long body of a usual kind; None when in doubt."""
+    def _at_once(self, body: bytes) -> Rows | None:
+        """The rows of a long body of a usual kind, without an envelope; None when in doubt."""
+        if self._long is None:
+            return None
         found = open_long(body)
         if found is not None:
-            return self._fast(*found)
-        reader = self._frames or self._tensors
-        lists = None if reader is None else long_lists(body)
-        return None if reader is None or lists is None else reader.lists(lists)
+            return self._long.read(*found)
+        lists = long_lists(body)
+        return None if lists is None else self._long.lists(*lists)
 
     def _rows(self, form: str, envelope: Envelope) -> Rows:
         part = getattr(envelope, form)
-        fast = self._fast(form, part)
-        if fast is not None:
-            return fast
+        size = memoryview(part.data if isinstance(part, Split) else part).nbytes
+        if size < pieces.LONG_BYTES or self._long is None:
+            rows = self._fast(form, part)
+        else:
+            rows = self._long.read(form, part)
+        if rows is not None:
+            return rows
+        if size >= pieces.LONG_BYTES:
+            check_room(LOOKED_AT * size)
         if isinstance(part, Split) and part.columns is NO_COLUMNS:
             return self._slow((form, "data"), part.data)
         return self._slow((form,), part)

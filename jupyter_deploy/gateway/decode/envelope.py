@@ -32,7 +32,7 @@ _END = re.compile(rb"\s*\}\s*")
 _END_OF_OBJECT = re.compile(rb"\s*\}\s*\}\s*")
 #: A long body with a list for each column: how it begins, and what is between two lists.
 _NAME = rb'\s*"(?P<name>[^"\\\x00-\x1f]*)"\s*:\s*(?=\[)'
-_LONG_LISTS = re.compile(rb'\s*\{\s*"(?:instances|inputs)"\s*:\s*\{' + _NAME)
+_LONG_LISTS = re.compile(rb'\s*\{\s*"(?P<form>instances|inputs)"\s*:\s*\{' + _NAME)
 _BETWEEN_LISTS = re.compile(rb"\]\s*," + _NAME)
 #: What a `dataframe_split` without columns has in their place.
 NO_COLUMNS = Raw(b"")
@@ -91,8 +91,8 @@ def open_long(body: bytes) -> tuple[str, Split | Raw] | None:
     return split.decode(), Split(data, Raw(columns) if columns else NO_COLUMNS)
 
 
-def long_lists(body: bytes) -> dict[str, Raw] | None:
-    """The lists of a long body of ASCII that has one for each column, by name; else None.
+def long_lists(body: bytes) -> tuple[str, dict[str, Raw]] | None:
+    """The form of a long body of ASCII with a list for each column, and these by name; else None.
 
     They have been looked at no more than by `open_long`.
     """
@@ -100,7 +100,7 @@ def long_lists(body: bytes) -> dict[str, Raw] | None:
     last = body.rfind(b"]") + 1
     if found is None or not body.isascii() or _END_OF_OBJECT.fullmatch(body, last) is None:
         return None
-    view = memoryview(body)
+    view, form = memoryview(body), found["form"].decode()
     lists: dict[str, Raw] = {}
     while found is not None:
         name, start = found["name"].decode(), found.end()
@@ -108,7 +108,7 @@ def long_lists(body: bytes) -> dict[str, Raw] | None:
             return None
         found = _after_list(body, start, last)
         lists[name] = Raw(view[start : last if found is None else found.start() + 1])
-    return lists
+    return form, lists
 
 
 def _after_list(body: bytes, start: int, last: int) -> re.Match[bytes] | None:

@@ -12,6 +12,8 @@ from jupyter_deploy.errors import BadInput
 
 #: Entries in one answer; the total is told in the detail.
 MOST_LISTED = 20
+#: Nobody has to look further in a body in which so many values are wrong.
+ENOUGH = 10_000
 _NAME_SHOWN = 80
 
 
@@ -21,12 +23,16 @@ def pointer(*parts: str | int) -> str:
 
 
 class Faults:
-    """A list of what is wrong; `total` counts on where the list is full."""
+    """A list of what is wrong; `total` counts on where the list is full.
 
-    __slots__ = ("_entries", "total")
+    Set `cut` where the rest of a body has not been looked at.
+    """
+
+    __slots__ = ("_entries", "cut", "total")
 
     def __init__(self) -> None:
         self._entries: list[dict[str, Any]] = []
+        self.cut = False
         self.total = 0
 
     def add(
@@ -65,7 +71,8 @@ class Faults:
         shown = len(self._entries)
         rest = f" The first {shown} are listed." if self.total > shown else ""
         what = "value does" if self.total == 1 else "values do"
-        return BadInput(f"{self.total} {what} not fit the contract.{rest}", self._entries)
+        count = f"At least {self.total}" if self.cut else f"{self.total}"
+        return BadInput(f"{count} {what} not fit the contract.{rest}", self._entries)
 
 
 def misfit(where: Sequence[str | int], expected: str, got: str) -> BadInput:

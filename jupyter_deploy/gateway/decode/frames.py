@@ -2,21 +2,22 @@
 
 A msgspec decoder typed from the contract reads and checks all values in one go; there is one for
 each set of columns that callers send, kept while it is in use.  None means: the careful pass has to
-look, be it to say what is wrong or because the body is unusual.
+look, be it to say what is wrong or because the body is unusual.  Long bodies are read with the same
+decoders, a piece at a time (long_frames.py).
 """
 
 from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw
 
 from jupyter_deploy.core.contract import Column, Contract, Type
-from jupyter_deploy.gateway.decode import pieces
 from jupyter_deploy.gateway.decode.records import (
     FAILURES,
     check_keys,
@@ -33,7 +34,6 @@ from jupyter_deploy.gateway.decode.values import (
 
 _T = TypeVar("_T")
 Rows = list[tuple[Any, ...]]
-Reader = Callable[[Raw | bytes], Rows]
 #: Reads a list for each column.
 ListReader = Callable[[Mapping[str, Raw]], Rows]
 #: Decoders kept for one version: one for each set of columns in each form.
@@ -41,9 +41,21 @@ _KEPT = 64
 #: A decoder is made for so many columns that the contract does not have, and for so much more in
 #: their names: it takes half a kilobyte a column, and what callers make up shall not be kept.
 _MORE_NAMES, _MORE_BYTES = 256, 16_384
-#: Columns become rows so many at a time: others have their turn in between.
-_ROWS_AT_ONCE = 4096
-_FAILURES = (*FAILURES, Refused)
+#: What reading raises when in doubt.
+IN_DOUBT = (*FAILURES, Refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads rows of the columns `sent`: `decode` gives them so, and `arrange` in the contract's."""
+
+    sent: tuple[str, ...]
+    decode: Callable[[Raw | bytes], Rows]
+    arrange: Callable[[Rows], Rows]
+
+    def __call__(self, data: Raw | bytes) -> Rows:
+        """Rows in the contract's order."""
+        return self.arrange(self.decode(data))
 
 
 class FrameReader:
@@ -64,35 +76,44 @@ class FrameReader:
 
     def split(self, columns: Raw, data: Raw) -> Rows | None:
         """Rows of `dataframe_split`."""
-        if memoryview(columns).nbytes > self._longest_key:
-            return None
-        return _attempt_in_pieces(self._row_reader(bytes(columns)), data)
+        return _attempt(self.row_reader(columns), data)
 
     def rows(self, data: Raw) -> Rows | None:
         """Rows in the contract's order, without names."""
-        return _attempt_in_pieces(self._row_reader(self._in_order), data)
+        return _attempt(self.row_reader(None), data)
 
     def records(self, data: Raw) -> Rows | None:
         """Objects with a value for each column."""
-        rows = _attempt_in_pieces(self._record_reader(self._usual), data)
+        rows = _attempt(self._record_reader(self._usual), data)
         if rows is not None:
             return rows
         first = names_of_first(data)
         names = frozenset(first or ())
-        if first is None or names == self._usual or len(names) > self._most_names:
+        if first is None or names == self._usual:
             return None
-        rows = _attempt_in_pieces(self._record_reader(names), data)
+        rows = _attempt(self.record_reader(names), data)
         if rows is not None:
             self._usual = names
         return rows
 
     def columns(self, data: Raw) -> Rows | None:
         """One object with a list for each column."""
-        lists = _members_of(data)
-        return None if lists is None else self.lists(lists)
+        lists = members_of(data)
+        return None if lists is None else self._lists(lists)
 
-    def lists(self, columns: Mapping[str, Raw]) -> Rows | None:
-        """A list for each column, by its name."""
+    def row_reader(self, columns: Raw | None) -> Reader | None:
+        """What reads rows of these columns, a list of names in JSON; of the contract's for None."""
+        if columns is None:
+            return self._row_reader(self._in_order)
+        if memoryview(columns).nbytes > self._longest_key:
+            return None
+        return self._row_reader(bytes(columns))
+
+    def record_reader(self, names: frozenset[str]) -> Reader | None:
+        """What reads objects with these members."""
+        return self._record_reader(names) if len(names) <= self._most_names else None
+
+    def _lists(self, columns: Mapping[str, Raw]) -> Rows | None:
         if len(columns) > self._most_names:
             return None
         return _attempt(self._list_reader(frozenset(columns)), columns)
@@ -100,14 +121,13 @@ class FrameReader:
     def _make_row_reader(self, columns: bytes) -> Reader | None:
         try:
             sent = [str(name) for name in msgspec.json.decode(columns, type=list[str | int])]
-        except _FAILURES:
+        except IN_DOUBT:
             return None
         if not sent or not self._complete(frozenset(sent)) or len(set(sent)) < len(sent):
             return None
         types = tuple(self._type_of(name) for name in sent)
         decoder = msgspec.json.Decoder(list[tuple[types]])  # type: ignore[valid-type]
-        arrange = self._arrange(sent)
-        return lambda data: arrange(decoder.decode(data))
+        return Reader(tuple(sent), decoder.decode, self._arrange(sent))
 
     def _make_record_reader(self, names: frozenset[str]) -> Reader | None:
         if not self._complete(names):
@@ -116,8 +136,7 @@ class FrameReader:
         read = record_reader({name: self._type_of(name) for name in sent})
         if read is None:
             return None
-        arrange = self._arrange(sent)
-        return lambda data: arrange(read(data))
+        return Reader(sent, read, self._arrange(sent))
 
     def _make_list_reader(self, names: frozenset[str]) -> ListReader | None:
         if not names or not self._complete(names):
@@ -131,10 +150,8 @@ class FrameReader:
         def read(lists: Mapping[str, Raw]) -> Rows:
             for name in loose:
                 check_keys(bytes(lists[name]), 0)
-            columns = [
-                pieces.read(one, lists[name]) for one, name in zip(decode, sent, strict=True)
-            ]
-            return [row for rows in _turned(columns) for row in arrange(rows)]
+            columns = [one(lists[name]) for one, name in zip(decode, sent, strict=True)]
+            return arrange(list(zip(*columns, strict=True)))
 
         return read
 
@@ -201,14 +218,6 @@ def _in_order(sent: Sequence[str], names: Sequence[str]) -> Callable[[Rows], Row
     return lambda rows: list(map(pick, rows))
 
 
-def _turned(columns: list[list[Any]]) -> Iterator[Rows]:
-    """Columns as rows, some at a time.  Raises ValueError when the columns differ in length."""
-    if len({len(column) for column in columns}) > 1:
-        raise ValueError("columns of different lengths")
-    for start in range(0, len(columns[0]), _ROWS_AT_ONCE):
-        yield list(zip(*(column[start : start + _ROWS_AT_ONCE] for column in columns), strict=True))
-
-
 def _finished(
     row: tuple[Any, ...], late: Sequence[tuple[int, Callable[[Any], Any]]]
 ) -> tuple[Any, ...]:
@@ -223,18 +232,15 @@ def _attempt(reader: Callable[[_T], Rows] | None, data: _T) -> Rows | None:
         return None
     try:
         return reader(data) or None
-    except _FAILURES:
+    except IN_DOUBT:
         return None
 
 
-def _attempt_in_pieces(reader: Reader | None, data: Raw) -> Rows | None:
-    return None if reader is None else _attempt(lambda rows: pieces.read(reader, rows), data)
-
-
-def _members_of(data: Raw) -> dict[str, Raw] | None:
+def members_of(data: Raw) -> dict[str, Raw] | None:
+    """The members of an object of lists; None when in doubt."""
     try:
         members = msgspec.json.decode(data, type=dict[str, Raw])
         check_keys(bytes(data), len(members))
-    except _FAILURES:
+    except IN_DOUBT:
         return None
     return members

@@ -63,7 +63,9 @@ def side_by_side(columns: Sequence[Array]) -> Array | None:
 
 
 def as_it_travels(column: Column, array: Array) -> Array:
-    """Numbers that fit `column` in the dtype that it travels in."""
+    """Values that fit `column` in the dtype that they travel in."""
+    if array.dtype == object or not are_numbers(column):
+        return array
     if column.type is Type.INTEGER:
         return array.astype(integer_dtype(column.dtype), copy=False)
     dtype = column.dtype.lower() if column.dtype.lower() in FLOAT_LIMITS else "float64"

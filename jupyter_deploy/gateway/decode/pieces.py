@@ -21,7 +21,7 @@ from msgspec import Raw
 T = TypeVar("T")
 
 #: Shorter arrays are read at once.
-LONG_BYTES = 1_000_000
+LONG_BYTES = 100_000
 #: About a millisecond's work.
 PIECE_BYTES = 250_000
 #: How an array begins: its own bracket, and those of its first row, or the quote of a text.
@@ -53,15 +53,51 @@ def each(decode: Callable[[Raw | bytes], list[T]], data: Raw | bytes) -> Iterato
         yield rows
 
 
-def pieces(data: Raw | bytes) -> Iterator[bytes]:
+def pieces(data: Raw | bytes) -> Pieces:
     """The array as shorter ones, if its rows all are where they seem to be."""
-    view = memoryview(data)
-    between, closing, opening = _between(view)
-    start, head = 0, b""
-    while between is not None and (found := between.search(view, start + PIECE_BYTES)):
-        yield b"".join((head, view[start : found.start() + closing], b"]"))
-        start, head = found.end() - opening, b"["
-    yield b"".join((head, view[start:]))
+    return Pieces(data)
+
+
+def is_array(piece: bytes) -> bool:
+    """Whether `piece` is JSON by itself: it was cut between two rows."""
+    try:
+        return bool(msgspec.json.decode(piece, type=list[Raw]))
+    except (msgspec.DecodeError, RecursionError):
+        return False
+
+
+class Pieces(Iterator[bytes]):
+    """The array `data` as shorter ones, if its rows all are where they seem to be."""
+
+    def __init__(self, data: Raw | bytes) -> None:
+        self._view = memoryview(data)
+        self._between, self._closing, self._opening = _between(self._view)
+        self._start = 0
+        self._next: int | None = 0
+        self._least = PIECE_BYTES
+
+    def __next__(self) -> bytes:
+        if self._next is None:
+            raise StopIteration
+        view, start = self._view, self._next
+        head = b"[" if start else b""
+        found = self._between and self._between.search(view, start + self._least)
+        if found is None:
+            end, tail, self._next = len(view), b"", None
+        else:
+            end, tail, self._next = found.start() + self._closing, b"]", found.end() - self._opening
+        self._start, self._least = start, PIECE_BYTES
+        self._length = end - start
+        return b"".join((head, view[start:end], tail))
+
+    def longer(self) -> None:
+        """The last piece was cut amid a row: the next one begins there and is twice as long.
+
+        Raises ValueError when nothing follows: the array is not JSON.
+        """
+        if self._next is None:
+            raise ValueError("the array is not JSON")
+        self._next, self._least = self._start, 2 * self._length
 
 
 def _between(view: memoryview) -> tuple[re.Pattern[bytes] | None, int, int]:

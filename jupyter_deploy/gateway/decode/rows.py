@@ -14,11 +14,20 @@ Row = Any
 Path: TypeAlias = tuple[str | int, ...]
 
 
+#: Of one column.
+Values: TypeAlias = Array | list[Any]
+
+
+def listed(values: Values) -> list[Any]:
+    """As Python values."""
+    return values if isinstance(values, list) else values.tolist()
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Many rows of a frame whose columns travel one by one: numbers as arrays, others as lists."""
+    """Many rows of a frame by its columns: numbers and times as arrays, others as lists."""
 
-    columns: Sequence[Array | list[Any]]
+    columns: Sequence[Values]
 
     def __len__(self) -> int:
         return len(self.columns[0])
@@ -28,8 +37,7 @@ class Columns:
 
     def tolist(self) -> list[Row]:
         """The rows one by one."""
-        lists = (c if isinstance(c, list) else c.tolist() for c in self.columns)
-        return list(zip(*lists, strict=True))
+        return list(zip(*map(listed, self.columns), strict=True))
 
 
 #: Many numbers that travel as one array are an array from the beginning (numbers.py).

@@ -1,140 +1,188 @@
 """CSV: a header, then a row a line; quoted fields, an empty field is a missing value.
 
 Text has no types, so a field is read as what its column is: `1` is a number in a column of numbers
-and a string in a column of strings.  A fault names line, row and column.
+and a string in a column of strings.  A fault names line, row and column.  Rows of a long body are
+read some at a time and kept by column, so that it takes little more than its size.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from jupyter_deploy.core.contract import Column, Contract, Form, Type
+from jupyter_deploy.core.contract import Contract, Form, Tensor
 from jupyter_deploy.errors import BadInput
-from jupyter_deploy.gateway.decode.faults import Faults
-from jupyter_deploy.gateway.decode.tensors import read_columns
-from jupyter_deploy.gateway.decode.values import Refused, check, element, expected
+from jupyter_deploy.gateway.decode import pieces
+from jupyter_deploy.gateway.decode.faults import ENOUGH, Faults
+from jupyter_deploy.gateway.decode.fields import read_column, typed, values_of
+from jupyter_deploy.gateway.decode.rows import Rows
+from jupyter_deploy.gateway.decode.stack import FrameStack, TensorStack
+from jupyter_deploy.gateway.decode.tensors import Walk, check_width
+from jupyter_deploy.gateway.decode.values import Refused, element, expected
+from jupyter_deploy.gateway.memory import LOOKED_AT, check_room
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
-_WHOLE = re.compile(r"[+-]?\d{1,40}", re.ASCII)
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "1": True,
-             "false": False, "False": False, "FALSE": False, "0": False}  # fmt: skip
+#: Rows of a long body that are read at a time.
+_SOME = 4096
+_NO_ROWS = "The CSV needs a header line and at least one row."
+
+
+@dataclass(frozen=True, slots=True)
+class _Some:
+    """Rows as wide as the header, and where each stands: its row, and the line that it ends on."""
+
+    first: int
+    rows: list[list[str]]
+    places: list[tuple[int, int]]
 
 
 class _Table:
-    """The fields of a body, with the line that each row ends on."""
+    """The fields of a body.  Raises BadInput where it is no CSV."""
 
-    def __init__(self, header: list[str], rows: list[list[str]], lines: list[int]) -> None:
-        self.header = header
-        self.rows = rows
-        self.lines = lines
+    def __init__(self, body: bytes) -> None:
+        self.size = len(body)
+        self.is_long = len(body) >= pieces.LONG_BYTES
+        self._lines = _lines(body)
+        header = next(self._lines, None)
+        if header is None:
+            raise BadInput(_NO_ROWS)
+        self.header = header[0]
+        if len(set(self.header)) < len(self.header):
+            raise BadInput("The header of the CSV has a name that stands twice.")
+
+    def some(self) -> Iterator[_Some]:
+        """The rows, those of a short body at once."""
+        faults, first = Faults(), 0
+        while lines := list(islice(self._lines, _SOME if self.is_long else None)):
+            places = [(row, line) for row, (_, line) in enumerate(lines, first)]
+            rows = [row for row, _ in lines]
+            self._check(rows, places, faults)
+            if not faults.total:
+                yield _Some(first, rows, places)
+            first += len(lines)
+        if not first:
+            raise BadInput(_NO_ROWS)
+        faults.raise_if_any()
+
+    def _check(self, rows: list[list[str]], places: list[tuple[int, int]], faults: Faults) -> None:
+        width = len(self.header)
+        for row, (index, line) in zip(rows, places, strict=True):
+            if len(row) != width:
+                wanted, got = f"{width} fields", f"{len(row)} fields"
+                faults.add(None, column=None, row=index, expected=wanted, got=got, line=line)
 
 
-def read_table(contract: Contract, body: bytes) -> list[Any]:
-    """The rows of a CSV body, in the contract's order.  Raises BadInput."""
-    table = _parse(body)
-    match contract.form:
-        case Form.FRAME:
-            return _frame(contract, table)
-        case Form.ARRAY:
-            return _array(contract, table)
-        case Form.ANY:
-            return [
-                {name: field or None for name, field in zip(table.header, row, strict=True)}
-                for row in table.rows
-            ]
+def read_table(contract: Contract, body: bytes, *, whole: bool = False) -> Rows:
+    """The rows of a CSV body, in the contract's order.
+
+    Raises BadInput and, for a long body, TooManyValues or ShortOfMemory.
+    """
+    table = _Table(body)
+    if contract.form is Form.FRAME:
+        return _frame(contract, table, FrameStack(contract.columns, table.size, whole=whole))
+    if contract.tensor is not None:
+        return _array(contract.tensor, table)
+    return _anything(table)
 
 
-def _parse(body: bytes) -> _Table:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise BadInput(f"The CSV is not UTF-8: byte {error.start}.") from error
+def _lines(body: bytes) -> Iterator[tuple[list[str], int]]:
+    """Each row that is not empty, and the line that it ends on."""
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise BadInput(f"The CSV is not UTF-8: byte {error.start}.") from error
     # The module's own bound for a field, 128 KB, says nothing of what is valid.
-    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
-    rows, lines = [], []
+    csv.field_size_limit(max(csv.field_size_limit(), len(body)))
+    text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
+    reader = csv.reader(text, strict=True)
     try:
         for row in reader:
             if row:
-                rows.append(row)
-                lines.append(reader.line_num)
+                yield row, reader.line_num
     except csv.Error as error:
         raise BadInput(f"Line {reader.line_num} is not valid CSV.") from error
-    if len(rows) < 2:
-        raise BadInput("The CSV needs a header line and at least one row.")
-    return _rectangle(_Table(rows[0], rows[1:], lines[1:]))
 
 
-def _rectangle(table: _Table) -> _Table:
-    faults = Faults()
-    width = len(table.header)
-    if len(set(table.header)) < width:
-        raise BadInput("The header of the CSV has a name that stands twice.")
-    for index, (row, line) in enumerate(zip(table.rows, table.lines, strict=True)):
-        if len(row) != width:
-            wanted, got = f"{width} fields", f"{len(row)} fields"
-            faults.add(None, column=None, row=index, expected=wanted, got=got, line=line)
-    faults.raise_if_any()
-    return table
-
-
-def _frame(contract: Contract, table: _Table) -> list[tuple[Any, ...]]:
-    faults = Faults()
+def _frame(contract: Contract, table: _Table, stack: FrameStack) -> Rows:
     places = {name: index for index, name in enumerate(table.header)}
-    known = {column.name for column in contract.columns}
-    for name in places if contract.strict else ():
-        if name not in known:
-            faults.add(None, column=name[:80], row=None, expected="no such column", got="a column")
-    columns = [_column(column, table, places, faults) for column in contract.columns]
+    faults = _misnamed(contract, places)
+    sent = [(column, places[column.name]) for column in contract.columns if column.name in places]
+    found: dict[str, list[Any]] = {}
+    for some in table.some():
+        found = {
+            column.name: read_column(column, [row[at] for row in some.rows], some.places, faults)
+            for column, at in sent
+        }
+        if table.is_long and not faults.total:
+            stack.add(len(some.rows), found)
+        if _are_enough(faults, table):
+            break
     faults.raise_if_any()
+    if table.is_long:
+        return stack.rows()
+    missing = [None] * len(some.rows)
+    columns = [found.get(column.name, missing) for column in contract.columns]
     return list(zip(*columns, strict=True))
 
 
-def _column(column: Column, table: _Table, places: dict[str, int], faults: Faults) -> list[object]:
-    place = places.get(column.name)
-    if place is None:
-        if not column.nullable:
+def _misnamed(contract: Contract, names: dict[str, int]) -> Faults:
+    """What is wrong with the header."""
+    faults = Faults()
+    known = {column.name for column in contract.columns}
+    for name in names if contract.strict else ():
+        if name not in known:
+            faults.add(None, column=name[:80], row=None, expected="no such column", got="a column")
+    for column in contract.columns:
+        if column.name not in names and not column.nullable:
             wanted = expected(column)
             faults.add(None, column=column.name, row=None, expected=wanted, got="no such column")
-        return [None] * len(table.rows)
-    values = []
-    for index, row in enumerate(table.rows):
-        try:
-            values.append(_value(column, row[place]))
-        except Refused as refused:
-            faults.add(None, column=column.name, row=index, line=table.lines[index],
-                       expected=refused.expected, got=refused.got)  # fmt: skip
-    return values
+    return faults
 
 
-def _value(column: Column, field: str) -> object:
-    if field == "" and (column.nullable or column.type is not Type.STRING):
-        return check(column, None) if column.nullable else _empty(column)
-    return check(column, _typed(column, field))
+def _array(tensor: Tensor, table: _Table) -> Rows:
+    walk, stack = Walk(tensor), TensorStack(tensor)
+    rows: list[Any] = []
+    for some in table.some():
+        rows = _some_of_array(tensor, table, some, walk)
+        if table.is_long and not walk.faults.total:
+            stack.add(rows)
+        if _are_enough(walk.faults, table):
+            break
+    walk.faults.raise_if_any()
+    return stack.rows() if table.is_long else rows
 
 
-def _empty(column: Column) -> object:
-    raise Refused(expected(column), "an empty field")
+def _some_of_array(tensor: Tensor, table: _Table, some: _Some, walk: Walk) -> list[Any]:
+    check_width(tensor, len(table.header), ())
+    column, fields = element(tensor), {field for row in some.rows for field in row}
+    try:
+        known = values_of(column, fields)
+    except Refused:
+        loose = {field: typed(column, field) if field else None for field in fields}
+        return walk.rows(_of_fields(tensor, some.rows, loose), (), some.first)
+    return _of_fields(tensor, some.rows, known)
 
 
-def _typed(column: Column, field: str) -> object:
-    """The field as what its column is, or as text where it cannot be that."""
-    match column.type:
-        case Type.INTEGER if _WHOLE.fullmatch(field):
-            return int(field)
-        case Type.INTEGER | Type.FLOAT if _NUMBER.fullmatch(field):
-            return float(field)
-        case Type.BOOLEAN:
-            return _BOOLEANS.get(field, field)
-    return field
+def _of_fields(tensor: Tensor, rows: list[list[str]], known: dict[str, Any]) -> list[Any]:
+    if tensor.shape == ():
+        return [known[field] for (field,) in rows]
+    return [[known[field] for field in row] for row in rows]
 
 
-def _array(contract: Contract, table: _Table) -> list[Any]:
-    tensor = contract.tensor
-    assert tensor is not None, "ARRAY has a tensor"
-    column = element(tensor)
-    rows = [[_typed(column, field) if field else None for field in row] for row in table.rows]
-    return read_columns(tensor, table.header, rows, ())
+def _anything(table: _Table) -> list[Any]:
+    if table.is_long:
+        check_room(2 * LOOKED_AT * table.size)  # an object for each short line
+    return [
+        {name: field or None for name, field in zip(table.header, row, strict=True)}
+        for some in table.some()
+        for row in some.rows
+    ]
+
+
+def _are_enough(faults: Faults, table: _Table) -> bool:
+    faults.cut = table.is_long and faults.total >= ENOUGH
+    return faults.cut
