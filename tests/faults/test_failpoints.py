@@ -66,7 +66,10 @@ def cut(name: str, kind: str, failpoints: Failpoints, kernels: Kernels, one: Sta
     assert failpoints.went_off(), f"{name} was not passed again"
     back(one)
     assert one.predict("churn") == pytest.approx([3.0, 7.0]), name
-    wait_scaled(lambda: nothing_left(one), CLEAN_SECONDS)
+    try:
+        wait_scaled(lambda: not left_behind(one), CLEAN_SECONDS)
+    except AssertionError as error:
+        raise AssertionError(f"after {name}: {left_behind(one)}") from error
     again = kernels.deploy("churn")
     assert again.startswith("deployed"), f"after {name}: {again}"
     assert one.endpoint("churn").active == again.removeprefix("deployed ")
@@ -106,8 +109,8 @@ def back(one: Stack) -> None:
     one.start()
 
 
-def nothing_left(one: Stack) -> bool:
-    """No folder, no lock, no process and no half-made registration of a deploy that was cut."""
+def left_behind(one: Stack) -> dict[str, object]:
+    """Folders, locks, processes and half-made registrations of a deploy that was cut."""
     folders = list((one.home / "staging").iterdir())
     numbers = {path.name for path in (one.home / "versions").iterdir()}
     with contextlib.closing(sqlite3.connect(f"file:{one.home}/state.db?mode=ro", uri=True)) as db:
@@ -121,13 +124,11 @@ def nothing_left(one: Stack) -> bool:
         path.stem.split("-")[1] for path in (one.home / "processes").glob("replica-*.json")
     }
     known = {registered for _, registered, _ in versions}
-    return (
-        not folders
-        and held == (0,)
-        and numbers <= good
-        and processes <= good
-        and registered_in_mlflow(one) <= known
-    )
+    left = {
+        "staging": folders, "deploys": held[0], "versions": numbers - good,
+        "processes": processes - good, "registered": registered_in_mlflow(one) - known,
+    }  # fmt: skip
+    return {what: some for what, some in left.items() if some}
 
 
 def registered_in_mlflow(one: Stack) -> set[str]:

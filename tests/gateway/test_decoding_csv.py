@@ -9,14 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jupyter_deploy.core.contract import Column, Contract, Form
 from jupyter_deploy.errors import BadInput
 from jupyter_deploy.gateway.decode import InputDecoder
 from tests.gateway.bodies import (
+    FLOAT,
+    INTEGER,
     NAMES,
     NOON,
     PEOPLE,
     STRING,
     one,
+    outcome,
 )
 
 
@@ -37,7 +41,8 @@ def test_any_text_survives_csv(text):
 
 def test_a_text_of_csv_may_be_as_long_as_the_body():
     text = "a" * 300_000
-    assert InputDecoder(one(STRING, "str")).csv(f"x\n{text}\n".encode()).rows == [(text,)]
+    found = InputDecoder(one(STRING, "str")).csv(f"x\n{text}\n".encode())
+    assert (found.count, found.rows.tolist()) == (1, [(text,)])
 
 
 @pytest.mark.parametrize(
@@ -67,3 +72,25 @@ def test_a_bad_field_of_csv_is_named_by_line_row_and_column(line, column, got):
 def test_a_body_that_is_no_csv_is_refused(body):
     with pytest.raises(BadInput):
         InputDecoder(one(STRING, "str")).csv(body)
+
+
+NUMBERS = st.sampled_from(["1", "-2", "+3.", ".5", "1e3", "1,2", "", "9" * 41, "1e999", "x", "1_0"])
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=12), st.booleans(), st.sampled_from(["f8", "i8"]))
+def test_many_numbers_are_read_as_each_of_them_is(fields, nullable, kind):
+    column = Column("x", *((FLOAT, "float64") if kind == "f8" else (INTEGER, "int64")), nullable)
+    decoder = InputDecoder(Contract(Form.FRAME, (column,)))
+
+    def read(some):
+        out = io.StringIO()
+        csv.writer(out, quoting=csv.QUOTE_ALL).writerows([["x"], *([one] for one in some)])
+        return outcome(lambda: decoder.csv(out.getvalue().encode()).rows)
+
+    each = [read([field]) for field in fields]
+    wrong = [row for row, one in enumerate(each) if isinstance(one, tuple)]
+    found = read(fields)
+    if wrong:
+        assert [entry["row"] for entry in found] == wrong
+    else:
+        assert found == [row for one in each for row in one]

@@ -18,7 +18,7 @@ from jupyter_deploy.core.contract import Contract, Form, Tensor
 from jupyter_deploy.errors import BadInput
 from jupyter_deploy.gateway.decode import pieces
 from jupyter_deploy.gateway.decode.faults import ENOUGH, Faults
-from jupyter_deploy.gateway.decode.fields import read_column, typed, values_of
+from jupyter_deploy.gateway.decode.fields import read_column, read_fields, typed
 from jupyter_deploy.gateway.decode.rows import Rows
 from jupyter_deploy.gateway.decode.stack import FrameStack, TensorStack
 from jupyter_deploy.gateway.decode.tensors import Walk, check_width
@@ -158,19 +158,19 @@ def _array(tensor: Tensor, table: _Table) -> Rows:
 
 def _some_of_array(tensor: Tensor, table: _Table, some: _Some, walk: Walk) -> list[Any]:
     check_width(tensor, len(table.header), ())
-    column, fields = element(tensor), {field for row in some.rows for field in row}
+    column = element(tensor)
+    fields = [field for row in some.rows for field in row]
     try:
-        known = values_of(column, fields)
+        return _of_values(tensor, read_fields(column, fields), len(table.header))
     except Refused:
-        loose = {field: typed(column, field) if field else None for field in fields}
-        return walk.rows(_of_fields(tensor, some.rows, loose), (), some.first)
-    return _of_fields(tensor, some.rows, known)
+        loose = [typed(column, field) if field else None for field in fields]
+        return walk.rows(_of_values(tensor, loose, len(table.header)), (), some.first)
 
 
-def _of_fields(tensor: Tensor, rows: list[list[str]], known: dict[str, Any]) -> list[Any]:
+def _of_values(tensor: Tensor, values: list[Any], width: int) -> list[Any]:
     if tensor.shape == ():
-        return [known[field] for (field,) in rows]
-    return [[known[field] for field in row] for row in rows]
+        return values
+    return [values[start : start + width] for start in range(0, len(values), width)]
 
 
 def _anything(table: _Table) -> list[Any]:
