@@ -18,7 +18,12 @@ from jupyter_deploy.gateway import problems, v2
 from jupyter_deploy.gateway.body import Disconnected, Headers, Receipt, Receive, media_type
 from jupyter_deploy.gateway.decode import Input
 from jupyter_deploy.gateway.dispatch import Elsewhere, Reply, Result, Work, ask
-from jupyter_deploy.gateway.heavy import LARGE_ANSWER_ROWS, LARGE_BODY_BYTES, Heavy
+from jupyter_deploy.gateway.heavy import (
+    LARGE_ANSWER_ROWS,
+    LARGE_BODY_BYTES,
+    LARGE_CSV_BYTES,
+    Heavy,
+)
 from jupyter_deploy.gateway.routes import Routes, Target
 from jupyter_deploy.gateway.whole import Header
 
@@ -177,7 +182,7 @@ class Call:
                 self._go_elsewhere()
 
     async def _decoded(self, media: str, body: bytes, consumer: str) -> Work:
-        if len(body) < LARGE_BODY_BYTES:
+        if len(body) < (LARGE_CSV_BYTES if media == "csv" else LARGE_BODY_BYTES):
             return self._work_of(media, body, consumer)
         work = await self._means.heavy.run(lambda: self._work_of(media, body, consumer))
         if self._gone:

@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 #: From these on, a body (bytes) or an answer (rows) is large.
 LARGE_BODY_BYTES = 1_000_000
+#: CSV takes six times as long.
+LARGE_CSV_BYTES = 160_000
 LARGE_ANSWER_ROWS = 8192
 _MOST_WAITING = 32
 
