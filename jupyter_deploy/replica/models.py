@@ -67,6 +67,8 @@ def function_model(function: Callable[..., Any]) -> Model:
 
 def _takes_params(function: Callable[..., Any]) -> bool:
     try:
-        return "params" in inspect.signature(function).parameters
+        found = inspect.signature(function).parameters.get("params")
     except (TypeError, ValueError):  # a callable in C
         return False
+    # A pipeline of scikit-learn has `**params`: any others.
+    return found is not None and found.kind is not inspect.Parameter.VAR_KEYWORD

@@ -363,6 +363,12 @@ def test_a_predict_that_takes_params_gets_them():
     assert model(X, len(X), None).arrays[0].tolist() == X.a.tolist()
 
 
+def test_a_pipeline_that_takes_any_params_gets_none():
+    line = make_pipeline(StandardScaler(), LinearRegression()).fit(X, X.a)
+    answer = estimator_model(line, probabilities=False)(X, len(X), None)
+    assert answer.arrays[0].tobytes() == line.predict(X).tobytes()
+
+
 def test_functions_are_called_as_they_are():
     plain, quick = way_of(lambda frame: frame.a, function=True)
     assert quick is plain
