@@ -141,6 +141,14 @@ class Gateways:
                 since[replica] = min(at, since.get(replica, at))
         return since
 
+    def leave(self) -> None:
+        """The socket is the processes' own from now on, and the next supervisor's.
+
+        Where none of them lends it, that one listens anew: at this port, if nobody else does.
+        """
+        if self._listener is not None:
+            self._listener.close()
+
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, end the processes, close the socket."""
         if self._listener is not None:

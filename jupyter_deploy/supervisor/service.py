@@ -242,6 +242,8 @@ class Supervisor:
         # The next one's code may be another: replicas are not to be forked from this one's.
         await self.launchers.leave()
         await self._close()
+        # Last: until now a gateway that died was started again with it.
+        self.gateways.leave()
 
     async def _end_tasks(self) -> None:
         await self.deploys.stop()

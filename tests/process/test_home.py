@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_deploy.cli.app import run
 from jupyter_deploy.client.discovery import connect, running
 from jupyter_deploy.client.paths import run_folder
 from tests.process.stack import Stack, ended, ours, stack, until_ready
@@ -89,6 +90,21 @@ def test_sockets_find_room_however_long_the_path_to_what_is_temporary_is(
     place = sockets / "shared" / "gateway-63-b.counts"
     assert len(os.fsencode(place)) < 104
     assert sockets == run_folder(tmp_path)
+
+
+def test_an_upgrade_keeps_the_port_where_the_gateway_cannot_be_found(one: Stack) -> None:
+    """The supervisor before has the socket, too, until the next one serves."""
+    url, sockets = one.client.status().gateway.url, run_folder(one.home)
+    with ThreadPoolExecutor(1) as person:
+        upgrade = person.submit(run, ["upgrade"])
+        while not upgrade.done():
+            (sockets / "gateway.sock.fd").unlink(missing_ok=True)
+            (sockets / "gateway-b.sock.fd").unlink(missing_ok=True)
+        assert upgrade.result() == 0
+    one.client.close()
+    one.client = connect()
+    assert one.client.status().gateway.url == url
+    assert one.predict("churn") == [3.0, 7.0]
 
 
 def test_a_gateway_that_starts_while_no_routes_can_be_written_gets_them_when_they_can(
