@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jupyter_deploy.cli.app import run
@@ -128,7 +129,7 @@ def test_a_gateway_that_cannot_be_started_for_a_while_is_tried_every_second_and_
 ) -> None:
     seen = max(event.number for event in one.client.events())
     (gateway,) = one.client.status().gateway.pids
-    told, log = one.home / "processes" / "gateway.json", one.home / "logs" / "supervisor.log"
+    told, log = Path(psutil.Process(gateway).cmdline()[-1]), one.home / "logs" / "supervisor.log"
     told.unlink()
     told.mkdir()
     os.kill(gateway, signal.SIGKILL)
