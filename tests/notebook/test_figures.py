@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from jupyter_deploy.client.figures import EndpointMetrics, MetricsMark
+from jupyter_deploy.core.predictions import bins_of
 from jupyter_deploy.core.series import MOST_POINTS, Counts, Record
 from jupyter_deploy.notebook import figures, palette
 from jupyter_deploy.notebook.shown import Metrics
@@ -47,6 +48,17 @@ def busy(versions: int = 5, consumers: int = 5) -> EndpointMetrics:
         "churn", records, axis, WINDOW, marks=marks,
         baseline=lambda _: Baseline(bins, Counts(values=dict.fromkeys(range(20), 10))),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("values", [[100.0, 100.5], [1.0, np.nextafter(1, 2)], [0, 20_000]])
+def test_no_two_bins_of_predictions_have_one_name(values):
+    bins = bins_of(np.array(values))
+    told = document(
+        "churn", [Record(int(NOW) - 60, "churn", "1.0.0", "", Counts(values={1: 5}))],
+        Axis.of(WINDOW, NOW), WINDOW, marks=[], baseline=lambda _: Baseline(bins),
+    )  # fmt: skip
+    (shown,) = told.predictions
+    assert len(set(shown.names)) == len(shown.names) == len(bins) + 1
 
 
 def test_a_saved_dashboard_adds_less_than_200_kb():

@@ -33,6 +33,8 @@ _MOST_VERSIONS, _MOST_CONSUMERS, _MOST_MARKS = 4, 4, 50
 #: The number of ready replicas is taken to hold for so long.
 _REPLICAS_HOLD_SECONDS = 60
 _DIGITS = 3
+#: Of the edge of a bin, at least; so many tell any two numbers apart.
+_BIN_DIGITS, _MOST_DIGITS = 4, 17
 _MS = 1000.0
 
 
@@ -189,8 +191,18 @@ def _binned(
 
 def _names(bins: tuple[float, ...]) -> tuple[str, ...]:
     """Names of what lies below the bins, in each of them, and above."""
-    between = (f"{a:.4g} to {b:.4g}" for a, b in pairwise(bins))
-    return (f"below {bins[0]:.4g}", *between, f"above {bins[-1]:.4g}")
+    edges = _apart(bins)
+    between = (f"{a} to {b}" for a, b in pairwise(edges))
+    return (f"below {edges[0]}", *between, f"above {edges[-1]}")
+
+
+def _apart(bins: tuple[float, ...]) -> list[str]:
+    """The bins with as few digits as tell them apart: a figure draws those of one name as one."""
+    for digits in range(_BIN_DIGITS, _MOST_DIGITS):
+        texts = [f"{edge:.{digits}g}" for edge in bins]
+        if len(set(texts)) == len(texts):
+            return texts
+    return [f"{edge:.{_MOST_DIGITS}g}" for edge in bins]
 
 
 def _milliseconds(counts: Counts, share: float) -> float | None:
