@@ -27,9 +27,7 @@ from jupyter_deploy.client.models import (
     DeployTicket,
     SubmitDeploy,
 )
-from jupyter_deploy.core.manifest import Manifest
 from jupyter_deploy.core.names import endpoint_name
-from jupyter_deploy.core.scaling import Range
 from jupyter_deploy.errors import (
     Conflict,
     DeployError,
@@ -41,6 +39,7 @@ from jupyter_deploy.errors import (
 from jupyter_deploy.supervisor import holders, numbers, staging
 from jupyter_deploy.supervisor.endings import Ending, Loss
 from jupyter_deploy.supervisor.job import Job
+from jupyter_deploy.supervisor.new_version import new_version
 from jupyter_deploy.supervisor.parts import Parts
 from jupyter_deploy.supervisor.progress import Outcome, Progress
 from jupyter_deploy.supervisor.state import Deploy, Version
@@ -122,7 +121,7 @@ class Deploys:
     async def _submit(self, deploy_id: str, submit: SubmitDeploy) -> DeployStatus:
         deploy, progress = self._open(deploy_id), self._progress[deploy_id]
         await asyncio.to_thread(staging.check_filled, self._staging(deploy_id), submit.manifest)
-        new = self._version(deploy, submit.manifest)
+        new = new_version(self._parts.state, self._parts.settings, deploy, submit.manifest)
 
         def statements(connection: Connection) -> int:
             writing.endpoint(connection, deploy.endpoint)
@@ -226,31 +225,6 @@ class Deploys:
             raise Conflict("The deploy has been submitted already.", "Wait until it has ended.")
         return found
 
-    def _version(self, deploy: Deploy, manifest: Manifest) -> Version:
-        options, settings = deploy.options, self._parts.settings
-        before = self._parts.state.versions_of(deploy.endpoint)
-        previous = next((one for one in before if one.version == deploy.previous), None)
-        limits = Range(settings.replicas, settings.replicas) if previous is None else previous.range
-        if options.replicas is not None:
-            limits = Range(options.replicas, options.most_replicas or options.replicas)
-        seconds = settings.timeout_seconds if previous is None else previous.timeout_seconds
-        return Version(
-            number=0,
-            endpoint=deploy.endpoint,
-            version=deploy.version,
-            fate="starting",
-            why=deploy.why,
-            reason="",
-            log=(),
-            created_at=time.time(),
-            origin=deploy.origin,
-            previous=deploy.previous,
-            replicas=limits.least,
-            most_replicas=limits.most if limits.scales else None,
-            timeout_seconds=seconds if options.timeout_seconds is None else options.timeout_seconds,
-            manifest=manifest,
-        )
-
     def _staging(self, deploy_id: str) -> Path:
         return self._parts.settings.staging / deploy_id
 
@@ -342,15 +316,9 @@ class Deploys:
     async def recover(self) -> None:
         """Take up what an earlier supervisor has left: open deploys stay, running ones failed."""
         for deploy in self._parts.state.deploys:
-            progress = self._remember(deploy)
-            if deploy.state != "running":
-                continue
-            progress.runs()
-            version = self._parts.state.by_number(deploy.number or 0)
-            assert version is not None
-            detail = "The supervisor ended while this deploy ran."
-            error = DeployFailed("", detail, "Run the deploy again.")
-            await self._failed(progress, version, error)
+            self._remember(deploy)
+            if deploy.state == "running":
+                await self._end_lost(deploy, "The supervisor ended while this deploy ran.")
         await self._tidy()
 
     async def sweep(self) -> None:
@@ -362,8 +330,25 @@ class Deploys:
             except StateUnavailable as error:
                 _log.warning("deploys cannot be tidied now: %s", error)
 
+    async def _end_lost(self, deploy: Deploy, detail: str) -> None:
+        """End a deploy that runs, and that nobody works on."""
+        progress = self._progress[deploy.deploy_id]
+        progress.runs()
+        version = self._parts.state.by_number(deploy.number or 0)
+        assert version is not None, "a deploy that runs has a version"
+        await self._failed(progress, version, DeployFailed("", detail, "Run the deploy again."))
+
+    def _is_lost(self, deploy: Deploy) -> bool:
+        progress = self._progress.get(deploy.deploy_id)
+        works = deploy.deploy_id in self._jobs or progress is None or progress.ended
+        return deploy.state == "running" and not works
+
     async def _tidy(self) -> None:
         await self._write_endings()
+        async with self._handing:  # one that is being submitted has no job yet
+            for deploy in filter(self._is_lost, self._parts.state.deploys):
+                detail = "The supervisor failed as it began; logs/supervisor.log says where."
+                await self._end_lost(deploy, detail)
         for deploy in self._parts.state.deploys:
             why = self._left(deploy)
             if why is not None:

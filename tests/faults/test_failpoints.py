@@ -18,7 +18,7 @@ from jupyter_deploy.failpoints import VARIABLE
 from jupyter_deploy.pipeline.progress import KERNEL_STEPS, SUPERVISOR_STEPS
 from tests.faults.failpoints import Failpoints, Kernels
 from tests.faults.slowness import wait_scaled
-from tests.process.stack import Stack, me, stack
+from tests.process.stack import ROWS, Stack, me, stack, times
 from tests.support import wait_until
 
 #: How soon nothing is left of a deploy that was cut, on an idle machine.
@@ -89,6 +89,19 @@ def test_a_deploy_whose_end_cannot_be_written_ends_all_the_same(
 ) -> None:
     """Whatever the reason: its kernel would wait for ever, and nobody else could deploy."""
     cut("end before", "raise", failpoints, kernels, one)
+
+
+def test_a_deploy_that_the_supervisor_lost_as_it_began_ends(
+    names: list[str], failpoints: Failpoints, one: Stack
+) -> None:
+    """Its kernel cannot give it up: the connection that failed is closed, and it may be gone."""
+    ticket = one.begin("churn")
+    failpoints.arm("submit after", "raise")
+    with contextlib.suppress(DeployError):
+        one.submit(ticket, one.fill(ticket, times(2.0), expected=ROWS.sum(axis=1) * 2))
+    assert failpoints.went_off()
+    wait_scaled(lambda: not left_behind(one), CLEAN_SECONDS)
+    assert one.deploy("churn", 1.0)
 
 
 @pytest.mark.slow
