@@ -51,6 +51,9 @@ class WholeAnswer:
         if cycle.disconnected or cycle.transport.is_closing():
             return True
         cycle.response_started = cycle.response_complete = True
+        if cycle.waiting_for_100_continue and cycle.more_body:
+            # Whoever was not told to send the body may send another request in its place.
+            cycle.keep_alive = False
         cycle.waiting_for_100_continue = False
         sent, cycle.keep_alive = answer_bytes(
             status, (*cycle.default_headers, *headers), body, keep_alive=cycle.keep_alive

@@ -122,6 +122,18 @@ def test_a_body_over_the_endpoints_limit_is_refused_before_it_is_read(stack, key
     assert b"connection: close" in head
 
 
+def test_who_is_refused_before_the_body_was_asked_for_is_not_read_on(stack):
+    with socket.create_connection(("127.0.0.1", stack.port), 10) as connection:
+        connection.sendall(
+            b"POST /endpoints/churn/invocations HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 100\r\n"
+            b"Expect: 100-continue\r\n\r\n"
+        )
+        head = connection.recv(65536)
+    assert head.startswith(b"HTTP/1.1 401 ")
+    assert b"connection: close" in head
+
+
 def test_a_body_over_the_limit_is_refused_when_its_length_is_not_said(stack, key):
     pieces = (b" " * 1000 for _ in range(11))
     answer = stack.client.post(
