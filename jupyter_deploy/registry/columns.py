@@ -1,8 +1,8 @@
 """Contracts from data: what a frame, series, array or list says of the input.
 
-Rule 1: a contract comes from all rows where that is cheap (missing values, ranges) and from a
-bounded, evenly spread part of them where it is not (categories).  Rule 2: nothing is guessed: a
-dtype that cannot travel is refused with its name.
+Rule 1: a contract comes from all rows where that is cheap (missing values, ranges, few categories)
+and from a bounded, evenly spread part of them where it is not (many).  Rule 2: nothing is guessed:
+a dtype that cannot travel is refused with its name.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _column(name: Any, series: Any) -> Column:
         nullable=bool(series.isna().any()),
         minimum=low,
         maximum=high,
-        categories=_categories(kind, part),
+        categories=_categories(kind, part, series),
         levels=levels,
         ordered=bool(categorical and dtype.ordered),
         missing=_missing(series),
@@ -245,14 +245,21 @@ def _seconds(moment: Any) -> float:
     return float(pd.Timestamp(moment).timestamp())
 
 
-def _categories(kind: Type, part: Any) -> tuple[str, ...] | None:
+def _categories(kind: Type, part: Any, series: Any) -> tuple[str, ...] | None:
+    """Those of `part`, the most frequent first, and the rare ones that only all of `series` has.
+
+    A model that refuses what it has never seen may have seen those.
+    """
     if kind is not Type.STRING:
         return None
     counts = part.value_counts()
     counts = counts[counts > 0]
     if not 0 < len(counts) <= MAX_CATEGORIES:
         return None
-    return tuple(str(value) for value in counts.index)
+    found = dict.fromkeys(str(value) for value in counts.index)
+    if len(part) < len(series):
+        found |= dict.fromkeys(str(value) for value in series.dropna().unique())
+    return tuple(found) if len(found) <= MAX_CATEGORIES else None
 
 
 def _missing(series: Any) -> str:
