@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,21 @@ from jupyter_deploy.gateway.routes import Routes, read_snapshot
 
 
 class Admin:
-    """The admin application; `reload` applies the snapshot file if it can be read."""
+    """The admin application; `reload` applies the snapshot file if it can be read.
+
+    `beat` is done with each heartbeat, when it has been answered.
+    """
 
     def __init__(
-        self, routes: Routes, snapshot: Path, accepting: asyncio.Event, drain: Drain, log: Log
-    ) -> None:
+        self, routes: Routes, snapshot: Path, accepting: asyncio.Event, drain: Drain, log: Log,
+        beat: Callable[[], Awaitable[None]],
+    ) -> None:  # fmt: skip
         self._routes = routes
         self._snapshot = snapshot
         self._accepting = accepting
         self._drain = drain
         self._log = log
+        self._beat = beat
         self._started_at = time.time()
         self._orders = Starlette(
             routes=[
@@ -55,6 +61,7 @@ class Admin:
             return
         await send({"type": "http.response.start", "status": 204})
         await send({"type": "http.response.body"})
+        await self._beat()
 
     def reload(self) -> int:
         """The sequence that is served from now on: the file's, or the present one without it."""

@@ -12,6 +12,7 @@ import selectors
 import socket
 import threading
 import time
+from collections import deque
 
 #: Where no file can be opened it is tried again after this.
 _PAUSE_SECONDS = 0.1
@@ -24,6 +25,7 @@ class Lender:
         self._listener = listener
         self._at = at
         self._bell, self._button = socket.socketpair()
+        self._moves: deque[socket.socket] = deque()
         self._thread = threading.Thread(target=self._lend, name="lender", daemon=True)
         self._stopped = False
 
@@ -31,6 +33,15 @@ class Lender:
         """Lend from now on, unless it was stopped before."""
         if not self._stopped:
             self._thread.start()
+
+    def move(self, at: socket.socket) -> None:
+        """Lend at another socket from now on, as nobody can find the one before."""
+        if not self._thread.is_alive():  # not yet, or no more
+            at, self._at = self._at, at
+            at.close()
+            return
+        self._moves.append(at)
+        self._button.send(b"\0")
 
     def stop(self) -> None:
         """Lend no more: who connects now is refused."""
@@ -47,8 +58,16 @@ class Lender:
         with selectors.DefaultSelector() as selector:
             for ear in (self._at, self._bell):
                 selector.register(ear, selectors.EVENT_READ)
-            while all(key.fileobj is not self._bell for key, _ in selector.select()):
-                self._lend_once()
+            while True:
+                if all(key.fileobj is not self._bell for key, _ in selector.select()):
+                    self._lend_once()
+                elif self._bell.recv(1):
+                    selector.unregister(self._at)
+                    self._at.close()
+                    self._at = self._moves.popleft()
+                    selector.register(self._at, selectors.EVENT_READ)
+                else:
+                    return
 
     def _lend_once(self) -> None:
         try:

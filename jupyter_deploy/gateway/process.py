@@ -31,6 +31,7 @@ from jupyter_deploy.gateway.lending import Lender
 from jupyter_deploy.gateway.log import Log
 from jupyter_deploy.gateway.memory import OpenBytes
 from jupyter_deploy.gateway.pages import Pages
+from jupyter_deploy.gateway.presence import Presence
 from jupyter_deploy.gateway.protocol import Guard, GuardedProtocol, most_connections
 from jupyter_deploy.gateway.routes import Routes
 from jupyter_deploy.gateway.sharing.shared import Shared
@@ -77,13 +78,20 @@ class _Server(uvicorn.Server):
             await super().startup(sockets)
             return
         await super().startup([])
-        protocol = partial(
+        # uvicorn, and whoever drains it, does nothing with these but to close them.
+        accepting = (self.shared.accept(one, self._protocol()) for one in sockets)
+        self.servers = cast("list[asyncio.Server]", list(accepting))
+
+    async def listen(self, listener: socket.socket) -> None:
+        """Accept on one more socket, from now on to the end."""
+        loop = asyncio.get_running_loop()
+        self.servers.append(await loop.create_server(self._protocol(), sock=listener))
+
+    def _protocol(self) -> Callable[[], asyncio.Protocol]:
+        return partial(
             cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class),
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state,
         )  # fmt: skip
-        # uvicorn, and whoever drains it, does nothing with these but to close them.
-        accepting = (self.shared.accept(one, protocol) for one in sockets)
-        self.servers = cast("list[asyncio.Server]", list(accepting))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -110,11 +118,14 @@ async def serve(config: GatewayConfig, log: Log) -> None:
         accepting.set()
     lender = Lender(listener, lending)
     drain = Drain(public_server, guard, lender.stop, log)
-    admin = Admin(routes, Path(config.snapshot), accepting, drain, log)
+    admin = Admin(routes, Path(config.snapshot), accepting, drain, log, lambda: presence.put_back())
     admin.reload()
     admin_guard = Guard(config.head_seconds, _KEEP_ALIVE_SECONDS, most_connections())
     admin_guard.reserved = 0
     admin_server = _server(admin, config, admin_guard, dated=False)
+    presence = Presence(
+        Path(config.admin), Path(f"{config.admin}.fd"), admin_server.listen, lender, log
+    )
 
     def stop() -> None:
         log.info("gateway drains")

@@ -162,10 +162,12 @@ class Supervisor:
                 self.journal.add("adopted", f"The gateway (pid {pid}) goes on.")
         else:
             await self._bind()
-            if died:
-                self.journal.add(
-                    "gateway-ended", "The gateway had ended as well; a new one starts."
-                )
+            if any(name.startswith("gateway") for name in living):
+                what = "The gateway could not be taken over and was ended; a new one starts."
+                self.journal.add("gateway-hung", what)
+            elif died:
+                what = "The gateway had ended as well; a new one starts."
+                self.journal.add("gateway-ended", what)
         await self.launchers.adopt(living.values())
         self.registry_ui.adopt()
         adopted = self.replicas.adopt(living, await self.gateways.asked_at())

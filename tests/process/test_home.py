@@ -93,18 +93,37 @@ def test_sockets_find_room_however_long_the_path_to_what_is_temporary_is(
     assert sockets == run_folder(tmp_path)
 
 
+def test_the_sockets_of_a_gateway_that_were_removed_are_put_back(one: Stack) -> None:
+    """By a cleaner of temporary folders: the next supervisor would find nobody."""
+    before = runs(one)
+    sockets = list(run_folder(one.home).glob("gateway*"))
+    for path in sockets:
+        path.unlink()
+    wait_until(lambda: all(path.exists() for path in sockets), 30)
+    die(one)
+    one.client = connect()
+    assert runs(one) == before
+    assert one.predict("churn") == [3.0, 7.0]
+
+
 def test_an_upgrade_keeps_the_port_where_the_gateway_cannot_be_found(one: Stack) -> None:
     """The supervisor before has the socket, too, until the next one serves."""
-    url, sockets = one.client.status().gateway.url, run_folder(one.home)
+    url, ((gateway,), _) = one.client.status().gateway.url, runs(one)
+    seen = max(event.number for event in one.client.events())
+    name = Path(psutil.Process(gateway).cmdline()[-1]).stem
+    lending = run_folder(one.home) / f"{name}.sock.fd"
+    lending.unlink()
+    lending.mkdir()
     with ThreadPoolExecutor(1) as person:
         upgrade = person.submit(run, ["upgrade"])
-        while not upgrade.done():
-            (sockets / "gateway.sock.fd").unlink(missing_ok=True)
-            (sockets / "gateway-b.sock.fd").unlink(missing_ok=True)
-        assert upgrade.result() == 0
+        wait_until(lambda: ended(gateway), 90)
+        lending.rmdir()
+        assert upgrade.result(120) == 0
     one.client.close()
     one.client = connect()
     assert one.client.status().gateway.url == url
+    what = "The gateway could not be taken over and was ended; a new one starts."
+    assert told(one, seen, "gateway-hung") == [what]
     assert one.predict("churn") == [3.0, 7.0]
 
 
