@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from jupyter_deploy.wire.arrays import Array
 STEP = "contract"
 MAX_ONE_BY_ONE = 32
 MAX_PROBED_COLUMNS = 64
+MAX_PROBED_WORDS = 200
 UNSEEN = "jupyter_deploy: a value never seen"
 _FEW_ENOUGH = 4
 
@@ -105,24 +106,49 @@ def closed_columns(
     model: Model,
     contract: Contract,
     arrays: list[Array],
+    known: Iterable[Sequence[str]],
     *,
     clock: Callable[[], float],
     seconds: float,
-) -> set[str]:
-    """The string columns in which the model refuses a value that it has never seen."""
+) -> dict[str, tuple[str, ...]]:
+    """The string columns in which the model refuses a value that it has never seen, and what it
+    takes there: what the sample has, and what else is in a list of `known` words and not refused.
+    """  # noqa: D205
     build, until = input_builder(contract), clock() + seconds
     one_row = [array[:1] for array in arrays]
-    closed: set[str] = set()
+    closed: dict[str, tuple[str, ...]] = {}
     if not _accepts(model, build, one_row):
         return closed
+    lists = list(known)
     for index, column in _probed(contract):
+
+        def takes(word: str, index: int = index) -> bool:
+            changed = np.array([word], dtype=object)
+            return _accepts(model, build, [*one_row[:index], changed, *one_row[index + 1 :]])
+
         if clock() > until:
             break
-        unseen = np.array([UNSEEN], dtype=object)
-        changed = [*one_row[:index], unseen, *one_row[index + 1 :]]
-        if not _accepts(model, build, changed):
-            closed.add(column.name)
+        if takes(UNSEEN):
+            continue
+        taken = list(column.categories or ())
+        for word in _others(taken, (*lists, _words(column))):
+            if clock() > until:
+                return closed
+            if takes(word):
+                taken.append(word)
+        closed[column.name] = tuple(taken)
     return closed
+
+
+def _others(seen: Sequence[str], lists: Iterable[Sequence[str]]) -> list[str]:
+    """What else is in those of `lists` that have all that was seen, the shortest ones first."""
+    wider = sorted((words for words in lists if set(seen) <= set(words)), key=len)
+    found = dict.fromkeys(word for words in wider for word in words if word not in seen)
+    return list(found)[:MAX_PROBED_WORDS]
+
+
+def _words(column: Column) -> list[str]:
+    return [level for level in column.levels or () if isinstance(level, str)]
 
 
 def identical(one: Answer, other: Answer) -> bool:

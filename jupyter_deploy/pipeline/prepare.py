@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from jupyter_deploy.pipeline.sample import Sample, found_sample, given_sample, r
 from jupyter_deploy.registry.columns import array_contract, frame_contract, output_of
 from jupyter_deploy.replica.answers import PREDICTIONS, Answer
 from jupyter_deploy.replica.inputs import input_builder
+from jupyter_deploy.replica.parts import parts
 from jupyter_deploy.wire.arrays import Array
 
 _BATCH_SECONDS, _PROBE_SECONDS = 0.7, 3.0
@@ -195,12 +196,30 @@ def _closed(
     subject: Subject, contract: Contract, arrays: list[Array], clock: Callable[[], float]
 ) -> Contract:
     model = replace(subject, classes=None).call()  # labels suffice to see a refusal
-    names = closed_columns(model, contract, arrays, clock=clock, seconds=_PROBE_SECONDS)
+    closed = closed_columns(
+        model, contract, arrays, _known_words(subject.model), clock=clock, seconds=_PROBE_SECONDS
+    )
     columns = tuple(
-        replace(column, closed=True) if column.name in names else column
+        replace(column, closed=True, categories=closed[column.name])
+        if column.name in closed
+        else column
         for column in contract.columns
     )
     return replace(contract, columns=columns)
+
+
+def _known_words(model: Any) -> Iterator[list[str]]:
+    """What the encoders in an estimator of scikit-learn were fitted on: a sample may have less."""
+    for part in parts(model):
+        for categories in _listed(part, "categories_"):
+            yield [word for word in np.asarray(categories).tolist() if isinstance(word, str)]
+        for _, transformer, _ in _listed(part, "transformers_"):
+            yield from _known_words(transformer)
+
+
+def _listed(part: Any, name: str) -> Sequence[Any]:
+    found = getattr(part, name, ())
+    return found if isinstance(found, list | tuple) else ()
 
 
 def _closed_note(contract: Contract) -> list[str]:

@@ -8,6 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from jupyter_deploy.errors import NotReproduced, SampleMismatch
@@ -178,6 +182,17 @@ def test_a_model_that_changes_its_rows_is_told_to_work_on_a_copy_and_has_changed
     with pytest.raises(NotReproduced, match=r"changes the rows .* on a copy"):
         prepare(resolve(doubling), frame, None, time.monotonic)
     assert frame.equals(FRAME)
+
+
+def test_what_a_model_was_fitted_on_and_the_sample_lacks_is_not_refused():
+    towns = pd.DataFrame({"town": ["Bonn", "Köln", "Trier"] * 4, "size": ["s", "m", "l"] * 4})
+    columns = make_column_transformer((OneHotEncoder(), ["town"]), (OrdinalEncoder(), ["size"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(towns, [0, 1, 1] * 4)
+    contract = prepare(resolve(model), towns.head(2), None, time.monotonic).contract
+    assert all(column.closed for column in contract.columns)
+    assert [set(column.categories) for column in contract.columns] == [
+        {"Bonn", "Köln", "Trier"}, {"s", "m", "l"},
+    ]  # fmt: skip
 
 
 HALF = pd.Series(["a", b"caf\xe9".decode(errors="surrogateescape")] * 3, dtype=object)
