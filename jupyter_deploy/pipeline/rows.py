@@ -26,11 +26,11 @@ def to_arrays(contract: Contract, data: Any) -> list[Array]:
     """
     try:
         return _arrays(contract, data)
-    except (NotJson, ValueError, OverflowError) as error:  # a time out of range, among others
-        raise SampleMismatch(
-            f"The sample cannot be sent: {error}.",
-            "Turn it into numbers, strings or datetimes before the model.",
-        ) from error
+    except (NotJson, ValueError, OverflowError) as error:
+        fix = "Turn it into numbers, strings or datetimes before the model."
+        if type(error).__name__ == "OutOfBoundsDatetime":
+            fix = "Times travel in nanoseconds, from 1677-09-22 to 2262-04-11; others as strings."
+        raise SampleMismatch(f"The sample cannot be sent: {error}.", fix) from error
 
 
 def _arrays(contract: Contract, data: Any) -> list[Array]:

@@ -195,6 +195,12 @@ def test_what_a_model_was_fitted_on_and_the_sample_lacks_is_not_refused():
     ]  # fmt: skip
 
 
+def test_a_time_that_cannot_be_sent_is_told_which_can():
+    old = pd.DataFrame({"born": np.array(["1600-01-01", "1900-01-01"], dtype="M8[s]")})
+    with pytest.raises(SampleMismatch, match=r"1600-01-01[\s\S]*from 1677-09-22 to 2262-04-11"):
+        prepare(resolve(lambda frame: [1] * len(frame)), old, None, time.monotonic)
+
+
 HALF = pd.Series(["a", b"caf\xe9".decode(errors="surrogateescape")] * 3, dtype=object)
 
 
