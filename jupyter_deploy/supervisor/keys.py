@@ -105,6 +105,22 @@ class Keys:
         await self._parts.routes.publish()
         return status(key)
 
+    async def follow_home(self) -> None:
+        """Find the files of all keys where the home is now; somebody may have moved it.
+
+        Raises StateUnavailable.
+        """
+        folder = self._parts.settings.keys
+        left = [key for key in self._parts.state.keys if Path(key.file).parent != folder]
+
+        def statements(connection: Connection) -> None:
+            for key in left:
+                file = folder / Path(key.file).name
+                writing.key(connection, replace(key, file=str(file)))
+
+        if left:
+            await self._parts.store.change(statements)
+
     def recover(self) -> None:
         """Finish or remove what a supervisor that died has left half-written."""
         valid = {key.file: key for key in self._parts.state.keys if key.revoked_at is None}

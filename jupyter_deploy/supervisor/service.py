@@ -154,6 +154,7 @@ class Supervisor:
         await self.collector.open()
         with _noted():
             await self._use_no_number_twice()
+            await self.keys.follow_home()
         if before is not None and died:
             self.journal.add("adopted", f"The supervisor (pid {before.pid}) {_ENDED}.")
         living = await asyncio.to_thread(processes.found, self.settings.processes)

@@ -15,6 +15,7 @@ import pytest
 from jupyter_deploy.cli.app import run
 from jupyter_deploy.client.discovery import connect, running
 from jupyter_deploy.client.paths import run_folder
+from tests.process.damage import until_registrars_end
 from tests.process.stack import Stack, ended, ours, stack, until_ready
 from tests.support import wait_until
 
@@ -24,6 +25,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with stack(tmp_path_factory.mktemp("home")) as running:
         running.deploy("churn", replicas=2)
         yield running
+        until_registrars_end(running)
 
 
 def runs(one: Stack) -> tuple[tuple[int, ...], list[int]]:
@@ -71,6 +73,18 @@ def test_a_supervisor_that_comes_to_the_home_by_a_link_takes_over_what_runs(
     one.client = connect()
     assert runs(one) == before
     assert one.predict("churn") == [3.0, 7.0]
+
+
+def test_keys_are_found_in_a_home_that_was_moved_while_nothing_ran(tmp_path: Path) -> None:
+    with stack(tmp_path / "here") as one, pytest.MonkeyPatch.context() as patch:
+        one.deploy("churn")
+        one.stop()
+        one.home = one.home.rename(tmp_path / "there")
+        patch.setenv("JUPYTER_DEPLOY_HOME", str(one.home))
+        one.start()
+        assert one.endpoint("churn").key_file == str(one.home / "keys" / "churn-notebook.key")
+        assert one.predict("churn") == [3.0, 7.0]
+        one.stop()
 
 
 def test_a_copied_home_has_sockets_of_its_own(one: Stack, tmp_path: Path) -> None:
