@@ -1,6 +1,7 @@
 """A reply as the body of MLflow's scoring protocol.
 
-Rule 1: the lists of a frame are made once, each request encodes its own rows in compiled code.
+Rule 1: the lists of a frame are made once, each request encodes its own rows in compiled code; a
+long answer is made and encoded some rows at a time.
 Rule 2: NaN and infinity are written as null, because JSON has no word for them.
 """
 
@@ -8,12 +9,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from jupyter_deploy.core.contract import Output
 from jupyter_deploy.gateway.dispatch import Reply
+from jupyter_deploy.gateway.dispatch.work import as_list
+from jupyter_deploy.wire.arrays import Array
 
 _encoder = msgspec.json.Encoder()
 #: A few milliseconds' work, in which nobody else runs.
@@ -29,17 +33,32 @@ class AnswerEncoder:
 
     def body(self, reply: Reply) -> bytes:
         """`{"predictions": [...]}`, for a classifier with "probabilities" and "classes"."""
-        answer, lists = reply.batch.answer, reply.batch.lists
+        answer = reply.batch.answer
+        if answer.rowwise and reply.stop - reply.start > _ROWS_AT_ONCE:
+            return self._long(reply)
+        lists = reply.batch.lists
         if not answer.rowwise:
             value = next(iter(lists.values()))
             return b'{"predictions":' + encode(value[0] if value else None) + self._tail
         if answer.columns:
             return b'{"predictions":' + encode(records(reply)) + b"}"
         parts = [
-            b'"%b":%b' % (name.encode(), encode_rows(values[reply.start : reply.stop]))
+            b'"%b":%b' % (name.encode(), encode(values[reply.start : reply.stop]))
             for name, values in lists.items()
         ]
         return b"{" + b",".join(parts) + self._tail
+
+    def _long(self, reply: Reply) -> bytes:
+        answer = reply.batch.answer
+        arrays = [array[reply.start : reply.stop] for array in answer.arrays]
+        if answer.columns:
+            rows = _pieces(_objects(answer.names, arrays))
+            return b"".join([b'{"predictions":', *rows, b"}"])
+        pieces = [b"{"]
+        for name, array in zip(answer.names, arrays, strict=True):
+            pieces += (b'"%b":' % name.encode(), *_pieces(some(array)), b",")
+        # Once: others wait while 100 MB are copied.
+        return b"".join([*pieces[:-1], self._tail])
 
 
 def records(reply: Reply) -> list[dict[str, Any]]:
@@ -47,6 +66,17 @@ def records(reply: Reply) -> list[dict[str, Any]]:
     lists = reply.batch.lists
     columns = [values[reply.start : reply.stop] for values in lists.values()]
     return [dict(zip(lists, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def some(array: Array) -> Iterator[list[Any]]:
+    """The rows of `array` as Python values, some at a time."""
+    for at in range(0, len(array), _ROWS_AT_ONCE):
+        yield as_list(array[at : at + _ROWS_AT_ONCE])
+
+
+def _objects(names: Sequence[str], columns: Sequence[Array]) -> Iterator[list[dict[str, Any]]]:
+    for lists in zip(*map(some, columns), strict=True):
+        yield [dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
 def encode(value: Any) -> bytes:
@@ -57,12 +87,18 @@ def encode(value: Any) -> bytes:
         return json.dumps(_finite(value), allow_nan=False).encode()
 
 
-def encode_rows(values: list[Any]) -> bytes:
-    """`values` as a JSON array, some at a time: others have their turn in between."""
-    if len(values) <= _ROWS_AT_ONCE:
-        return encode(values)
-    starts = range(0, len(values), _ROWS_AT_ONCE)
-    return b"[" + b",".join(encode(values[at : at + _ROWS_AT_ONCE])[1:-1] for at in starts) + b"]"
+def encode_rows(parts: Iterable[list[Any]]) -> bytes:
+    """The values of all `parts` as one JSON array: others have their turn in between."""
+    return b"".join(_pieces(parts))
+
+
+def _pieces(parts: Iterable[list[Any]]) -> Iterator[bytes]:
+    begin = b"["
+    for part in parts:
+        yield begin
+        yield encode(part)[1:-1]
+        begin = b","
+    yield b"]" if begin == b"," else b"[]"
 
 
 def _finite(value: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from jupyter_deploy.core.contract import Column, Type
 from jupyter_deploy.errors import BadInput
-from jupyter_deploy.gateway.answers import encode_rows
+from jupyter_deploy.gateway.answers import encode_rows, some
 from jupyter_deploy.gateway.decode.envelope import plain
 from jupyter_deploy.gateway.decode.faults import Faults, misfit
 from jupyter_deploy.gateway.decode.values import Refused, check, integer_dtype
@@ -143,18 +143,19 @@ def datatype_of(column: Column) -> str:
 def as_output(name: str, array: Array) -> dict[str, Any]:
     """An array of an answer as an output tensor."""
     datatype = _NAMES.get(array.dtype.name, "BYTES")
-    values = array.ravel().tolist()
-    if array.dtype.kind == "M":
-        values = array.ravel().astype("U").tolist()
-    elif datatype == "BYTES" and not all(isinstance(value, str) for value in values):
-        datatype, values = _plainest(values)
-    data = Raw(encode_rows(values))
+    parts: Iterable[list[Any]] = some(array.ravel())
+    if array.dtype == object:
+        datatype, values = _plainest(array.ravel().tolist())
+        parts = [values]
+    data = Raw(encode_rows(parts))
     return {"name": name, "datatype": datatype, "shape": list(array.shape), "data": data}
 
 
 def _plainest(values: list[Any]) -> tuple[str, list[Any]]:
     """A datatype for values that came as objects."""
     kinds = {type(value) for value in values}
+    if kinds == {str}:
+        return "BYTES", values
     if kinds == {bool}:
         return "BOOL", values
     if kinds == {int} and all(-(2**63) <= value < 2**63 for value in values):

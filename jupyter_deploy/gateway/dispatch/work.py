@@ -52,7 +52,7 @@ class BatchAnswer:
         """The arrays as Python values, by name; made once for the whole frame."""
         if self._lists is None:
             named = zip(self.answer.names, self.answer.arrays, strict=True)
-            self._lists = {name: _as_list(array) for name, array in named}
+            self._lists = {name: as_list(array) for name, array in named}
         return self._lists
 
     def fits(self, rows: int) -> bool:
@@ -173,7 +173,8 @@ def shares(batch: list[Work]) -> list[tuple[Work, int, int]]:
     return list(zip(batch, [0, *ends], ends, strict=False))
 
 
-def _as_list(array: Array) -> list[Any]:
+def as_list(array: Array) -> list[Any]:
+    """The rows of an array of an answer as Python values; times as text."""
     if array.dtype.kind != "M":
         values = array.tolist()
         return values if isinstance(values, list) else [values]
