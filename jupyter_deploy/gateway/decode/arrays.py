@@ -49,6 +49,24 @@ def float_dtype(column: Column) -> str | None:
     return column.dtype.lower() if column.dtype.lower() in FLOAT_LIMITS else "float64"
 
 
+def joined(parts: list[Array]) -> Array:
+    """The arrays `parts` as one; they are let go one by one, and others have their turn in between.
+
+    Raises ValueError where their rows are of different shapes.
+    """
+    first = parts[0]
+    if any(part.shape[1:] != first.shape[1:] for part in parts):
+        raise ValueError("rows of different shapes")
+    dtype = np.result_type(*{part.dtype for part in parts})
+    whole = np.empty((sum(map(len, parts)), *first.shape[1:]), dtype)
+    end = len(whole)
+    while parts:
+        part = parts.pop()
+        whole[end - len(part) : end] = part
+        end -= len(part)
+    return whole
+
+
 def objects(values: Sequence[Any]) -> Array:
     """`values` as an array of one dimension."""
     array = np.empty(len(values), dtype=object)

@@ -16,6 +16,7 @@ from msgspec import Raw
 
 from jupyter_deploy.core.contract import Column, Type
 from jupyter_deploy.gateway.decode import pieces
+from jupyter_deploy.gateway.decode.arrays import joined
 from jupyter_deploy.gateway.decode.values import FLOAT_LIMITS, integer_dtype, integer_range
 from jupyter_deploy.wire.arrays import Array
 
@@ -33,7 +34,7 @@ def read(decode: Callable[[Raw | bytes], list[Any]], data: Raw, column: Column) 
     """What `decode` makes of the long JSON array `data`, a piece at a time."""
     dtype = "float64" if column.type is Type.FLOAT else integer_dtype(column.dtype)
     try:
-        return np.concatenate([np.array(rows, dtype) for rows in pieces.each(decode, data)])
+        return joined([np.array(rows, dtype) for rows in pieces.each(decode, data)])
     except _FAILURES:
         return None
 

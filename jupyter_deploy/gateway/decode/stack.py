@@ -13,7 +13,7 @@ import numpy as np
 
 from jupyter_deploy.core.contract import Column, Tensor, Type
 from jupyter_deploy.errors import TooManyValues
-from jupyter_deploy.gateway.decode.arrays import column_array, tensor_array
+from jupyter_deploy.gateway.decode.arrays import column_array, joined, tensor_array
 from jupyter_deploy.gateway.decode.rows import Columns, Values, listed
 from jupyter_deploy.gateway.decode.texts import Shared
 from jupyter_deploy.wire.arrays import Array
@@ -60,14 +60,17 @@ class ColumnStack:
         return sum(part for part in self._parts if isinstance(part, int))
 
     def values(self) -> Values:
-        """All of them; missing ones are what they are in `column_array`."""
+        """All of them, kept no longer; missing ones are what they are in `column_array`."""
         sent = [part for part in self._parts if not isinstance(part, int)]
         if not sent:
             return self._missing(self.count)
         if len(sent) < len(self._parts):
             sent = [self._missing(p) if isinstance(p, int) else p for p in self._parts]
-        if all(isinstance(part, np.ndarray) and part.dtype != object for part in sent):
-            return np.concatenate(sent)
+        arrays = [one for one in sent if isinstance(one, np.ndarray) and one.dtype != object]
+        if len(arrays) == len(sent):
+            sent.clear()
+            self._parts.clear()
+            return joined(arrays)
         return [value for part in sent for value in listed(part)]
 
     def _missing(self, count: int) -> Array:
@@ -107,7 +110,10 @@ class FrameStack:
         self.add(len(rows), sent)
 
     def rows(self) -> Columns:
-        """All of them.  Raises TooManyValues, and ValueError for columns of different lengths."""
+        """All of them, kept no longer.
+
+        Raises TooManyValues, and ValueError for columns of different lengths.
+        """
         stacks = list(self.columns.values())
         if len({stack.count for stack in stacks}) > 1:
             raise ValueError("columns of different lengths")
@@ -135,5 +141,5 @@ class TensorStack:
         self._parts.append(tensor_array(tensor, self._share(list(rows)) if is_text else rows))
 
     def rows(self) -> Array:
-        """All of them.  Raises ValueError where they are of different shapes."""
-        return np.concatenate(self._parts)
+        """All of them, kept no longer.  Raises ValueError where they are of different shapes."""
+        return joined(self._parts)
