@@ -15,7 +15,7 @@ from jupyter_deploy.client.memory import Memory
 from jupyter_deploy.core.contract import Column, Contract, Form, Tensor, Type
 from jupyter_deploy.errors import BadInput, ShortOfMemory, TooManyValues
 from jupyter_deploy.gateway import memory
-from jupyter_deploy.gateway.decode import InputDecoder, faults, pieces, stack, table
+from jupyter_deploy.gateway.decode import InputDecoder, envelope, faults, pieces, stack, table
 from jupyter_deploy.gateway.decode.rows import Columns
 from tests.gateway.bodies import FLOAT, INTEGER, STRING, in_pieces, one, outcome, travelling
 
@@ -203,6 +203,30 @@ def test_nobody_looks_further_where_enough_is_wrong(monkeypatch: pytest.MonkeyPa
         ):
             with pytest.raises(BadInput, match="At least 3 values do not fit"):
                 read(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"foo":' + many(b"0") + b"}", "a key that is not known: 'foo'"),
+        (many(b"{}"), "must be a JSON object"),
+        (b'{"foo":' + many(b"0") + b"]", "not valid JSON"),
+        (b'{"inputs":[[0]],"instances":' + many(b"{}") + b"}", "exactly one of"),
+    ],
+    ids=itertools.count(),
+)
+def test_a_long_body_without_an_envelope_is_refused_without_a_value_of_it(
+    body: bytes, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(envelope, "_MOST_EXPLAINED", SIZE // 2)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadInput, match=said):
+            InputDecoder(NUMBER).json(body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * len(body)
 
 
 @pytest.mark.parametrize("together", [False, True])

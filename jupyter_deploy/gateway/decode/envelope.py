@@ -22,6 +22,8 @@ FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 #: Spaces that a body may have outside of its data before it is looked at more closely.  The
 #: shortest key that could stand twice ("data":0,) has one byte more.
 _SLACK = 8
+#: What is wrong with a longer body is told by its keys: as values it takes many times its size.
+_MOST_EXPLAINED = 1_000_000
 _NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|NaN')
 #: How most long bodies begin and end.  What is between is one array if it is what it seems to be.
 _LONG = re.compile(
@@ -165,11 +167,15 @@ def _read(body: bytes) -> Envelope:
         return _decoder.decode(body)
     except msgspec.ValidationError:
         _explain(body)
-    except msgspec.DecodeError as error:
-        reason = str(error).removeprefix("JSON is malformed: ")
-        raise malformed(reason[:1].lower() + reason[1:]) from error
-    except RecursionError as error:
-        raise malformed("it is nested too deeply") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _malformed(error) from error
+
+
+def _malformed(error: Exception) -> BadInput:
+    if isinstance(error, RecursionError):
+        return malformed("it is nested too deeply")
+    reason = str(error).removeprefix("JSON is malformed: ")
+    return malformed(reason[:1].lower() + reason[1:])
 
 
 def _only_form(envelope: Envelope) -> str | None:
@@ -223,9 +229,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+def _members(body: bytes) -> dict[str, Raw] | None:
+    """The members of an object, of which nothing is read; None for anything else."""
+    try:
+        return msgspec.json.decode(body, type=dict[str, Raw])
+    except msgspec.ValidationError:
+        return None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _malformed(error) from error
+
+
 def _explain(body: bytes) -> NoReturn:
     """Say what is wrong with an envelope that does not fit.  Raises BadInput."""
-    document = plain(body)
+    document = _members(body) if len(body) > _MOST_EXPLAINED else plain(body)
     one_of = ", ".join(f"`{form}`" for form in FORMS)
     if not isinstance(document, dict):
         raise BadInput(f"The body must be a JSON object with one of {one_of}.")

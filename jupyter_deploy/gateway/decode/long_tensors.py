@@ -92,7 +92,7 @@ class LongTensors:
     def _records(self, at: Path, data: Raw) -> Array | None:
         """Objects with the same members, in the order of the first one's."""
         names = names_of_first(data)
-        if not names or len(names) > _MOST_NAMES or (self._single and len(names) != 1):
+        if names is None or len(names) > _MOST_NAMES or (self._single and len(names) != 1):
             return None
         read = record_reader(dict.fromkeys(names, self._value))
         if read is None:
