@@ -53,6 +53,7 @@ from jupyter_deploy.errors.requests import (
     Forbidden,
     GatewayFailed,
     HeadTooLarge,
+    HostMissing,
     MethodNotAllowed,
     ModelFailed,
     NoReplica,
@@ -66,6 +67,7 @@ from jupyter_deploy.errors.requests import (
     TooManyValues,
     Unauthorized,
     UnknownRoute,
+    UnsupportedCoding,
     UnsupportedMedia,
 )
 from jupyter_deploy.errors.usage import (
@@ -94,6 +96,7 @@ __all__ = [
     "Forbidden",
     "GatewayFailed",
     "HeadTooLarge",
+    "HostMissing",
     "InvalidDuration",
     "InvalidName",
     "InvalidRate",
@@ -124,6 +127,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "UnknownRoute",
+    "UnsupportedCoding",
     "UnsupportedMedia",
     "UnsupportedPlatform",
     "UpgradeFailed",

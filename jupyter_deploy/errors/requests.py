@@ -143,6 +143,26 @@ class AmbiguousField(RequestError):
         return [("connection", "close")]
 
 
+class HostMissing(RequestError):
+    """A request of HTTP/1.1 does not say which host it is for (RFC 9112 section 3.2)."""
+
+    code, status, title = "host-missing", 400, "The host is missing"
+
+    def __init__(self) -> None:
+        super().__init__("The request has no header Host.", "Send it, as HTTP/1.1 requires.")
+
+
+class UnsupportedCoding(RequestError):
+    """A transfer coding other than chunked (RFC 9112 section 6.1)."""
+
+    code, status, title = "unsupported-coding", 501, "The transfer coding is not supported"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"The transfer coding {what[:80]!r} is not supported.", "Send chunked, not compressed."
+        )
+
+
 class TooLarge(RequestError):
     """The body is over the endpoint's limit."""
 

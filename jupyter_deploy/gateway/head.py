@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from jupyter_deploy.errors import AmbiguousField, HeadTooLarge, RequestError
+from collections.abc import Callable
+
+from jupyter_deploy.errors import (
+    AmbiguousField,
+    HeadTooLarge,
+    HostMissing,
+    RequestError,
+    UnsupportedCoding,
+)
 
 MAX_BYTES = 65_536
 MOST_FIELDS = 128
@@ -12,15 +20,21 @@ _SINGLE = frozenset((b"authorization", b"x-api-key", b"content-type", b"host"))
 
 
 def fault(
-    url: bytes, fields: list[tuple[bytes, bytes]], named: dict[bytes, bytes], received: int
-) -> RequestError | None:
+    url: bytes, fields: list[tuple[bytes, bytes]], named: dict[bytes, bytes], received: int,
+    version: Callable[[], str],
+) -> RequestError | None:  # fmt: skip
     """Why this head cannot be taken, if so; `received` bytes came with its last part.
 
-    `named` is `fields` by name.
+    `named` is `fields` by name, and `version` tells that of HTTP.
     """
     count = len(fields)
     if count > MOST_FIELDS or (received > MAX_BYTES and _size(url, fields) > MAX_BYTES):
         return HeadTooLarge(MAX_BYTES, MOST_FIELDS)
+    if b"host" not in named and version() == "1.1":
+        return HostMissing()
+    coding = named.get(b"transfer-encoding", b"chunked")
+    if coding.strip().lower() != b"chunked":
+        return UnsupportedCoding(coding.decode("latin-1"))
     if len(named) == count:
         return None
     names = [name for name, _ in fields if name in _SINGLE]

@@ -163,7 +163,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is there."""
         fields = dict(self.headers)
-        self._fault = head.fault(self.url, self.headers, fields, self._received)
+        version = self.parser.get_http_version
+        self._fault = head.fault(self.url, self.headers, fields, self._received, version)
         if self._fault is not None:
             raise self._fault  # the parser stops, and uvicorn has `send_400_response` called
         self._in_head = False

@@ -162,6 +162,20 @@ def test_a_field_that_may_be_sent_once_is_not_taken_twice(stack, key, name):
     assert name.lower().encode() in received
 
 
+@pytest.mark.parametrize(
+    ("head", "answer"),
+    [
+        (b"GET / HTTP/1.1\r\n", b"HTTP/1.1 400 "),
+        (b"GET / HTTP/1.0\r\n", b"HTTP/1.1 404 "),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n", b"HTTP/1.1 501 "),
+    ],
+)
+def test_a_head_without_what_http_requires_is_not_guessed_at(stack, head, answer):
+    with connected(stack) as connection:
+        connection.sendall(head + b"\r\n")
+        assert all_of(connection).startswith(answer)
+
+
 def test_connections_over_the_bound_get_503_and_those_that_are_open_are_unharmed(stack, key):
     with ExitStack() as all_connections:
         opened = [all_connections.enter_context(connected(stack)) for _ in range(MOST + 4)]
