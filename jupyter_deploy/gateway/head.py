@@ -32,8 +32,8 @@ def fault(
         return HeadTooLarge(MAX_BYTES, MOST_FIELDS)
     if b"host" not in named and version() == "1.1":
         return HostMissing()
-    coding = named.get(b"transfer-encoding", b"chunked")
-    if coding.strip().lower() != b"chunked":
+    coding = named.get(b"transfer-encoding")
+    if coding is not None and coding.strip().lower() != b"chunked":
         return UnsupportedCoding(coding.decode("latin-1"))
     if len(named) == count:
         return None

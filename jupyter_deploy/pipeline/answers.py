@@ -111,9 +111,10 @@ def closed_columns(
     clock: Callable[[], float],
     seconds: float,
 ) -> dict[str, tuple[str, ...]]:
-    """The string columns in which the model refuses a value that it has never seen, and what it
-    takes there: what the sample has, and what else is in a list of `known` words and not refused.
-    """  # noqa: D205
+    """The string columns in which the model refuses what it has never seen, and what it takes.
+
+    That is what the sample has, and what else is in a list of `known` words and not refused.
+    """
     build, until = input_builder(contract), clock() + seconds
     one_row = [array[:1] for array in arrays]
     closed: dict[str, tuple[str, ...]] = {}

@@ -8,7 +8,7 @@ from pandas.testing import assert_frame_equal
 from jupyter_deploy.replica import inputs
 from jupyter_deploy.replica.inputs import input_builder
 from jupyter_deploy.replica.spec import ColumnSpec
-from tests.replica.test_shortcuts import spec_of
+from tests.replica.ways import spec_of
 
 CITIES = ("Bern", "Oslo", "Rome")
 

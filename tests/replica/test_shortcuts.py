@@ -1,7 +1,6 @@
 """Shortcuts are taken where they give the same bits, and nowhere else."""
 
 import re
-from dataclasses import replace
 from functools import partial
 from itertools import count
 
@@ -22,11 +21,10 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
-from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
-from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
-from sklearn.multiclass import OneVsRestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
@@ -36,63 +34,13 @@ from jupyter_deploy.replica.forests import forests_in, quick_method
 from jupyter_deploy.replica.inputs import input_builder
 from jupyter_deploy.replica.models import as_model, estimator_model
 from jupyter_deploy.replica.shortcuts import Way, quickest
-from jupyter_deploy.replica.spec import ColumnSpec, ReplicaSpec
-
-RANDOM = np.random.default_rng(7)
-X = pd.DataFrame(RANDOM.normal(size=(80, 4)), columns=list("abcd"))
-Y = np.where(X.a + X.b * X.c + RANDOM.normal(size=80) > 0, "yes", "no")
+from tests.replica.ways import RANDOM, X, Y, assert_same_bits, spec_of, stopped, way_of
 
 
 @pytest.fixture(autouse=True)
 def sklearn_as_it_was():
     with sklearn.config_context():
         yield
-
-
-def spec_of(frame, **fields):
-    spec = ReplicaSpec(
-        socket="",
-        report="",
-        model="",
-        loader="cloudpickle",
-        file="",
-        trusted=(),
-        function=False,
-        form="frame",
-        columns=tuple(
-            ColumnSpec(name, "float", str(dtype), nullable=False)
-            for name, dtype in frame.dtypes.items()
-        ),
-        tensor=None,
-        probabilities=True,
-        warmup=None,
-    )
-    return replace(spec, **fields)
-
-
-def stopped():
-    """A clock: a machine that is busy does not make a model slow."""
-    return 0.0
-
-
-def way_of(estimator, frame=X, **fields):
-    spec = spec_of(frame, **fields)
-    model = as_model(
-        estimator, loader=spec.loader, function=spec.function, probabilities=spec.probabilities
-    )
-    plain = Way(model, input_builder(spec))
-    sample = [frame[name].to_numpy() for name in frame]
-    return plain, quickest(plain, estimator, spec, sample, stopped, stopped)
-
-
-def assert_same_bits(plain, quick, frame=X):
-    for start, stop in ((0, len(frame)), (3, 4), (10, 17)):
-        arrays = [frame[name].to_numpy()[start:stop] for name in frame]
-        answers = [way.model(way.build(arrays, stop - start), stop - start, None)
-                   for way in (plain, quick)]  # fmt: skip
-        for one, other in zip(answers[0].arrays, answers[1].arrays, strict=True):
-            assert one.dtype == other.dtype
-            assert one.tobytes() == other.tobytes()
 
 
 def test_a_linear_classifier_takes_every_shortcut():
@@ -229,60 +177,6 @@ def test_what_is_no_float_stays_a_frame(column):
     mixed = X.assign(n=column)
     _, quick = way_of(DummyClassifier().fit(mixed, Y), mixed)
     assert "array" not in quick.taken
-
-
-def test_labels_that_are_not_those_of_the_highest_probability_are_asked_for():
-    class Contrary(ClassifierMixin, BaseEstimator):
-        def fit(self, X, y):
-            self.classes_ = np.unique(y)
-            return self
-
-        def predict_proba(self, X):
-            return np.tile([0.4, 0.6], (len(X), 1))
-
-        def predict(self, X):
-            return np.full(len(X), "no")
-
-    _, quick = way_of(Contrary().fit(X, Y))
-    assert "labels" not in quick.taken
-
-
-class Early(LogisticRegression):
-    def predict(self, X):
-        return self.classes_.take(self.predict_proba(X)[:, 1] > 0.45)
-
-
-THREE = np.where(X.a > 0.3, "a", np.where(X.b > 0, "b", "c"))
-MINDS = {
-    "a class of one's own": Early().fit(X, Y),
-    "in a pipeline": make_pipeline(StandardScaler(), Early()).fit(X, Y),
-    "support vectors": SVC(probability=True, random_state=0).fit(X, Y),
-    "each against the others": OneVsRestClassifier(SVC(probability=True)).fit(X, THREE),
-    "a threshold": FixedThresholdClassifier(LogisticRegression(), threshold=0.45).fit(X, Y),
-    "outliers": RadiusNeighborsClassifier(2.5, outlier_label="out").fit(X, Y),
-}
-
-
-@pytest.mark.parametrize("estimator", MINDS.values(), ids=MINDS)
-def test_labels_that_may_be_others_are_asked_for_though_no_sample_shows_it(estimator):
-    _, quick = way_of(estimator, X.head(1))
-    assert "config" in quick.taken
-    assert "labels" not in quick.taken
-
-
-SATURATED = {
-    "logistic": SGDClassifier(loss="log_loss", random_state=0).fit(X * 100, THREE),
-    "hinged": SGDClassifier(loss="modified_huber", random_state=0).fit(X * 100, THREE),
-    "bayes": GaussianNB().fit(X * 100, THREE),
-    "neighbours": KNeighborsClassifier(4).fit(X * 100, THREE),
-}
-
-
-@pytest.mark.parametrize("estimator", SATURATED.values(), ids=SATURATED)
-def test_where_probabilities_are_equal_the_scores_have_the_word(estimator):
-    plain, quick = way_of(estimator, X.head(1) * 100)
-    assert "labels" in quick.taken
-    assert_same_bits(plain, quick, X * 100)
 
 
 def test_what_looks_at_the_frame_is_not_given_an_array():

@@ -27,7 +27,7 @@ from jupyter_deploy.replica.inputs import input_builder
 from jupyter_deploy.replica.models import estimator_model
 from jupyter_deploy.replica.shortcuts import Way, quickest
 from jupyter_deploy.replica.spec import ColumnSpec, ReplicaSpec
-from tests.replica.test_shortcuts import stopped
+from tests.replica.ways import stopped
 
 RANDOM = np.random.default_rng(11)
 CITIES, PLANS = ["Bern", "Oslo", "Rome", "Zürich"], ["basic", "", "gold"]

@@ -1,4 +1,4 @@
-"""The state file: its journal, its backups, its schemas, and what counts as damage."""
+"""The state file: its journal, its backups, and what counts as damage."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import shutil
 import sqlite3
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
 
 import pytest
 from sqlalchemy import Connection
@@ -20,13 +19,11 @@ from sqlalchemy.event import listen, remove
 from jupyter_deploy.client.models import Event
 from jupyter_deploy.errors import StateUnavailable
 from jupyter_deploy.supervisor.state import Version
-from jupyter_deploy.supervisor.store import Store, backups, schema, writing
+from jupyter_deploy.supervisor.store import Store, backups, writing
 from jupyter_deploy.supervisor.store.filesystem import journal_mode
+from tests.store.stores import adding, endpoints, with_store
 from tests.support import wait_until
 from tests.versions import MANIFEST, VERSION
-
-T = TypeVar("T")
-FIRST_RELEASE = Path(__file__).with_name("schema-1.sql")
 
 
 @pytest.mark.parametrize(
@@ -56,33 +53,6 @@ def test_the_log_is_written_ahead_but_on_a_network_file_system(folder: str, mode
 
 def test_where_nothing_is_known_of_mounts_the_log_is_written_ahead() -> None:
     assert journal_mode(PurePosixPath("/home/ada"), []) == "WAL"
-
-
-def with_store(home: Path, use: Callable[[Store], Awaitable[T]]) -> T:
-    """What `use` returns, of a store that is open for it; it closes like a process that dies."""
-
-    async def run() -> T:
-        store = Store(home / "state.db")
-        await store.open()
-        try:
-            return await use(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(run())
-
-
-async def endpoints(store: Store) -> list[str]:
-    return sorted(store.state.endpoints)
-
-
-def adding(*names: str) -> Callable[[Store], Coroutine[None, None, None]]:
-    async def add(store: Store) -> None:
-        for name in names:
-            await store.change(lambda connection, name=name: writing.endpoint(connection, name))
-            assert await store.back_up()
-
-    return add
 
 
 def changes_in_backups(home: Path) -> list[int]:
@@ -329,76 +299,3 @@ def starting(name: str) -> Version:
     """A version of the endpoint `name` that is being deployed."""
     manifest = replace(MANIFEST, registered=replace(MANIFEST.registered, name=name))
     return replace(VERSION, endpoint=name, fate="starting", manifest=manifest)
-
-
-# --- schemas --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def first_release(tmp_path: Path) -> Path:
-    """A home whose state the first release has written."""
-    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as old:
-        old.executescript(FIRST_RELEASE.read_text())
-    return tmp_path
-
-
-def test_a_state_of_the_first_release_is_read(first_release: Path) -> None:
-    assert with_store(first_release, endpoints) == ["churn"]
-
-
-def test_a_state_walks_through_each_schema_after_its_own(
-    first_release: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    second = ("ALTER TABLE endpoints ADD COLUMN note TEXT NOT NULL DEFAULT 'new'",)
-    third = ("UPDATE endpoints SET note = note || 'er'",)
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, second, third))
-
-    async def use(store: Store) -> tuple[str, int]:
-        return await store.read(
-            lambda c: (
-                c.exec_driver_sql("SELECT note FROM endpoints").scalar_one(),
-                c.exec_driver_sql("PRAGMA user_version").scalar_one(),
-            )
-        )
-
-    assert with_store(first_release, use) == ("newer", len(schema.MIGRATIONS))
-
-
-def test_a_migration_that_fails_leaves_the_state_as_it_was(
-    first_release: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    half = ("ALTER TABLE endpoints ADD COLUMN note TEXT", "INSERT INTO nowhere VALUES (1)")
-    with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, half))
-        with pytest.raises(StateUnavailable, match="nowhere"):
-            with_store(first_release, endpoints)
-    assert with_store(first_release, endpoints) == ["churn"]
-    assert not (first_release / "damaged").exists()
-
-
-def test_a_newer_state_is_left_alone_even_where_there_are_backups(tmp_path: Path) -> None:
-    with_store(tmp_path, adding("churn"))
-    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as newer:
-        newer.execute("PRAGMA journal_mode = DELETE")
-        newer.execute("PRAGMA user_version = 99")
-    before = (tmp_path / "state.db").read_bytes()
-    with pytest.raises(StateUnavailable, match="newer release"):
-        with_store(tmp_path, endpoints)
-    assert (tmp_path / "state.db").read_bytes() == before
-    assert not (tmp_path / "damaged").exists()
-
-
-def test_the_stored_state_is_of_the_schema_as_it_was_released(
-    first_release: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """A migration that has been released never changes."""
-    fresh = tmp_path_factory.mktemp("fresh")
-    with_store(fresh, adding("churn"))
-    assert with_store(first_release, endpoints) == ["churn"]
-    assert tables(fresh / "state.db") == tables(first_release / "state.db")
-
-
-def tables(file: Path) -> dict[str, str]:
-    with contextlib.closing(sqlite3.connect(file)) as opened:
-        rows = opened.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-        return {name: " ".join(sql.split()) for name, sql in rows}

@@ -2,10 +2,10 @@
 
 Rule 1: nobody else answers on this place, so that a process that was killed from outside is started
 again at once; only one that ends by its own fault waits, and what has no room to start is tried
-every second.  Rule 2: a successor takes over when it
-has said that it serves, and not before: until then the one before goes on, whatever becomes of the
-successor.  Rule 3: the one before is let go of when the successor has taken over; it ends by
-itself, and the place does not know it any more.  Rule 4: one that is silent is replaced first, as
+every second.  Rule 2: a successor takes over when it has said that it serves, and not before: until
+then the one before goes on, whatever becomes of the successor.  Rule 3: the one before is let go of
+when the successor has taken over; it ends by itself, and the place does not know it any more.
+Rule 4: one that is silent is replaced first, as
 it may only be busy with what callers have sent; one that cannot answer any more is killed.
 """
 

@@ -25,7 +25,7 @@ def pointer(*parts: str | int) -> str:
 class Faults:
     """A list of what is wrong; `total` counts on where the list is full.
 
-    Set `cut` where the rest of a body has not been looked at.
+    `cut`: the rest of the body has not been looked at.
     """
 
     __slots__ = ("_entries", "cut", "total")
@@ -60,6 +60,11 @@ class Faults:
         entry |= {"row": row} if row is not None else {}
         message = f"{said}: expected {expected}, got {got}"
         self._entries.append(entry | {"expected": expected, "got": got, "message": message})
+
+    def are_enough(self) -> bool:
+        """Whether nobody has to look at the rest; then nobody does."""
+        self.cut = self.total >= ENOUGH
+        return self.cut
 
     def raise_if_any(self) -> None:
         """Raises BadInput when something is wrong."""

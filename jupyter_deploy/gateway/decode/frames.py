@@ -18,8 +18,8 @@ import msgspec
 from msgspec import Meta, Raw
 
 from jupyter_deploy.core.contract import Column, Contract, Type
+from jupyter_deploy.gateway.decode import pieces
 from jupyter_deploy.gateway.decode.records import (
-    FAILURES,
     check_keys,
     names_of_first,
     record_reader,
@@ -42,7 +42,7 @@ _KEPT = 64
 #: their names: it takes half a kilobyte a column, and what callers make up shall not be kept.
 _MORE_NAMES, _MORE_BYTES = 256, 16_384
 #: What reading raises when in doubt.
-IN_DOUBT = (*FAILURES, Refused)
+IN_DOUBT = (*pieces.FAILURES, Refused)
 
 
 @dataclass(frozen=True, slots=True)

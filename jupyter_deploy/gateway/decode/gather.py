@@ -14,7 +14,7 @@ from msgspec import Raw
 from jupyter_deploy.errors import BadInput
 from jupyter_deploy.gateway.decode import pieces
 from jupyter_deploy.gateway.decode.envelope import plain
-from jupyter_deploy.gateway.decode.faults import ENOUGH, Faults
+from jupyter_deploy.gateway.decode.faults import Faults
 from jupyter_deploy.gateway.decode.frames import IN_DOUBT
 from jupyter_deploy.gateway.memory import AT_ONCE, LOOKED_AT, check_room
 
@@ -32,27 +32,26 @@ def gather(data: Raw, fast: Fast, slow: Slow, faults: Faults) -> int:
 
     Raises BadInput, ShortOfMemory, and ValueError when the array has to be looked at as a whole.
     """
-    count, cut = 0, pieces.pieces(data)
-    for piece in cut:
+    count = 0
+
+    def read(piece: bytes) -> int:
         uncut = len(piece) > _UNCUT_BYTES
         if uncut:
             check_room(AT_ONCE * len(piece))
         try:
-            rows = fast(piece)
+            return fast(piece)
         except IN_DOUBT:
             if not pieces.is_array(piece):
-                cut.longer()
-                continue
-            if uncut:
-                check_room(LOOKED_AT * len(piece))
-            values = plain(piece)
-            slow(values, count)
-            rows = len(values)
-        if not rows:
-            raise ValueError("there is a comma too many") from None
+                raise
+        if uncut:
+            check_room(LOOKED_AT * len(piece))
+        values = plain(piece)
+        slow(values, count)
+        return len(values)
+
+    for rows in pieces.each(read, data):
         count += rows
-        if faults.total >= ENOUGH:
-            faults.cut = True
+        if faults.are_enough():
             break
     return count
 

@@ -5,8 +5,8 @@ Between two pieces they have their turn.
 
 Rule: whatever is cut and read is what the whole would have given.  An array is cut where one row
 seems to end and the next to begin.  If that was in a text or deeper down, the piece before it is no
-JSON, because something stays open in it; where no row stands between two commas, it is an empty
-array.  Then the array is read whole.
+JSON, because something stays open in it: it is read with what follows.  Where no row stands between
+two commas, it is an empty array, and the whole is none.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import msgspec
 from msgspec import Raw
 
 T = TypeVar("T")
+#: What reading raises when in doubt.
+FAILURES = (msgspec.DecodeError, RecursionError, ValueError)
 
 #: Shorter arrays are read at once.
 LONG_BYTES = 100_000
@@ -39,23 +41,28 @@ def read(decode: Callable[[Raw | bytes], list[T]], data: Raw | bytes) -> list[T]
     try:
         for some in each(decode, data):
             rows += some
-    except (msgspec.DecodeError, ValueError):
+    except FAILURES:
         return decode(data)
     return rows
 
 
-def each(decode: Callable[[Raw | bytes], list[T]], data: Raw | bytes) -> Iterator[list[T]]:
-    """What `decode` makes of each piece.  Raises what it raises, and ValueError for one of none."""
-    for piece in pieces(data):
-        rows = decode(piece)
+def each(decode: Callable[[bytes], T], data: Raw | bytes) -> Iterator[T]:
+    """What `decode` makes of each piece, if that is true.
+
+    Raises what it raises of a piece that is an array, and ValueError where `data` is none.
+    """
+    cut = Pieces(data)
+    for piece in cut:
+        try:
+            rows = decode(piece)
+        except FAILURES:
+            if is_array(piece):
+                raise
+            cut.longer()
+            continue
         if not rows:
             raise ValueError("there is a comma too many")
         yield rows
-
-
-def pieces(data: Raw | bytes) -> Pieces:
-    """The array as shorter ones, if its rows all are where they seem to be."""
-    return Pieces(data)
 
 
 def is_array(piece: bytes) -> bool:

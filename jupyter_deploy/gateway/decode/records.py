@@ -15,8 +15,6 @@ from msgspec import Raw
 
 from jupyter_deploy.gateway.decode import pieces
 
-#: What reading raises when in doubt.
-FAILURES = (msgspec.DecodeError, RecursionError, ValueError)
 Reader = Callable[[Raw | bytes], list[tuple[Any, ...]]]
 _KEY_AND_SPACE = re.compile(rb'"[ \t\r\n]+:')
 _astuple = msgspec.structs.astuple
@@ -44,9 +42,9 @@ def names_of_first(data: Raw) -> list[str] | None:
     """The names of the first object's members, in its order; None when in doubt."""
     try:
         # The first one is all that is asked for.
-        few = next(pieces.pieces(data))
+        few = next(pieces.Pieces(data))
         records = msgspec.json.decode(few, type=list[dict[str, Raw]])
-    except FAILURES:
+    except pieces.FAILURES:
         return None
     return list(records[0]) if records else None
 

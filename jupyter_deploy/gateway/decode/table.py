@@ -17,7 +17,7 @@ from typing import Any
 from jupyter_deploy.core.contract import Contract, Form, Tensor
 from jupyter_deploy.errors import BadInput
 from jupyter_deploy.gateway.decode import pieces
-from jupyter_deploy.gateway.decode.faults import ENOUGH, Faults
+from jupyter_deploy.gateway.decode.faults import Faults
 from jupyter_deploy.gateway.decode.fields import read_column, read_fields, typed
 from jupyter_deploy.gateway.decode.rows import Rows
 from jupyter_deploy.gateway.decode.stack import FrameStack, TensorStack
@@ -34,7 +34,6 @@ _NO_ROWS = "The CSV needs a header line and at least one row."
 class _Some:
     """Rows as wide as the header, and where each stands: its row, and the line that it ends on."""
 
-    first: int
     rows: list[list[str]]
     places: list[tuple[int, int]]
 
@@ -61,7 +60,7 @@ class _Table:
             rows = [row for row, _ in lines]
             self._check(rows, places, faults)
             if not faults.total:
-                yield _Some(first, rows, places)
+                yield _Some(rows, places)
             first += len(lines)
         if not first:
             raise BadInput(_NO_ROWS)
@@ -119,7 +118,7 @@ def _frame(contract: Contract, table: _Table, stack: FrameStack) -> Rows:
         }
         if table.is_long and not faults.total:
             stack.add(len(some.rows), found)
-        if _are_enough(faults, table):
+        if table.is_long and faults.are_enough():
             break
     faults.raise_if_any()
     if table.is_long:
@@ -150,7 +149,7 @@ def _array(tensor: Tensor, table: _Table) -> Rows:
         rows = _some_of_array(tensor, table, some, walk)
         if table.is_long and not walk.faults.total:
             stack.add(rows)
-        if _are_enough(walk.faults, table):
+        if table.is_long and walk.faults.are_enough():
             break
     walk.faults.raise_if_any()
     return stack.rows() if table.is_long else rows
@@ -164,7 +163,7 @@ def _some_of_array(tensor: Tensor, table: _Table, some: _Some, walk: Walk) -> li
         return _of_values(tensor, read_fields(column, fields), len(table.header))
     except Refused:
         loose = [typed(column, field) if field else None for field in fields]
-        return walk.rows(_of_values(tensor, loose, len(table.header)), (), some.first)
+        return walk.rows(_of_values(tensor, loose, len(table.header)), (), some.places[0][0])
 
 
 def _of_values(tensor: Tensor, values: list[Any], width: int) -> list[Any]:
@@ -181,8 +180,3 @@ def _anything(table: _Table) -> list[Any]:
         for some in table.some()
         for row in some.rows
     ]
-
-
-def _are_enough(faults: Faults, table: _Table) -> bool:
-    faults.cut = table.is_long and faults.total >= ENOUGH
-    return faults.cut
