@@ -60,7 +60,7 @@ def test_rows_of_the_usual_kinds_are_cut_one_from_another(
 ) -> None:
     data = json.dumps(values, separators=separators).encode()
     with in_pieces():
-        cut = [json.loads(piece) for piece in pieces.Pieces(data)]
+        cut = [json.loads(piece) for piece in pieces.Pieces(data, 0)]
     assert len(cut) > 10
     assert [row for piece in cut for row in piece] == values
 

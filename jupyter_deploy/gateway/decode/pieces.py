@@ -46,12 +46,12 @@ def read(decode: Callable[[Raw | bytes], list[T]], data: Raw | bytes) -> list[T]
     return rows
 
 
-def each(decode: Callable[[bytes], T], data: Raw | bytes) -> Iterator[T]:
-    """What `decode` makes of each piece, if that is true.
+def each(decode: Callable[[bytes], T], data: Raw | bytes, least: int | None = None) -> Iterator[T]:
+    """What `decode` makes of each piece of `least` bytes or more, if that is true.
 
     Raises what it raises of a piece that is an array, and ValueError where `data` is none.
     """
-    cut = Pieces(data)
+    cut = Pieces(data, PIECE_BYTES if least is None else least)
     for piece in cut:
         try:
             rows = decode(piece)
@@ -74,14 +74,14 @@ def is_array(piece: bytes) -> bool:
 
 
 class Pieces(Iterator[bytes]):
-    """The array `data` as shorter ones, if its rows all are where they seem to be."""
+    """The array `data` as shorter ones of `least` bytes, if its rows are where they seem to be."""
 
-    def __init__(self, data: Raw | bytes) -> None:
+    def __init__(self, data: Raw | bytes, least: int) -> None:
         self._view = memoryview(data)
         self._between, self._closing, self._opening = _between(self._view)
         self._start = 0
         self._next: int | None = 0
-        self._least = PIECE_BYTES
+        self._usual = self._least = least
 
     def __next__(self) -> bytes:
         if self._next is None:
@@ -93,7 +93,7 @@ class Pieces(Iterator[bytes]):
             end, tail, self._next = len(view), b"", None
         else:
             end, tail, self._next = found.start() + self._closing, b"]", found.end() - self._opening
-        self._start, self._least = start, PIECE_BYTES
+        self._start, self._least = start, self._usual
         self._length = end - start
         return b"".join((head, view[start:end], tail))
 

@@ -17,6 +17,7 @@ from jupyter_deploy.gateway.decode import pieces
 
 Reader = Callable[[Raw | bytes], list[tuple[Any, ...]]]
 _KEY_AND_SPACE = re.compile(rb'"[ \t\r\n]+:')
+_members = msgspec.json.Decoder(list[dict[str, Raw]])
 _astuple = msgspec.structs.astuple
 
 
@@ -41,12 +42,10 @@ def record_reader(types: Mapping[str, Any]) -> Reader | None:
 def names_of_first(data: Raw) -> list[str] | None:
     """The names of the first object's members, in its order; None when in doubt."""
     try:
-        # The first one is all that is asked for.
-        few = next(pieces.Pieces(data))
-        records = msgspec.json.decode(few, type=list[dict[str, Raw]])
+        records = next(pieces.each(_members.decode, data, least=0))
     except pieces.FAILURES:
         return None
-    return list(records[0]) if records else None
+    return list(records[0])
 
 
 def check_keys(data: bytes, expected: int) -> None:
